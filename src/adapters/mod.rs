@@ -1,0 +1,6 @@
+//! The systems behind the traits of `edges`.
+
+pub mod acme;
+pub mod docker;
+pub mod nginx;
+pub mod postgres;

@@ -1,0 +1,79 @@
+//! Everything that a decision may know.
+
+use crate::model::errand::Errand;
+use crate::model::live::Live;
+use crate::model::name::{InstanceName, Uid};
+use crate::model::service::Ports;
+use crate::model::settings::Settings;
+use crate::model::time::Timestamp;
+use crate::model::wanted::Wanted;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Everything that a decision may know. The same facts always give the same changes.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// The time at which the facts hold.
+    pub now: Timestamp,
+    /// The host's settings.
+    pub settings: Arc<Settings>,
+    /// All instances of the fleet: those with a file, those that the journal knows, those that the world shows.
+    pub instances: BTreeMap<InstanceName, InstanceFacts>,
+    /// The world.
+    pub live: Live,
+    /// Bytes free where Docker and PostgreSQL keep data; none when not known.
+    pub disk_free_bytes: Option<u64>,
+}
+
+/// What is known of one instance besides what the world shows.
+#[derive(Debug, Clone)]
+pub struct InstanceFacts {
+    /// The last good version of its file; none when there never was one.
+    pub wanted: Option<Arc<Wanted>>,
+    /// How the file stands now.
+    pub file: FileState,
+    /// Its identity: from the journal, else from the marks on its objects, else new.
+    pub uid: Uid,
+    /// The mark that its role's comment should show.
+    pub password_mark: String,
+    /// The journal says that it was set up once.
+    pub provisioned: bool,
+    /// Ports that it was given; they stay.
+    pub ports: Option<Ports>,
+    /// Counts the versions of its file.
+    pub generation: u64,
+    /// The version that was last brought into the world.
+    pub observed_generation: u64,
+    /// Steps that failed, by their kind.
+    pub failures: BTreeMap<String, Failure>,
+    /// What was asked for once.
+    pub errands: Vec<Errand>,
+}
+
+/// How an instance's file stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FileState {
+    /// Read, and in force.
+    Valid,
+    /// Has problems, each as one line of text; the last good version stays in force.
+    Invalid(Vec<String>),
+    /// Not there, in a complete scan.
+    Missing,
+}
+
+/// A step that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// Digest of the action that failed ([`crate::model::secret::digest`]): another input is tried at once.
+    pub input: String,
+    /// The file's version at that time: a new one is tried at once.
+    pub generation: u64,
+    /// How often in a row.
+    pub attempts: u32,
+    /// True: only another input helps.
+    pub permanent: bool,
+    /// When it is tried again; none when permanent.
+    pub next_try: Option<Timestamp>,
+    /// What went wrong.
+    pub message: String,
+}

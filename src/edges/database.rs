@@ -1,0 +1,28 @@
+//! Roles, databases, and what Odoo keeps inside them.
+
+use super::{Ask, EdgeError};
+use crate::model::live::DatabaseLive;
+use crate::model::secret::SecretString;
+use crate::model::step::{DatabaseSpec, RoleSpec};
+use async_trait::async_trait;
+
+/// PostgreSQL. See the module documentation of [`super`] for the rules of every method.
+#[async_trait]
+pub trait Database: Send + Sync {
+    /// Lists roles and databases of ours and on names of `ask`, and looks inside the databases of `ask.instances`.
+    async fn look(&self, ask: &Ask) -> Result<DatabaseLive, EdgeError>;
+
+    /// Makes the role, or sets what differs: attributes, memberships, limit, and the password where
+    /// `spec.set_password`. `mark` goes into the role's comment.
+    async fn set_role(&self, spec: &RoleSpec, password: &SecretString, mark: &str) -> Result<(), EdgeError>;
+
+    /// Makes the database (UTF-8, from template0, locale C so that no library upgrade breaks an index), owned by its
+    /// role, CONNECT taken from PUBLIC.
+    async fn create_database(&self, spec: &DatabaseSpec) -> Result<(), EdgeError>;
+
+    /// Gives the database back to its role and takes CONNECT from everybody else.
+    async fn set_privileges(&self, spec: &DatabaseSpec) -> Result<(), EdgeError>;
+
+    /// Writes `provisioned` into the database's comment.
+    async fn mark_provisioned(&self, spec: &DatabaseSpec) -> Result<(), EdgeError>;
+}

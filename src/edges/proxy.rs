@@ -1,0 +1,33 @@
+//! Sites.
+
+use super::{Ask, EdgeError};
+use crate::model::live::{Answer, ProxyLive};
+use crate::model::name::{Domain, InstanceName};
+use crate::model::site::SiteRow;
+use async_trait::async_trait;
+use std::collections::BTreeMap;
+
+/// A change of the proxy's rows.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SiteChanges {
+    /// Rows to put, by instance.
+    pub put: BTreeMap<InstanceName, SiteRow>,
+}
+
+/// What became of a publication: instances whose row was refused, with the reason; all others are in force.
+pub type Refused = BTreeMap<InstanceName, EdgeError>;
+
+/// nginx. See the module documentation of [`super`] for the rules of every method.
+#[async_trait]
+pub trait Proxy: Send + Sync {
+    /// Reads the current generation, the loaded one and the templates.
+    async fn look(&self, ask: &Ask) -> Result<ProxyLive, EdgeError>;
+
+    /// Renders the current rows with `changes` as a new generation, tests it, switches to it and proves that it is
+    /// loaded. A row that does not pass is left as it was and named in the answer. Same rows and templates as the
+    /// loaded, intact generation: nothing is done. The caller calls it serially.
+    async fn publish(&self, changes: &SiteChanges) -> Result<Refused, EdgeError>;
+
+    /// Asks `host` for its login page through the proxy over TLS, whatever the public DNS says.
+    async fn ask_host(&self, host: &Domain) -> Result<Answer, EdgeError>;
+}

@@ -1,0 +1,28 @@
+//! Innkeeper keeps one Odoo for each customer, exactly as a file asks for it.
+//!
+//! The map, in reading order. A module imports only from floors below its own, never sideways; a test keeps that.
+//!
+//! | floor | modules |
+//! |---|---|
+//! | 1 | [`model`]: the words |
+//! | 2 | [`spec`]: files → wanted · [`diff`]: facts → changes · [`edges`]: all that can be touched · [`journal`]: what happened · [`control`]: the local socket |
+//! | 3 | [`observe`]: edges → live · [`apply`]: changes → edges · [`adapters`]: the systems behind the edges |
+//! | 4 | [`daemon`]: wakes → turns · [`connect`]: settings → edges |
+//! | 5 | [`cli`]: one file a command |
+
+pub mod model;
+
+pub mod control;
+pub mod diff;
+pub mod edges;
+pub mod journal;
+pub mod spec;
+
+pub mod adapters;
+pub mod apply;
+pub mod observe;
+
+pub mod connect;
+pub mod daemon;
+
+pub mod cli;

@@ -1,0 +1,128 @@
+//! What must be done, and what must wait and why.
+
+use super::name::InstanceName;
+use super::step::{Risk, Step, StepId};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The decision over a fleet: what must be done, and what must wait and why.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Changes {
+    /// What concerns no single instance: the proxy's templates, files of the proxy edited by hand.
+    pub host: InstanceChanges,
+    /// By instance; instances with neither steps nor holds are not in the map.
+    pub instances: BTreeMap<InstanceName, InstanceChanges>,
+}
+
+/// The decision over one instance.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct InstanceChanges {
+    /// In an order in which they may be done one by one.
+    pub steps: Vec<Step>,
+    /// Why something waits.
+    pub holds: Vec<Hold>,
+}
+
+impl Changes {
+    /// True when nothing must be done; holds may remain.
+    pub fn is_settled(&self) -> bool {
+        self.host.steps.is_empty() && self.instances.values().all(|changes| changes.steps.is_empty())
+    }
+}
+
+impl InstanceChanges {
+    /// True when there is neither a step nor a hold.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty() && self.holds.is_empty()
+    }
+
+    /// The worst that the customer notices.
+    pub fn risk(&self) -> Risk {
+        self.steps.iter().map(|step| step.risk).max().unwrap_or(Risk::None)
+    }
+
+    /// Takes out the steps that `refused` picks, and every step that comes after one of them.
+    pub fn remove_with_dependents(&mut self, mut refused: impl FnMut(&Step) -> bool) {
+        let mut gone: Vec<StepId> = Vec::new();
+        self.steps.retain(|step| {
+            let keep = !refused(step) && !step.after.iter().any(|id| gone.contains(id));
+            if !keep {
+                gone.push(step.id.clone());
+            }
+            keep
+        });
+    }
+}
+
+/// A reason not to act now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// The kind of reason, for programs.
+    pub reason: HoldReason,
+    /// The reason and the way out, for people.
+    pub message: String,
+}
+
+/// Kinds of reasons not to act. Printed in CamelCase, as condition reasons are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum HoldReason {
+    /// An edge could not be looked at.
+    Unseen,
+    /// The file has problems; the last good version stays in force.
+    InvalidFile,
+    /// A foreign object stands on a name that is needed.
+    Conflict,
+    /// Database or volume of a provisioned instance is gone: never silently made anew.
+    DataMissing,
+    /// The image is not on this host.
+    ImageMissing,
+    /// No free port is left in `docker.ports`.
+    PortsExhausted,
+    /// The disk is nearly full.
+    DiskFull,
+    /// Another Odoo release needs an upgrade, which must be asked for.
+    UpgradeNeeded,
+    /// A step failed and is tried again later.
+    BackOff,
+    /// A step failed for good until its input changes.
+    Failed,
+    /// A job of this instance runs.
+    JobRunning,
+    /// Started, but does not answer yet.
+    NotHealthy,
+    /// The guard against mass changes refused.
+    Guard,
+    /// The file is gone; the instance runs on.
+    Orphaned,
+    /// `state = "absent"`: removal is not done by this version.
+    RemovalHeld,
+    /// `suspended = true`.
+    Suspended,
+    /// The proxy's templates cannot be used.
+    TemplateBroken,
+}
+
+impl HoldReason {
+    /// The word as in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unseen => "Unseen",
+            Self::InvalidFile => "InvalidFile",
+            Self::Conflict => "Conflict",
+            Self::DataMissing => "DataMissing",
+            Self::ImageMissing => "ImageMissing",
+            Self::PortsExhausted => "PortsExhausted",
+            Self::DiskFull => "DiskFull",
+            Self::UpgradeNeeded => "UpgradeNeeded",
+            Self::BackOff => "BackOff",
+            Self::Failed => "Failed",
+            Self::JobRunning => "JobRunning",
+            Self::NotHealthy => "NotHealthy",
+            Self::Guard => "Guard",
+            Self::Orphaned => "Orphaned",
+            Self::RemovalHeld => "RemovalHeld",
+            Self::Suspended => "Suspended",
+            Self::TemplateBroken => "TemplateBroken",
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! What happened, one entry each.
+
+use super::name::InstanceName;
+use super::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// How much an event matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// For the developer.
+    Debug,
+    /// As expected.
+    Info,
+    /// Somebody should look at it this week.
+    Warning,
+    /// Somebody should look at it today.
+    Error,
+    /// Somebody should look at it now.
+    Critical,
+}
+
+/// One thing that happened. Serializes as a line of `events --json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// Version of this document.
+    pub schema: u32,
+    /// Place in the journal, growing.
+    pub seq: u64,
+    /// When it happened last.
+    pub at: Timestamp,
+    /// How much it matters.
+    pub level: Level,
+    /// Whose it is; none is the host's.
+    pub instance: Option<InstanceName>,
+    /// What it is about: `step`, `file`, `errand`, `daemon`, `credentials`.
+    pub kind: String,
+    /// CamelCase word: `StepDone`, `StepFailed`, `DriftFound`.
+    pub reason: String,
+    /// A sentence for people.
+    pub message: String,
+    /// The step it belongs to.
+    pub step: Option<String>,
+    /// What caused it: a commit, a file change, a person.
+    pub cause: Option<String>,
+    /// How often the very same event came in a row.
+    pub count: u64,
+}
+
+/// An event before the journal gives it its place and time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewEvent {
+    /// See [`Event::level`].
+    pub level: Level,
+    /// See [`Event::instance`].
+    pub instance: Option<InstanceName>,
+    /// See [`Event::kind`].
+    pub kind: &'static str,
+    /// See [`Event::reason`].
+    pub reason: &'static str,
+    /// See [`Event::message`].
+    pub message: String,
+    /// See [`Event::step`].
+    pub step: Option<String>,
+    /// See [`Event::cause`].
+    pub cause: Option<String>,
+}

@@ -1,0 +1,21 @@
+//! The words that every floor speaks: plain data, no I/O, no clock.
+//!
+//! Values here are made at the door (`spec`, the adapters) and are valid from then on; nothing behind the door checks
+//! them again. The words are those of `docs/ARCHITECTURE.md`.
+
+pub mod changes;
+pub mod errand;
+pub mod event;
+pub mod live;
+pub mod name;
+pub mod problem;
+pub mod secret;
+pub mod service;
+pub mod service_plan;
+pub mod settings;
+pub mod site;
+pub mod size;
+pub mod status;
+pub mod step;
+pub mod time;
+pub mod wanted;

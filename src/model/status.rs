@@ -1,0 +1,261 @@
+//! How an instance stands, as people and scripts see it. Derived at each look, never stored as truth.
+
+use super::changes::Hold;
+use super::name::{Domain, InstanceName, ModuleName, OdooVersion, PlanName, Uid};
+use super::time::Timestamp;
+use super::wanted::WantedState;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// Version of every JSON document that Innkeeper prints.
+pub const SCHEMA: u32 = 1;
+
+/// One derived word for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Serves, as the file asks.
+    Ready,
+    /// Being made for the first time.
+    Provisioning,
+    /// Serves; a change is being made.
+    Updating,
+    /// Wanted running, was ready, does not serve as it should.
+    Degraded,
+    /// Stopped, as the file asks.
+    Stopped,
+    /// Something waits for a person.
+    Held,
+    /// The file has problems and there is no good version of it.
+    Invalid,
+    /// A step failed.
+    Failed,
+    /// The file is gone; it runs on.
+    Orphaned,
+    /// Out of service, data kept.
+    Retired,
+}
+
+impl State {
+    /// The word as in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Provisioning => "provisioning",
+            Self::Updating => "updating",
+            Self::Degraded => "degraded",
+            Self::Stopped => "stopped",
+            Self::Held => "held",
+            Self::Invalid => "invalid",
+            Self::Failed => "failed",
+            Self::Orphaned => "orphaned",
+            Self::Retired => "retired",
+        }
+    }
+}
+
+/// What a condition is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum ConditionType {
+    /// All of it, proven through the proxy.
+    Ready,
+    /// The file can be read and obeyed.
+    SpecValid,
+    /// Role and database are as they should be.
+    DatabaseReady,
+    /// Every wanted module is `installed`.
+    ModulesReady,
+    /// Company and administrator are set.
+    SetupDone,
+    /// The container runs as it should.
+    AppReady,
+    /// The proxy has loaded the site.
+    SiteReady,
+    /// Every host has a valid certificate.
+    CertificateReady,
+    /// The world was changed behind our back and is not repaired yet.
+    Drifted,
+    /// The file is gone.
+    Orphaned,
+    /// `suspended = true`.
+    Suspended,
+    /// `protected = true`.
+    Protected,
+    /// Nothing moves until a person acts.
+    Stalled,
+}
+
+/// True, False or not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ConditionStatus {
+    /// It holds.
+    True,
+    /// It does not hold.
+    False,
+    /// Could not be looked at.
+    Unknown,
+}
+
+/// One condition of one instance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Condition {
+    /// What it is about.
+    #[serde(rename = "type")]
+    pub kind: ConditionType,
+    /// Whether it holds.
+    pub status: ConditionStatus,
+    /// CamelCase word.
+    pub reason: String,
+    /// A sentence for people; may be empty.
+    pub message: String,
+    /// Since when the status is what it is.
+    pub since: Timestamp,
+}
+
+/// One instance in full: `I` of the documents.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InstanceStatus {
+    /// Its name.
+    pub name: InstanceName,
+    /// Its identity; none before its first sight.
+    pub uid: Option<Uid>,
+    /// Its plan; none when no good version of the file is known.
+    pub plan: Option<PlanName>,
+    /// What the file asks for.
+    pub wanted: WantedState,
+    /// The derived word.
+    pub state: State,
+    /// Where it answers.
+    pub url: Option<String>,
+    /// All places where it answers, custom domains too.
+    pub urls: Vec<String>,
+    /// The Odoo release.
+    pub odoo: Option<OdooVersion>,
+    /// Loopback port of 8069.
+    pub port: Option<u16>,
+    /// Database's name.
+    pub database: String,
+    /// Container's name.
+    pub container: String,
+    /// Modules.
+    pub modules: ModulesStatus,
+    /// The certificates of its hosts, taken together; none while any is missing.
+    pub certificate: Option<CertificateStatus>,
+    /// Conditions, in the order of their types.
+    pub conditions: Vec<Condition>,
+    /// What waits and why.
+    pub holds: Vec<Hold>,
+    /// What it uses; none while not sampled.
+    pub usage: Option<UsageStatus>,
+    /// The newest backup.
+    pub last_backup: Option<BackupStatus>,
+    /// When its data are deleted; none unless retired.
+    pub purge_after: Option<Timestamp>,
+    /// When a failed step is tried again.
+    pub next_try: Option<Timestamp>,
+    /// Counts the versions of its file that were seen.
+    pub generation: u64,
+    /// The version that the world was last brought to; equal to `generation` once a change is done.
+    pub observed_generation: u64,
+}
+
+/// Modules of an instance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct ModulesStatus {
+    /// What the plan and the file ask for.
+    pub wanted: BTreeSet<ModuleName>,
+    /// What `ir_module_module` says is installed.
+    pub installed: BTreeSet<ModuleName>,
+}
+
+/// Certificates of an instance's hosts, taken together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateStatus {
+    /// Names covered.
+    pub names: BTreeSet<String>,
+    /// The earliest end of validity.
+    pub not_after: Timestamp,
+    /// Who issued that one.
+    pub issuer: String,
+}
+
+/// What an instance uses.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct UsageStatus {
+    /// Per cent of one core.
+    pub cpu_percent: f64,
+    /// Memory in use.
+    pub memory_bytes: u64,
+    /// Memory limit.
+    pub memory_limit_bytes: u64,
+    /// Database on disk.
+    pub database_bytes: u64,
+    /// Filestore on disk.
+    pub filestore_bytes: u64,
+}
+
+/// A backup.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackupStatus {
+    /// Its id.
+    pub id: String,
+    /// When it was taken.
+    pub at: Timestamp,
+    /// Its size.
+    pub bytes: u64,
+    /// Read back whole.
+    pub verified: bool,
+}
+
+/// Something that a person should know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alert {
+    /// Whose; none is the host's.
+    pub instance: Option<InstanceName>,
+    /// CamelCase word.
+    pub reason: String,
+    /// A sentence.
+    pub message: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// The fleet: `status --json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FleetStatus {
+    /// Version of this document.
+    pub schema: u32,
+    /// When it was made.
+    pub at: Timestamp,
+    /// `fleet.base_domain`
+    pub base_domain: Domain,
+    /// The daemon.
+    pub daemon: DaemonStatus,
+    /// Open alerts.
+    pub alerts: Vec<Alert>,
+    /// All instances, by name.
+    pub instances: Vec<InstanceStatus>,
+}
+
+/// The daemon.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DaemonStatus {
+    /// It answers on its socket.
+    pub running: bool,
+    /// Its process id.
+    pub pid: Option<u32>,
+    /// When it started.
+    pub since: Option<Timestamp>,
+}
+
+/// An error and its sources in one line: `could not …: connection refused`.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}

@@ -1,0 +1,263 @@
+//! One effect on one edge, with every detail chosen.
+
+use super::name::{Domain, InstanceName, Uid};
+use super::service::{ImageUser, JobSpec, OdooConf, ServiceSpec, Tag};
+use super::service_plan::Limits;
+use super::site::{CertificateName, SiteRow};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// One effect on one edge, a reason, an origin, a risk and what must be done before it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// Unique among the changes: `acme/create-database`.
+    pub id: StepId,
+    /// The effect.
+    pub action: Action,
+    /// Why, as half a sentence: "the container is gone".
+    pub reason: String,
+    /// What brought it up.
+    pub origin: Origin,
+    /// What the customer notices.
+    pub risk: Risk,
+    /// What changes, field by field.
+    pub fields: Vec<FieldChange>,
+    /// Steps that must be done before it.
+    pub after: Vec<StepId>,
+}
+
+/// Identity of a step among the changes of one decision.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct StepId(pub String);
+
+impl std::fmt::Display for StepId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// What brought a step up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Origin {
+    /// A file asks for something new.
+    Intended,
+    /// The world was changed behind our back.
+    Drift,
+    /// A person asked for it once.
+    Requested,
+    /// Its time came.
+    Schedule,
+    /// This version of Innkeeper wants it otherwise.
+    ToolUpgrade,
+}
+
+/// What the customer notices, worst case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Risk {
+    /// Nothing.
+    None,
+    /// A short interruption, or the outage that was asked for.
+    Interruption,
+    /// Data are deleted.
+    Data,
+}
+
+/// One field's change, for people and for JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldChange {
+    /// The field: `memory`.
+    pub field: String,
+    /// What it is; none when the thing does not exist yet.
+    pub from: Option<String>,
+    /// What it becomes; none when it goes away.
+    pub to: Option<String>,
+}
+
+/// Every effect that Innkeeper has. `apply` matches on it and has nothing left to choose.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "kebab-case")]
+pub enum Action {
+    /// Makes the installation's network.
+    CreateNetwork,
+    /// Makes the role with its password, or gives an existing one of ours the attributes and the password it should have.
+    SetRole(RoleSpec),
+    /// Makes the database, owned by its role, closed to PUBLIC.
+    CreateDatabase(DatabaseSpec),
+    /// Takes back privileges that others got on the database, and gives it back to its role.
+    SetPrivileges(DatabaseSpec),
+    /// Writes into the database's comment that an instance lives there: from then on it is never created anew.
+    MarkProvisioned(DatabaseSpec),
+    /// Makes the filestore's volume.
+    CreateVolume {
+        /// Its name.
+        volume: String,
+        /// The mark it carries.
+        tag: Tag,
+    },
+    /// Writes odoo.conf.
+    WriteConf {
+        /// What it says.
+        conf: OdooConf,
+        /// Who may read it.
+        owner: ImageUser,
+        /// Whose secrets it gets.
+        uid: Uid,
+    },
+    /// Runs a job container to its end, or waits for the one that already runs.
+    RunJob(JobSpec),
+    /// Removes a job container that is no longer needed.
+    RemoveJob {
+        /// Its name.
+        container: String,
+        /// The mark it must carry.
+        tag: Tag,
+    },
+    /// Makes the application's container and starts it where wanted.
+    CreateService {
+        /// The container.
+        spec: ServiceSpec,
+        /// Start it.
+        start: bool,
+    },
+    /// Removes the container and makes it anew; volume and database stay.
+    RecreateService {
+        /// The container.
+        spec: ServiceSpec,
+        /// Start it.
+        start: bool,
+    },
+    /// Changes limits of the running container.
+    UpdateLimits {
+        /// Container's name.
+        container: String,
+        /// Its mark.
+        tag: Tag,
+        /// The new limits.
+        limits: Limits,
+    },
+    /// Starts the container.
+    StartService {
+        /// Container's name.
+        container: String,
+        /// Its mark.
+        tag: Tag,
+    },
+    /// Stops the container.
+    StopService {
+        /// Container's name.
+        container: String,
+        /// Its mark.
+        tag: Tag,
+    },
+    /// Restarts the container.
+    RestartService {
+        /// Container's name.
+        container: String,
+        /// Its mark.
+        tag: Tag,
+    },
+    /// Puts the site's row into the proxy's next generation.
+    PutSite(SiteRow),
+    /// Renders the proxy's current rows anew: templates changed, or files edited by hand.
+    RenderSites,
+    /// Gets a certificate from the authority, or renews it.
+    ObtainCertificate(CertificateOrder),
+}
+
+impl Action {
+    /// The step's kind: the end of its id, the `kind` of `plan --json`, the key of its back-off.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::CreateNetwork => "create-network",
+            Self::SetRole(_) => "set-role",
+            Self::CreateDatabase(_) => "create-database",
+            Self::SetPrivileges(_) => "set-privileges",
+            Self::MarkProvisioned(_) => "mark-provisioned",
+            Self::CreateVolume { .. } => "create-volume",
+            Self::WriteConf { .. } => "write-conf",
+            Self::RunJob(JobSpec { work: super::service::JobWork::Install { .. }, .. }) => "install-modules",
+            Self::RunJob(JobSpec { work: super::service::JobWork::SetUp { .. }, .. }) => "set-up",
+            Self::RemoveJob { .. } => "remove-job",
+            Self::CreateService { .. } => "create-container",
+            Self::RecreateService { .. } => "recreate-container",
+            Self::UpdateLimits { .. } => "update-limits",
+            Self::StartService { .. } => "start-container",
+            Self::StopService { .. } => "stop-container",
+            Self::RestartService { .. } => "restart-container",
+            Self::PutSite(_) => "put-site",
+            Self::RenderSites => "render-sites",
+            Self::ObtainCertificate(_) => "obtain-certificate",
+        }
+    }
+
+    /// The thing it acts on, for people and for `plan --json`: `database odoo_acme`.
+    pub fn resource(&self) -> String {
+        match self {
+            Self::CreateNetwork => "network".to_owned(),
+            Self::SetRole(spec) => format!("role {}", spec.role),
+            Self::CreateDatabase(spec) | Self::SetPrivileges(spec) | Self::MarkProvisioned(spec) => {
+                format!("database {}", spec.database)
+            }
+            Self::CreateVolume { volume, .. } => format!("volume {volume}"),
+            Self::WriteConf { .. } => "odoo.conf".to_owned(),
+            Self::RunJob(job) => format!("job {}", job.container),
+            Self::RemoveJob { container, .. } => format!("job {container}"),
+            Self::CreateService { spec, .. } | Self::RecreateService { spec, .. } => {
+                format!("container {}", spec.container)
+            }
+            Self::UpdateLimits { container, .. }
+            | Self::StartService { container, .. }
+            | Self::StopService { container, .. }
+            | Self::RestartService { container, .. } => format!("container {container}"),
+            Self::PutSite(row) => {
+                format!("site {}", row.hosts.keys().next().map_or_else(|| row.instance.to_string(), Domain::to_string))
+            }
+            Self::RenderSites => "sites".to_owned(),
+            Self::ObtainCertificate(order) => format!("certificate {}", order.name),
+        }
+    }
+}
+
+/// A role as it should be: LOGIN and nothing else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoleSpec {
+    /// Its name.
+    pub role: String,
+    /// Whose it is.
+    pub instance: InstanceName,
+    /// That instance's identity: the password is derived from it.
+    pub uid: Uid,
+    /// Generation of the password.
+    pub password_generation: u32,
+    /// CONNECTION LIMIT.
+    pub connection_limit: i32,
+    /// False: give it the password anew only when its mark differs.
+    pub set_password: bool,
+}
+
+/// A database as it should be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatabaseSpec {
+    /// Its name, and its owner's.
+    pub database: String,
+    /// Whose it is.
+    pub instance: InstanceName,
+    /// That instance's identity.
+    pub uid: Uid,
+    /// Once set up it is never created anew.
+    pub provisioned: bool,
+}
+
+/// A certificate to get.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateOrder {
+    /// Under which name it is stored.
+    pub name: CertificateName,
+    /// DNS names it must cover.
+    pub names: BTreeSet<String>,
+    /// True: one stands there and is to be replaced in time.
+    pub renewal: bool,
+}

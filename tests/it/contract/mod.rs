@@ -1,0 +1,6 @@
+//! The promises of each edge, held against the real systems of the lab.
+
+mod authority;
+mod database;
+mod engine;
+mod proxy;

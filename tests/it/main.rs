@@ -1,0 +1,15 @@
+//! One test binary. Modules `contract` and `journey` need the lab (`make lab-up`); all others need nothing.
+
+mod bad_instances;
+mod cli;
+mod contract;
+mod daemon;
+mod decide;
+mod floors;
+mod journal;
+mod journey;
+mod lab;
+mod nginx_rendering;
+mod queue;
+mod read_fleet;
+mod tidy;
