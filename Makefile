@@ -1,0 +1,25 @@
+# The commands of this project. Each is one script below lab/ or one call of cargo; `make` alone lists them.
+
+.PHONY: help demo test check lab-up lab-down bench
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
+
+demo: ## from nothing to a customer's login page over https, on this machine (as root; DEMO_KEEP=1 leaves it running)
+	@lab/demo
+
+test: ## every test, on a lab of its own (as root; ARGS="journey" runs those with that name, LAB_KEEP=1 leaves the lab running)
+	@lab/test $(ARGS)
+
+check: ## format, lints, and the tests that need no lab
+	@lab/check
+
+lab-up: ## starts PostgreSQL, nginx, Pebble and Docker under target/lab (as root; repeatable)
+	@lab/install
+	@lab/up
+
+lab-down: ## stops what lab-up started (repeatable)
+	@lab/down
+
+bench: ## the benchmarks, a line a figure: name value unit
+	@cargo bench --quiet --locked --bench '*'
