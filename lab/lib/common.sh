@@ -102,13 +102,8 @@ fill() {
   printf '%s\n' "$text"
 }
 
-# free_port PORT: the first one from PORT on that nothing on this machine listens on.
-free_port() {
-  local port
-  for ((port = $1; port < $1 + 50; port++)); do
-    [[ -n $(ss -Hltun "sport = :$port") ]] || { printf '%s\n' "$port" && return 0; }
-  done
-  fail "no port from $1 to $port is free"
+port_is_free() {
+  [[ -z $(ss -Hltun "sport = :$1") ]]
 }
 
 # one_lab_at_a_time: two runs of up, down or image on one checkout wait for each other.

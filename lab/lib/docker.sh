@@ -56,9 +56,13 @@ docker_clean() {
   done < <(docker_labels_of_lab)
 }
 
-# Only an engine that the lab started is stopped, and not while somebody else's containers run on it.
+# Only an engine that the lab started is stopped, and not while somebody else's containers run on it or another lab is up.
 docker_stop() {
   pid_of dockerd dockerd >/dev/null || return 0
+  if another_lab_is_up; then
+    say "dockerd is left running: another lab is up"
+    return 0
+  fi
   if docker_answers && [[ -n $(docker ps --quiet) ]]; then
     say "dockerd is left running: it runs containers that are not the lab's"
     return 0

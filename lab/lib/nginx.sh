@@ -18,12 +18,15 @@ nginx_user() {
 }
 
 nginx_create() {
-  local user
+  local user files
   user=$(nginx_user)
+  # As many open files as the machine allows, and no more: asking for more only writes an alert.
+  files=$(ulimit -Hn)
+  [[ $files != unlimited && $files -lt 65536 ]] || files=65536
   rm -rf -- "$LAB_ROOT/nginx"
   mkdir -p "$LAB_ROOT/nginx/tmp" "$LAB_ROOT/nginx/innkeeper" "$LAB_ROOT/log" "$LAB_ROOT/run"
   chown "$user:" "$LAB_ROOT/nginx/tmp"
-  fill nginx.conf "USER=$user" "ROOT=$LAB_ROOT" >"$LAB_ROOT/nginx/nginx.conf"
+  fill nginx.conf "USER=$user" "FILES=$files" "ROOT=$LAB_ROOT" >"$LAB_ROOT/nginx/nginx.conf"
 }
 
 nginx_start() {

@@ -7,38 +7,67 @@ source "$LAB_SOURCE/lib/nginx.sh"
 source "$LAB_SOURCE/lib/pebble.sh"
 source "$LAB_SOURCE/lib/fleet.sh"
 
-# Chosen once a life: the usual one, or the next that is free.
-ports_choose() {
-  {
-    assignment LAB_HTTP_PORT "$(free_port 8080)"
-    assignment LAB_HTTPS_PORT "$(free_port 8443)"
-    assignment LAB_PG_PORT "$(free_port 15432)"
-    assignment LAB_ACME_PORT "$(free_port 14000)"
-    assignment LAB_ACME_MANAGEMENT_PORT "$(free_port 15000)"
-    assignment LAB_DNS_PORT "$(free_port 8053)"
-    assignment LAB_INSTANCE_PORTS "$(instance_ports_claim)"
-    assignment LAB_CHALLTESTSRV_PORT "$(free_port 8055)"
-  } >"$LAB_ROOT/ports"
+# Two labs on one machine share Docker, so each takes a slot: ports of its own, ten further on for each slot, and a thousand for its
+# instances. In slot 0 they are the usual ones.
+SLOTS=12
+SLOT_CLAIMS=/run/lock/innkeeper-lab
+
+slot_ports() {
+  assignment LAB_HTTP_PORT $((8080 + 10 * $1))
+  assignment LAB_HTTPS_PORT $((8443 + 10 * $1))
+  assignment LAB_PG_PORT $((15432 + 10 * $1))
+  assignment LAB_ACME_PORT $((14000 + 10 * $1))
+  assignment LAB_ACME_MANAGEMENT_PORT $((15000 + 10 * $1))
+  assignment LAB_DNS_PORT $((8053 + 10 * $1))
+  assignment LAB_CHALLTESTSRV_PORT $((8055 + 10 * $1))
+  assignment LAB_INSTANCE_PORT_FIRST $((20000 + 1000 * $1))
 }
 
-# Two labs on one machine share Docker, so each takes a thousand ports of its own for its instances. A claim counts while its lab is up.
-instance_ports_claim() {
-  local claims=/run/lock/innkeeper-lab first owner
-  mkdir -p "$claims"
-  for ((first = 20000; first < 32000; first += 1000)); do
-    owner=$(cat "$claims/$first" 2>/dev/null || true)
-    [[ $owner == "$LAB_ROOT" || ! -e $owner/env ]] || continue
-    [[ -z $(ss -Hltn "sport >= :$first and sport <= :$((first + 999))") ]] || continue
-    printf '%s\n' "$LAB_ROOT" >"$claims/$first"
-    printf '%s-%s\n' "$first" "$((first + 999))"
-    return 0
+# slot_is_anothers SLOT: a claim counts while its lab is up.
+slot_is_anothers() {
+  local owner
+  owner=$(cat "$SLOT_CLAIMS/$1" 2>/dev/null) || return 1
+  [[ $owner != "$LAB_ROOT" && -e $owner/run/postgres.pid ]]
+}
+
+another_lab_is_up() {
+  local slot
+  for ((slot = 0; slot < SLOTS; slot++)); do
+    ! slot_is_anothers "$slot" || return 0
   done
-  fail "no thousand ports between 20000 and 31999 is free for instances"
+  return 1
+}
+
+# A stranger may listen on one of the ports.
+slot_is_free() {
+  local port
+  ! slot_is_anothers "$1" || return 1
+  while IFS='=' read -r _ port; do
+    port_is_free "$port" || return 1
+  done < <(slot_ports "$1")
+}
+
+# Once a life, while nothing of this lab runs.
+ports_choose() {
+  local slot
+  mkdir -p "$SLOT_CLAIMS"
+  exec 7>"$SLOT_CLAIMS/lock"
+  flock -w 30 7 || fail "another lab has been choosing its ports for 30 s (lock: $SLOT_CLAIMS/lock)"
+  for ((slot = 0; slot < SLOTS; slot++)); do
+    if slot_is_free "$slot"; then
+      printf '%s\n' "$LAB_ROOT" >"$SLOT_CLAIMS/$slot"
+      slot_ports "$slot" >"$LAB_ROOT/ports"
+      exec 7>&-
+      return 0
+    fi
+  done
+  fail "each of the lab's $SLOTS sets of ports has a port that is taken; the first is 8080, 8443, 15432, 14000, 15000, 8053, 8055, 20000"
 }
 
 ports_read() {
   # shellcheck source=/dev/null # written by ports_choose
   [[ ! -s $LAB_ROOT/ports ]] || source "$LAB_ROOT/ports"
+  LAB_INSTANCE_PORTS=${LAB_INSTANCE_PORT_FIRST:-20000}-$((${LAB_INSTANCE_PORT_FIRST:-20000} + 999))
 }
 
 parts_stop() {
