@@ -44,7 +44,7 @@ pub struct InstanceFacts {
     pub generation: u64,
     /// The version that was last brought into the world.
     pub observed_generation: u64,
-    /// Steps that failed, by their kind.
+    /// Steps that failed, by [`crate::model::step::Step::key`].
     pub failures: BTreeMap<String, Failure>,
     /// What was asked for once.
     pub errands: Vec<Errand>,

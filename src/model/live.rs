@@ -212,6 +212,8 @@ pub struct OdooLive {
     pub modules: BTreeMap<ModuleName, String>,
     /// What the last set-up made true; none before the first.
     pub setup: Option<Setup>,
+    /// `latest_version` of the module `base`, such as `19.0.1.3`: the release that the database belongs to.
+    pub base_version: Option<String>,
 }
 
 impl OdooLive {

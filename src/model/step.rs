@@ -37,6 +37,13 @@ impl std::fmt::Display for StepId {
     }
 }
 
+impl Step {
+    /// What it is among its instance's steps: the id without the instance. The key of its back-off.
+    pub fn key(&self) -> &str {
+        self.id.0.split_once('/').map_or(self.id.0.as_str(), |(_, key)| key)
+    }
+}
+
 /// What brought a step up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -168,7 +175,7 @@ pub enum Action {
 }
 
 impl Action {
-    /// The step's kind: the end of its id, the `kind` of `plan --json`, the key of its back-off.
+    /// The step's kind: the end of its id, the `kind` of `plan --json`.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::CreateNetwork => "create-network",
