@@ -1,5 +1,7 @@
 //! One test binary. Modules `contract` and `journey` need the lab (`make lab-up`); all others need nothing.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
+
 mod bad_instances;
 mod cli;
 mod contract;
