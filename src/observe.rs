@@ -1,1 +1,73 @@
-//! (being written)
+//! Edges → Live: four looks at once; a failed one never fails the others.
+//!
+//! Nothing here concludes anything: what could not be looked at becomes `Unseen` with the reason.
+
+use crate::edges::{Ask, Edge, EdgeError, Edges, ErrorKind};
+use crate::model::live::{Answer, Live, Seen};
+use crate::model::name::{Domain, InstanceName, Resources};
+use crate::model::wanted::{Wanted, WantedState};
+use futures::StreamExt;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// A look that takes longer has failed: adapters have shorter deadlines for each call of theirs.
+const LOOK_S_MAX: u64 = 60;
+/// How many hosts are asked for their login page at once: enough to hide latency, few enough for a small host.
+const HOSTS_AT_ONCE_MAX: usize = 4;
+
+/// What to ask for so that `instances` can be decided over; `hosts` are those to be proven by their login page.
+pub fn ask<'a>(
+    instances: impl IntoIterator<Item = (&'a InstanceName, Option<&'a Wanted>)>,
+    prove: impl Fn(&InstanceName) -> bool,
+) -> Ask {
+    let mut ask = Ask::default();
+    for (name, wanted) in instances {
+        ask.instances.insert(name.clone(), Resources::of(name));
+        if let Some(wanted) = wanted {
+            ask.images.insert(wanted.image.clone());
+            if wanted.state == WantedState::Running && prove(name) {
+                ask.hosts.insert(wanted.host.clone());
+                ask.hosts.extend(wanted.domains.iter().cloned());
+            }
+        }
+    }
+    ask
+}
+
+/// Looks at everything that `ask` names.
+pub async fn observe(edges: &Edges, ask: &Ask) -> Live {
+    let (engine, database, proxy, authority, answers) = tokio::join!(
+        within(Edge::Engine, edges.engine.look(ask)),
+        within(Edge::Database, edges.database.look(ask)),
+        within(Edge::Proxy, edges.proxy.look(ask)),
+        within(Edge::Authority, edges.authority.look(ask)),
+        answers(edges, &ask.hosts),
+    );
+    Live { engine, database, proxy, authority, answers }
+}
+
+async fn within<T>(edge: Edge, look: impl Future<Output = Result<T, EdgeError>>) -> Seen<T> {
+    match tokio::time::timeout(Duration::from_secs(LOOK_S_MAX), look).await {
+        Ok(result) => result.into(),
+        Err(_) => {
+            let late = format!("{edge} did not answer within {LOOK_S_MAX} s");
+            Err(EdgeError::plain(edge, ErrorKind::Timeout, late)).into()
+        }
+    }
+}
+
+async fn answers(edges: &Edges, hosts: &BTreeSet<Domain>) -> BTreeMap<Domain, Seen<Answer>> {
+    // The hosts are cloned so that no future borrows from the set: the compiler could not prove it general enough.
+    let questions: Vec<_> = hosts
+        .iter()
+        .cloned()
+        .map(|host| {
+            let proxy = edges.proxy.clone();
+            async move {
+                let answer = within(Edge::Proxy, proxy.ask_host(&host)).await;
+                (host, answer)
+            }
+        })
+        .collect();
+    futures::stream::iter(questions).buffer_unordered(HOSTS_AT_ONCE_MAX).collect().await
+}

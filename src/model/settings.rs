@@ -86,6 +86,18 @@ pub struct PostgresSettings {
     pub instance_host: String,
 }
 
+impl PostgresSettings {
+    /// PostgreSQL's registered port.
+    const PORT_DEFAULT: u16 = 5432;
+
+    /// The server's port, as `url` names it.
+    pub fn port(&self) -> u16 {
+        let authority = self.url.split_once("://").map_or(self.url.as_str(), |(_, rest)| rest);
+        let authority = authority.split(['/', '?']).next().unwrap_or_default();
+        authority.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).unwrap_or(Self::PORT_DEFAULT)
+    }
+}
+
 /// `[nginx]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NginxSettings {

@@ -1,0 +1,223 @@
+//! One instance's case: what is wanted, what is live, and the draft of what to do about it.
+
+use super::facts::{Facts, InstanceFacts};
+use crate::model::changes::{Hold, HoldReason, InstanceChanges};
+use crate::model::live::{
+    AuthorityLive, DatabaseLive, DatabaseObjectLive, EngineLive, OdooLive, ProxyLive, Seen, ServiceLive,
+};
+use crate::model::name::{InstanceName, Resources};
+use crate::model::service::{Component, ImageUser, Owner, Ports, Tag};
+use crate::model::step::{Action, FieldChange, Origin, Risk, Step, StepId};
+use crate::model::wanted::Wanted;
+
+/// One instance's wish and world, side by side. A look that failed shows as `None` here and nowhere as "absent".
+pub(super) struct Case<'a> {
+    pub(super) facts: &'a Facts,
+    pub(super) name: &'a InstanceName,
+    pub(super) instance: &'a InstanceFacts,
+    pub(super) wanted: &'a Wanted,
+    pub(super) resources: Resources,
+    pub(super) engine: Option<&'a EngineLive>,
+    pub(super) database: Option<&'a DatabaseLive>,
+    pub(super) proxy: Option<&'a ProxyLive>,
+    pub(super) authority: Option<&'a AuthorityLive>,
+}
+
+/// The image as this host has it.
+pub(super) struct Image<'a> {
+    pub(super) id: &'a str,
+    pub(super) user: ImageUser,
+}
+
+impl<'a> Case<'a> {
+    pub(super) fn new(
+        facts: &'a Facts,
+        name: &'a InstanceName,
+        instance: &'a InstanceFacts,
+        wanted: &'a Wanted,
+    ) -> Self {
+        Self {
+            facts,
+            name,
+            instance,
+            wanted,
+            resources: Resources::of(name),
+            engine: facts.live.engine.known(),
+            database: facts.live.database.known(),
+            proxy: facts.live.proxy.known(),
+            authority: facts.live.authority.known(),
+        }
+    }
+
+    /// One hold for each edge that could not be looked at: what needs it waits, and says so.
+    pub(super) fn say_unseen(&self, draft: &mut Draft) {
+        let live = &self.facts.live;
+        for why in
+            [live.engine.why(), live.database.why(), live.proxy.why(), live.authority.why()].into_iter().flatten()
+        {
+            draft.hold(HoldReason::Unseen, why);
+        }
+        if let Some(why) = self.inside().and_then(Seen::why) {
+            draft.hold(HoldReason::Unseen, why);
+        }
+    }
+
+    /// The mark that a part of this instance carries.
+    pub(super) fn tag(&self, component: Component, digest: String) -> Tag {
+        Tag { instance: self.name.clone(), uid: self.instance.uid, component, digest }
+    }
+
+    /// True when the object is this very instance's; otherwise drafts a conflict.
+    pub(super) fn owns(&self, owner: &Owner, thing: &str, draft: &mut Draft) -> bool {
+        let whose = match owner {
+            Owner::Ours(tag) if tag.instance == *self.name && tag.uid == self.instance.uid => return true,
+            Owner::Ours(tag) => format!("instance {} with uid {}", tag.instance, tag.uid),
+            Owner::Foreign(whose) => whose.clone(),
+        };
+        draft.hold(
+            HoldReason::Conflict,
+            format!("{thing} stands on a name that is needed and is not this instance's ({whose}); it is left untouched: remove or rename it"),
+        );
+        false
+    }
+
+    pub(super) fn image(&self) -> Option<Image<'a>> {
+        let image = self.engine?.images.get(&self.wanted.image)?;
+        Some(Image { id: &image.id, user: image.user })
+    }
+
+    pub(super) fn service(&self) -> Option<&'a ServiceLive> {
+        self.engine?.services.get(&self.resources.container)
+    }
+
+    pub(super) fn database_object(&self) -> Option<&'a DatabaseObjectLive> {
+        self.database?.databases.get(&self.resources.database)
+    }
+
+    pub(super) fn inside(&self) -> Option<&'a Seen<OdooLive>> {
+        self.database?.inside.get(&self.resources.database)
+    }
+
+    /// What Odoo keeps inside: empty for a database that does not exist yet, none when it could not be looked at.
+    pub(super) fn odoo(&self) -> Option<std::borrow::Cow<'a, OdooLive>> {
+        match self.inside() {
+            Some(seen) => seen.known().map(std::borrow::Cow::Borrowed),
+            None if self.database.is_some() => Some(std::borrow::Cow::Owned(OdooLive::default())),
+            None => None,
+        }
+    }
+
+    /// True when it was set up once, by the journal or by the database's own mark.
+    pub(super) fn is_provisioned(&self) -> bool {
+        self.instance.provisioned || self.database_object().is_some_and(|database| database.provisioned)
+    }
+
+    /// What brings a difference up: once this version of the file was reached, a difference is drift.
+    pub(super) fn origin(&self) -> Origin {
+        if self.instance.observed_generation >= self.instance.generation && self.is_provisioned() {
+            Origin::Drift
+        } else {
+            Origin::Intended
+        }
+    }
+
+    /// The loopback ports: those of its container, else those it was given, else the first free pair.
+    pub(super) fn ports(&self) -> Option<Ports> {
+        let of_container =
+            self.service().filter(|service| service.owner.tag().is_some_and(|tag| tag.uid == self.instance.uid));
+        of_container.and_then(|service| service.ports).or(self.instance.ports).or_else(|| self.free_ports())
+    }
+
+    fn free_ports(&self) -> Option<Ports> {
+        let in_use = &self.engine?.ports_in_use;
+        let given = |port: u16| {
+            self.facts.instances.iter().any(|(name, other)| {
+                name != self.name && other.ports.is_some_and(|ports| ports.http == port || ports.gevent() == port)
+            })
+        };
+        let range = &self.facts.settings.docker.ports;
+        (*range.start()..*range.end())
+            .step_by(2)
+            .find(|port| !in_use.contains(port) && !in_use.contains(&(port + 1)) && !given(*port) && !given(port + 1))
+            .map(|http| Ports { http })
+    }
+}
+
+/// The steps and holds as they are found.
+#[derive(Default)]
+pub(super) struct Draft {
+    prefix: String,
+    changes: InstanceChanges,
+}
+
+/// What a step is made of besides its action.
+pub(super) struct Why<'a> {
+    pub(super) reason: &'a str,
+    pub(super) origin: Origin,
+    pub(super) risk: Risk,
+    pub(super) fields: Vec<FieldChange>,
+    /// Kinds of steps that must be done before it, where the draft has them.
+    pub(super) after: &'a [&'a str],
+}
+
+impl Draft {
+    pub(super) fn of(name: &InstanceName) -> Self {
+        Self { prefix: format!("{name}/"), changes: InstanceChanges::default() }
+    }
+
+    pub(super) fn hold(&mut self, reason: HoldReason, message: impl Into<String>) {
+        let hold = Hold { reason, message: message.into() };
+        if !self.changes.holds.contains(&hold) {
+            self.changes.holds.push(hold);
+        }
+    }
+
+    pub(super) fn has_hold(&self, reason: HoldReason) -> bool {
+        self.changes.holds.iter().any(|hold| hold.reason == reason)
+    }
+
+    pub(super) fn has_step(&self, kind: &str) -> bool {
+        self.changes.steps.iter().any(|step| step.action.kind() == kind)
+    }
+
+    pub(super) fn steps(&self) -> &[Step] {
+        &self.changes.steps
+    }
+
+    pub(super) fn changes_mut(&mut self) -> &mut InstanceChanges {
+        &mut self.changes
+    }
+
+    pub(super) fn step(&mut self, action: Action, why: Why<'_>) {
+        let key = match &action {
+            Action::ObtainCertificate(order) => format!("{}:{}", action.kind(), order.name),
+            Action::RemoveJob { container, .. } => format!("{}:{container}", action.kind()),
+            _ => action.kind().to_owned(),
+        };
+        let after = self
+            .changes
+            .steps
+            .iter()
+            .filter(|step| why.after.contains(&step.action.kind()))
+            .map(|step| step.id.clone())
+            .collect();
+        let id = StepId(format!("{}{key}", self.prefix));
+        let Why { reason, origin, risk, fields, .. } = why;
+        self.changes.steps.push(Step { id, action, reason: reason.to_owned(), origin, risk, fields, after });
+    }
+
+    pub(super) fn finish(self) -> InstanceChanges {
+        self.changes
+    }
+}
+
+/// A field's change, written only where it differs.
+pub(super) fn changed(field: &str, from: impl ToString, to: impl ToString) -> Option<FieldChange> {
+    let (from, to) = (from.to_string(), to.to_string());
+    (from != to).then(|| FieldChange { field: field.to_owned(), from: Some(from), to: Some(to) })
+}
+
+/// A field of a thing that does not exist yet.
+pub(super) fn new_field(field: &str, to: impl ToString) -> FieldChange {
+    FieldChange { field: field.to_owned(), from: None, to: Some(to.to_string()) }
+}

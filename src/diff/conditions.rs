@@ -1,0 +1,357 @@
+//! Facts → how an instance stands, as conditions and one word. Derived at each look; no decision reads it.
+
+use super::case::Case;
+use super::facts::{Facts, FileState, InstanceFacts};
+use super::{odoo, site};
+use crate::model::changes::{HoldReason, InstanceChanges};
+use crate::model::live::Seen;
+use crate::model::name::{InstanceName, Resources};
+use crate::model::service::Ports;
+use crate::model::status::{
+    CertificateStatus, Condition, ConditionStatus, ConditionType, InstanceStatus, ModulesStatus, State,
+};
+use crate::model::step::Origin;
+use crate::model::wanted::{Wanted, WantedState};
+
+/// A step that failed so often in a row makes its instance `failed`, although it is still tried again.
+const ATTEMPTS_BEFORE_FAILED: u32 = 3;
+/// Holds that only a person can end.
+const STALLING: [HoldReason; 8] = [
+    HoldReason::Failed,
+    HoldReason::Conflict,
+    HoldReason::DataMissing,
+    HoldReason::ImageMissing,
+    HoldReason::PortsExhausted,
+    HoldReason::DiskFull,
+    HoldReason::UpgradeNeeded,
+    HoldReason::RemovalHeld,
+];
+
+/// How `name` stands, after `changes` were decided over `facts`. `previous` gives each condition its `since`, and the
+/// answer to "does it serve" where this look did not ask.
+pub fn status(
+    facts: &Facts,
+    name: &InstanceName,
+    changes: &InstanceChanges,
+    previous: Option<&InstanceStatus>,
+) -> Option<InstanceStatus> {
+    let instance = facts.instances.get(name)?;
+    let case = instance.wanted.as_deref().map(|wanted| Case::new(facts, name, instance, wanted));
+    let verdicts = match &case {
+        Some(case) => verdicts(case, changes, previous),
+        None => vec![spec_valid(instance)],
+    };
+    let ready =
+        verdicts.iter().any(|verdict| verdict.kind == ConditionType::Ready && verdict.status == ConditionStatus::True);
+    let state = word(instance, case.as_ref(), changes, ready, previous);
+    let resources = Resources::of(name);
+    let urls = case.as_ref().map(urls).unwrap_or_default();
+    Some(InstanceStatus {
+        name: name.clone(),
+        uid: Some(instance.uid),
+        plan: instance.wanted.as_ref().map(|wanted| wanted.plan.clone()),
+        wanted: instance.wanted.as_ref().map_or(WantedState::Running, |wanted| wanted.state),
+        state,
+        url: urls.first().cloned(),
+        urls,
+        odoo: instance.wanted.as_ref().map(|wanted| wanted.odoo.clone()),
+        port: case.as_ref().and_then(port),
+        database: resources.database,
+        container: resources.container,
+        modules: case.as_ref().map(modules).unwrap_or_default(),
+        certificate: case.as_ref().and_then(certificate),
+        conditions: verdicts.into_iter().map(|verdict| verdict.since(facts, previous)).collect(),
+        holds: changes.holds.clone(),
+        usage: None,
+        last_backup: None,
+        purge_after: None,
+        next_try: instance
+            .failures
+            .values()
+            .filter_map(|failure| failure.next_try)
+            .filter(|next| *next > facts.now)
+            .min(),
+        generation: instance.generation,
+        observed_generation: instance.observed_generation,
+    })
+}
+
+/// A condition before it is known since when it holds.
+struct Verdict {
+    kind: ConditionType,
+    status: ConditionStatus,
+    reason: String,
+    message: String,
+}
+
+impl Verdict {
+    fn new(kind: ConditionType, status: ConditionStatus, reason: &str, message: impl Into<String>) -> Self {
+        Self { kind, status, reason: reason.to_owned(), message: message.into() }
+    }
+
+    fn known(kind: ConditionType, holds: bool, yes: &str, no: &str, message: impl Into<String>) -> Self {
+        match holds {
+            true => Self::new(kind, ConditionStatus::True, yes, ""),
+            false => Self::new(kind, ConditionStatus::False, no, message),
+        }
+    }
+
+    fn unknown(kind: ConditionType, why: Option<&str>) -> Self {
+        Self::new(kind, ConditionStatus::Unknown, "Unseen", why.unwrap_or_default())
+    }
+
+    fn since(self, facts: &Facts, previous: Option<&InstanceStatus>) -> Condition {
+        let before = previous.and_then(|status| status.conditions.iter().find(|condition| condition.kind == self.kind));
+        let since =
+            before.filter(|condition| condition.status == self.status).map_or(facts.now, |condition| condition.since);
+        Condition { kind: self.kind, status: self.status, reason: self.reason, message: self.message, since }
+    }
+}
+
+fn verdicts(case: &Case<'_>, changes: &InstanceChanges, previous: Option<&InstanceStatus>) -> Vec<Verdict> {
+    let parts = vec![
+        database_ready(case, changes),
+        modules_ready(case),
+        setup_done(case),
+        app_ready(case, changes),
+        site_ready(case),
+        certificate_ready(case),
+    ];
+    let mut all = vec![ready(case, changes, &parts, previous), spec_valid(case.instance)];
+    all.extend(parts);
+    let drift: Vec<&str> =
+        changes.steps.iter().filter(|step| step.origin == Origin::Drift).map(|step| step.action.kind()).collect();
+    all.push(flag(ConditionType::Drifted, !drift.is_empty(), "DriftFound", "AsWanted", drift.join(", ")));
+    all.push(flag(
+        ConditionType::Orphaned,
+        case.instance.file == FileState::Missing,
+        "FileMissing",
+        "FilePresent",
+        "its file is gone",
+    ));
+    all.push(flag(ConditionType::Suspended, case.wanted.suspended, "Suspended", "NotSuspended", "suspended = true"));
+    all.push(flag(ConditionType::Protected, case.wanted.protected, "Protected", "NotProtected", "protected = true"));
+    let stalling = changes.holds.iter().find(|hold| STALLING.contains(&hold.reason));
+    all.push(match stalling {
+        Some(hold) => {
+            Verdict::new(ConditionType::Stalled, ConditionStatus::True, hold.reason.as_str(), hold.message.clone())
+        }
+        None => Verdict::new(ConditionType::Stalled, ConditionStatus::False, "Moving", ""),
+    });
+    all
+}
+
+/// A condition whose normal status is False.
+fn flag(kind: ConditionType, holds: bool, yes: &str, no: &str, message: impl Into<String>) -> Verdict {
+    match holds {
+        true => Verdict::new(kind, ConditionStatus::True, yes, message),
+        false => Verdict::new(kind, ConditionStatus::False, no, ""),
+    }
+}
+
+fn spec_valid(instance: &InstanceFacts) -> Verdict {
+    match &instance.file {
+        FileState::Valid => Verdict::new(ConditionType::SpecValid, ConditionStatus::True, "Valid", ""),
+        FileState::Invalid(problems) => {
+            Verdict::new(ConditionType::SpecValid, ConditionStatus::False, "InvalidFile", problems.join("; "))
+        }
+        FileState::Missing => {
+            Verdict::new(ConditionType::SpecValid, ConditionStatus::False, "FileMissing", "its file is gone")
+        }
+    }
+}
+
+fn database_ready(case: &Case<'_>, changes: &InstanceChanges) -> Verdict {
+    let kind = ConditionType::DatabaseReady;
+    let Some(database) = case.database else { return Verdict::unknown(kind, case.facts.live.database.why()) };
+    let repairs = ["set-role", "create-database", "set-privileges"];
+    let pending: Vec<&str> =
+        changes.steps.iter().map(|step| step.action.kind()).filter(|kind| repairs.contains(kind)).collect();
+    let ours = case
+        .database_object()
+        .is_some_and(|live| live.valid && live.owner.tag().is_some_and(|tag| tag.uid == case.instance.uid));
+    let role = database.roles.contains_key(&case.resources.database);
+    Verdict::known(
+        kind,
+        ours && role && pending.is_empty(),
+        "AsWanted",
+        "NotAsWanted",
+        format!("pending: {}", pending.join(", ")),
+    )
+}
+
+fn modules_ready(case: &Case<'_>) -> Verdict {
+    let kind = ConditionType::ModulesReady;
+    let Some(odoo) = case.odoo() else {
+        return Verdict::unknown(kind, case.facts.live.database.why().or_else(|| case.inside().and_then(Seen::why)));
+    };
+    let missing: Vec<String> = odoo::missing_modules(case, &odoo).iter().map(ToString::to_string).collect();
+    match case.instance.failures.get("install-modules") {
+        Some(failure) if !missing.is_empty() => {
+            Verdict::new(kind, ConditionStatus::False, "InstallFailed", failure.message.clone())
+        }
+        _ => Verdict::known(
+            kind,
+            missing.is_empty(),
+            "Installed",
+            "NotInstalled",
+            format!("not installed: {}", missing.join(", ")),
+        ),
+    }
+}
+
+fn setup_done(case: &Case<'_>) -> Verdict {
+    let kind = ConditionType::SetupDone;
+    let Some(odoo) = case.odoo() else {
+        return Verdict::unknown(kind, case.facts.live.database.why().or_else(|| case.inside().and_then(Seen::why)));
+    };
+    let done = odoo.setup.as_ref() == Some(&odoo::wanted_setup(case));
+    let message = case
+        .instance
+        .failures
+        .get("set-up")
+        .map_or("company and administrator are not set yet", |failure| failure.message.as_str());
+    Verdict::known(kind, done, "SetUp", "NotSetUp", message)
+}
+
+fn app_ready(case: &Case<'_>, changes: &InstanceChanges) -> Verdict {
+    let kind = ConditionType::AppReady;
+    if case.engine.is_none() {
+        return Verdict::unknown(kind, case.facts.live.engine.why());
+    }
+    let Some(live) = case.service() else {
+        return Verdict::known(kind, false, "", "NoContainer", "the container does not exist");
+    };
+    if !live.running {
+        return Verdict::known(kind, false, "", "Stopped", "the container does not run");
+    }
+    let renewed = changes.steps.iter().any(|step| step.action.kind() == "recreate-container");
+    Verdict::known(kind, !renewed, "Running", "NotAsWanted", "the container must be made anew")
+}
+
+fn site_ready(case: &Case<'_>) -> Verdict {
+    let kind = ConditionType::SiteReady;
+    let Some(proxy) = case.proxy else { return Verdict::unknown(kind, case.facts.live.proxy.why()) };
+    match proxy.sites.get(case.name) {
+        None => Verdict::known(kind, false, "", "NoSite", "nginx has no site for it"),
+        Some(_) if !proxy.running => Verdict::known(kind, false, "", "ProxyDown", "nginx is not running"),
+        Some(_) if proxy.loaded != proxy.current => {
+            Verdict::known(kind, false, "", "NotLoaded", "nginx has not loaded the current generation")
+        }
+        Some(site) => Verdict::known(kind, site.intact, "Loaded", "Edited", "the site was edited by hand"),
+    }
+}
+
+fn certificate_ready(case: &Case<'_>) -> Verdict {
+    let kind = ConditionType::CertificateReady;
+    let Some(authority) = case.authority else { return Verdict::unknown(kind, case.facts.live.authority.why()) };
+    let lacking: Vec<String> = site::hosts(case)
+        .into_values()
+        .filter(|name| !authority.certificates.get(name).is_some_and(|live| site::is_sound(live, case.facts.now)))
+        .map(|name| match case.instance.failures.get(&format!("obtain-certificate:{name}")) {
+            Some(failure) => format!("{name}: {}", failure.message),
+            None => format!("{name}: none yet"),
+        })
+        .collect();
+    Verdict::known(kind, lacking.is_empty(), "Valid", "Missing", lacking.join("; "))
+}
+
+fn ready(case: &Case<'_>, changes: &InstanceChanges, parts: &[Verdict], previous: Option<&InstanceStatus>) -> Verdict {
+    let kind = ConditionType::Ready;
+    if case.wanted.state != WantedState::Running {
+        return Verdict::new(
+            kind,
+            ConditionStatus::False,
+            "NotWanted",
+            format!("state = \"{}\"", case.wanted.state.as_str()),
+        );
+    }
+    if let Some(part) = parts.iter().find(|part| part.status == ConditionStatus::False) {
+        return Verdict::new(kind, ConditionStatus::False, &format!("Not{:?}", part.kind), part.message.clone());
+    }
+    if let Some(part) = parts.iter().find(|part| part.status == ConditionStatus::Unknown) {
+        return Verdict::new(kind, ConditionStatus::Unknown, "Unseen", part.message.clone());
+    }
+    if let Some(hold) = changes.holds.iter().find(|hold| hold.reason == HoldReason::NotHealthy) {
+        return Verdict::new(kind, ConditionStatus::False, "NotHealthy", hold.message.clone());
+    }
+    let asked = site::hosts(case).keys().all(|host| matches!(case.facts.live.answers.get(host), Some(Seen::Known(_))));
+    let before = previous.and_then(|status| status.conditions.iter().find(|condition| condition.kind == kind));
+    match before {
+        // A pass over the whole fleet does not ask every host each time: what was proven last holds until it is asked again.
+        Some(before) if !asked && before.status == ConditionStatus::True => {
+            Verdict::new(kind, ConditionStatus::True, "Proven", "")
+        }
+        _ if asked && changes.steps.is_empty() => Verdict::new(kind, ConditionStatus::True, "Proven", ""),
+        _ if asked => Verdict::new(kind, ConditionStatus::False, "Changing", "a change is being made"),
+        _ => Verdict::new(kind, ConditionStatus::Unknown, "NotAsked", "its login page was not asked for yet"),
+    }
+}
+
+/// The one word, most urgent first.
+fn word(
+    instance: &InstanceFacts,
+    case: Option<&Case<'_>>,
+    changes: &InstanceChanges,
+    ready: bool,
+    previous: Option<&InstanceStatus>,
+) -> State {
+    let held = |reason: HoldReason| changes.holds.iter().any(|hold| hold.reason == reason);
+    if instance.file == FileState::Missing {
+        return State::Orphaned;
+    }
+    let (FileState::Valid, Some(case)) = (&instance.file, case) else { return State::Invalid };
+    let often = instance.failures.values().any(|failure| failure.attempts >= ATTEMPTS_BEFORE_FAILED);
+    if held(HoldReason::Failed) || (held(HoldReason::BackOff) && often) {
+        return State::Failed;
+    }
+    let waits = [HoldReason::Suspended, HoldReason::Guard, HoldReason::Unseen];
+    if changes.holds.iter().any(|hold| STALLING.contains(&hold.reason) || waits.contains(&hold.reason)) {
+        return State::Held;
+    }
+    let running = case.service().is_some_and(|service| service.running);
+    if case.wanted.state == WantedState::Stopped && changes.steps.is_empty() && !running && case.is_provisioned() {
+        return State::Stopped;
+    }
+    if ready {
+        return State::Ready;
+    }
+    if !case.is_provisioned() {
+        return State::Provisioning;
+    }
+    let was_ready = previous.is_some_and(|status| matches!(status.state, State::Ready | State::Degraded));
+    let broken = changes.steps.iter().any(|step| step.origin == Origin::Drift)
+        || held(HoldReason::NotHealthy)
+        || held(HoldReason::BackOff);
+    if case.wanted.state == WantedState::Running && was_ready && broken {
+        return State::Degraded;
+    }
+    State::Updating
+}
+
+fn urls(case: &Case<'_>) -> Vec<String> {
+    let port = case.facts.settings.nginx.https_port;
+    let wanted: &Wanted = case.wanted;
+    std::iter::once(&wanted.host).chain(&wanted.domains).map(|host| odoo::url(host, port)).collect()
+}
+
+fn port(case: &Case<'_>) -> Option<u16> {
+    case.service().and_then(|service| service.ports).or(case.instance.ports).map(|Ports { http }| http)
+}
+
+fn modules(case: &Case<'_>) -> ModulesStatus {
+    let installed = case.odoo().map(|odoo| odoo.modules.keys().filter(|module| odoo.has(module)).cloned().collect());
+    ModulesStatus { wanted: case.wanted.modules.clone(), installed: installed.unwrap_or_default() }
+}
+
+fn certificate(case: &Case<'_>) -> Option<CertificateStatus> {
+    let authority = case.authority?;
+    let live: Vec<_> =
+        site::hosts(case).into_values().map(|name| authority.certificates.get(&name)).collect::<Option<_>>()?;
+    let first = live.iter().min_by_key(|live| live.not_after)?;
+    Some(CertificateStatus {
+        names: live.iter().flat_map(|live| live.names.iter().cloned()).collect(),
+        not_after: first.not_after,
+        issuer: first.issuer.clone(),
+    })
+}

@@ -1,0 +1,177 @@
+//! Decisions over the role and the database.
+
+use super::case::{Case, Draft, Why, changed, new_field};
+use super::odoo::CONNECTIONS_PER_PROCESS;
+use crate::model::changes::HoldReason;
+use crate::model::live::RoleLive;
+use crate::model::step::{Action, DatabaseSpec, FieldChange, Origin, Risk, RoleSpec};
+
+/// Connections that a role may hold besides the application's own: a job container and a person's `psql`.
+const CONNECTIONS_SPARE: u32 = 8;
+/// Generation of role passwords; counted up by hand when a derivation must be replaced.
+pub(super) const PASSWORD_GENERATION: u32 = 1;
+
+/// The role: LOGIN and nothing else, the derived password, a connection limit.
+pub(super) fn role(case: &Case<'_>, draft: &mut Draft) {
+    let Some(database) = case.database else { return };
+    let role = &case.resources.database;
+    let Some(live) = database.roles.get(role) else {
+        let fields = vec![new_field("connection_limit", connection_limit(case))];
+        let reason = if case.is_provisioned() { "the role is gone" } else { "new instance" };
+        let why = Why { reason, origin: case.origin(), risk: Risk::None, fields, after: &[] };
+        return draft.step(Action::SetRole(role_spec(case, true)), why);
+    };
+    if !case.owns(&live.owner, &format!("role {role}"), draft) {
+        return;
+    }
+    let password_differs = live.password_mark.as_deref() != Some(&case.instance.password_mark);
+    let fields = role_fields(case, live, password_differs);
+    if !fields.is_empty() {
+        let why = Why {
+            reason: "the role is not as it should be",
+            origin: case.origin(),
+            risk: Risk::None,
+            fields,
+            after: &[],
+        };
+        draft.step(Action::SetRole(role_spec(case, password_differs)), why);
+    }
+}
+
+/// The database: owned by its role, closed to everybody else. One that was set up once is never made anew.
+pub(super) fn database(case: &Case<'_>, draft: &mut Draft) {
+    if case.database.is_none() || draft.has_hold(HoldReason::Conflict) {
+        return;
+    }
+    let Some(live) = case.database_object() else {
+        return match evidence_of_data(case) {
+            Some(evidence) => data_missing(case, evidence, draft),
+            None => create(case, "new instance", draft),
+        };
+    };
+    if !case.owns(&live.owner, &format!("database {}", case.resources.database), draft) {
+        return;
+    }
+    if !live.valid {
+        return match evidence_of_data(case) {
+            Some(evidence) => data_missing(case, evidence, draft),
+            None => create(case, "its making was interrupted", draft),
+        };
+    }
+    let mut fields: Vec<FieldChange> =
+        changed("owner", &live.owner_role, &case.resources.database).into_iter().collect();
+    fields.extend(live.others_may_connect.iter().map(|role| FieldChange {
+        field: "connect".to_owned(),
+        from: Some(role.clone()),
+        to: None,
+    }));
+    if !fields.is_empty() {
+        let why = Why {
+            reason: "others than its role have privileges on it",
+            origin: case.origin(),
+            risk: Risk::None,
+            fields,
+            after: &["set-role"],
+        };
+        draft.step(Action::SetPrivileges(spec(case)), why);
+    }
+}
+
+/// The mark in the database's comment after which it is never created anew.
+pub(super) fn provisioned(case: &Case<'_>, draft: &mut Draft) {
+    let Some(live) = case.database_object() else {
+        if draft.has_step("set-up") {
+            mark(case, draft);
+        }
+        return;
+    };
+    let set_up = case.odoo().is_some_and(|odoo| odoo.setup.is_some());
+    if !live.provisioned && (set_up || draft.has_step("set-up")) && !draft.has_hold(HoldReason::Conflict) {
+        mark(case, draft);
+    }
+}
+
+/// Connections that the role may hold: every process of its Odoo at its own limit, and a few to spare.
+fn connection_limit(case: &Case<'_>) -> u32 {
+    let workers = case.wanted.limits.workers;
+    // workers, one cron process and the gevent process; threaded Odoo is one process (Odoo deployment guide, "Workers").
+    let processes = if workers == 0 { 1 } else { workers + 2 };
+    processes * CONNECTIONS_PER_PROCESS + CONNECTIONS_SPARE
+}
+
+fn role_spec(case: &Case<'_>, set_password: bool) -> RoleSpec {
+    RoleSpec {
+        role: case.resources.database.clone(),
+        instance: case.name.clone(),
+        uid: case.instance.uid,
+        password_generation: PASSWORD_GENERATION,
+        connection_limit: i32::try_from(connection_limit(case)).unwrap_or(i32::MAX),
+        set_password,
+    }
+}
+
+fn role_fields(case: &Case<'_>, live: &RoleLive, password_differs: bool) -> Vec<FieldChange> {
+    let mut fields: Vec<FieldChange> =
+        changed("connection_limit", live.connection_limit, connection_limit(case)).into_iter().collect();
+    fields.extend(changed("login", live.login, true));
+    fields.extend(live.excess.iter().map(|excess| FieldChange {
+        field: "privilege".to_owned(),
+        from: Some(excess.clone()),
+        to: None,
+    }));
+    if password_differs {
+        fields.push(new_field("password", "(derived anew)"));
+    }
+    fields
+}
+
+fn spec(case: &Case<'_>) -> DatabaseSpec {
+    DatabaseSpec {
+        database: case.resources.database.clone(),
+        instance: case.name.clone(),
+        uid: case.instance.uid,
+        provisioned: case.is_provisioned(),
+    }
+}
+
+fn create(case: &Case<'_>, reason: &str, draft: &mut Draft) {
+    let fields = vec![new_field("owner", &case.resources.database)];
+    let why = Why { reason, origin: Origin::Intended, risk: Risk::None, fields, after: &["set-role"] };
+    draft.step(Action::CreateDatabase(spec(case)), why);
+}
+
+fn mark(case: &Case<'_>, draft: &mut Draft) {
+    let why = Why {
+        reason: "from now on its data are never made anew",
+        origin: Origin::Intended,
+        risk: Risk::None,
+        fields: Vec::new(),
+        after: &["create-database", "set-privileges", "install-modules", "set-up"],
+    };
+    draft.step(Action::MarkProvisioned(DatabaseSpec { provisioned: true, ..spec(case) }), why);
+}
+
+/// What shows that this instance had data once. The volume is made after the database, so a volume without a database
+/// means that a database was lost.
+fn evidence_of_data(case: &Case<'_>) -> Option<&'static str> {
+    let ours = |owner: &crate::model::service::Owner| owner.tag().is_some_and(|tag| tag.uid == case.instance.uid);
+    if case.is_provisioned() {
+        Some("it was set up before")
+    } else if case.service().is_some_and(|service| ours(&service.owner)) {
+        Some("its container exists")
+    } else if case.engine.and_then(|engine| engine.volumes.get(&case.resources.volume)).is_some_and(ours) {
+        Some("its volume exists")
+    } else {
+        None
+    }
+}
+
+fn data_missing(case: &Case<'_>, evidence: &str, draft: &mut Draft) {
+    draft.hold(
+        HoldReason::DataMissing,
+        format!(
+            "database {} is gone although {evidence}; it is not made anew: restore it from a backup",
+            case.resources.database
+        ),
+    );
+}

@@ -1,0 +1,218 @@
+//! Decisions over what is Odoo's own: odoo.conf, modules, company and administrator.
+
+use super::case::{Case, Draft, Image, Why, changed, new_field};
+use super::database::PASSWORD_GENERATION;
+use super::service::blocked;
+use crate::model::changes::HoldReason;
+use crate::model::live::{JobState, OdooLive, Seen};
+use crate::model::name::ModuleName;
+use crate::model::service::{JobSpec, JobWork, OdooConf, Setup};
+use crate::model::step::{Action, FieldChange, Origin, Risk};
+use std::collections::BTreeSet;
+
+/// `db_maxconn`: connections of each Odoo process. A worker serves one request at a time and needs two or three;
+/// Odoo's own default of 64 would let a few customers use up the server.
+pub(super) const CONNECTIONS_PER_PROCESS: u32 = 8;
+/// Odoo's own default (2048 MiB, command-line reference, `--limit-memory-soft`). It counts virtual memory, so a value
+/// derived from the container's limit would recycle healthy workers; the container's limit is the real one.
+const LIMIT_MEMORY_SOFT_BYTES: u64 = 2048 << 20;
+/// Odoo's own default (2560 MiB, `--limit-memory-hard`).
+const LIMIT_MEMORY_HARD_BYTES: u64 = 2560 << 20;
+/// Installing a dozen modules needs more memory than serving a small plan.
+const JOB_MEMORY_BYTES_MIN: u64 = 1 << 30;
+/// An installation of every standard module takes about ten minutes on two cores.
+const INSTALL_DEADLINE_S: u64 = 3600;
+/// The set-up script takes about three seconds.
+const SET_UP_DEADLINE_S: u64 = 600;
+
+/// odoo.conf.
+pub(super) fn conf(case: &Case<'_>, draft: &mut Draft) {
+    let Some(engine) = case.engine else { return };
+    let Some(image) = case.image() else {
+        return draft.hold(
+            HoldReason::ImageMissing,
+            format!("image {} is not on this host: docker pull {}", case.wanted.image, case.wanted.image),
+        );
+    };
+    let conf = wanted_conf(case);
+    let live = engine.configs.get(case.name);
+    let fields: Vec<FieldChange> = match live {
+        None => vec![new_field("workers", conf.workers)],
+        Some(live) if !live.intact => vec![FieldChange {
+            field: "odoo.conf".to_owned(),
+            from: Some("edited by hand".to_owned()),
+            to: Some("as written".to_owned()),
+        }],
+        Some(live) => changed("odoo.conf", &live.digest, conf.digest()).into_iter().collect(),
+    };
+    if fields.is_empty() || blocked(draft) {
+        return;
+    }
+    let (reason, origin) = match live {
+        None if !case.is_provisioned() => ("new instance", Origin::Intended),
+        None => ("odoo.conf is gone", case.origin()),
+        Some(live) if !live.intact => ("odoo.conf was edited by hand", case.origin()),
+        Some(_) => ("the wish for odoo.conf changed", case.origin()),
+    };
+    let action = Action::WriteConf { conf, owner: image.user, uid: case.instance.uid };
+    draft.step(action, Why { reason, origin, risk: Risk::None, fields, after: &[] });
+}
+
+/// Modules that are wanted and not installed. One that is no longer wanted stays: uninstalling deletes its data.
+pub(super) fn modules(case: &Case<'_>, draft: &mut Draft) {
+    let (Some(image), Some(odoo)) = (job_image(case, draft), case.odoo()) else { return };
+    let missing = missing_modules(case, &odoo);
+    if missing.is_empty() {
+        return;
+    }
+    let fields = missing.iter().map(|module| new_field("module", module)).collect();
+    let reason = if case.is_provisioned() { "modules are wanted that are not installed" } else { "new instance" };
+    let work = JobWork::Install {
+        modules: missing,
+        database: case.resources.database.clone(),
+        version: case.wanted.odoo.clone(),
+    };
+    let after = ["create-network", "set-role", "create-database", "set-privileges", "create-volume", "write-conf"];
+    let why = Why { reason, origin: case.origin(), risk: Risk::None, fields, after: &after };
+    job(case, image, work, INSTALL_DEADLINE_S, why, draft);
+}
+
+/// Company, administrator and parameters.
+pub(super) fn set_up(case: &Case<'_>, draft: &mut Draft) {
+    let (Some(image), Some(odoo)) = (job_image(case, draft), case.odoo()) else { return };
+    let wanted = wanted_setup(case);
+    if odoo.setup.as_ref() == Some(&wanted) {
+        return;
+    }
+    let fields = setup_fields(odoo.setup.as_ref(), &wanted);
+    let reason = if odoo.setup.is_some() { "the file asks for another set-up" } else { "new instance" };
+    let work = JobWork::SetUp { setup: wanted, database: case.resources.database.clone() };
+    let after = [
+        "create-network",
+        "set-role",
+        "create-database",
+        "set-privileges",
+        "create-volume",
+        "write-conf",
+        "install-modules",
+    ];
+    let why = Why { reason, origin: Origin::Intended, risk: Risk::None, fields, after: &after };
+    job(case, image, work, SET_UP_DEADLINE_S, why, draft);
+}
+
+/// Job containers that ended and that no step of this draft runs anew.
+pub(super) fn ended_jobs(case: &Case<'_>, draft: &mut Draft) {
+    let Some(engine) = case.engine else { return };
+    for (container, live) in &engine.jobs {
+        let Some(tag) = live.owner.tag().filter(|tag| tag.instance == *case.name) else { continue };
+        let is_reused =
+            draft.steps().iter().any(|step| matches!(&step.action, Action::RunJob(job) if job.container == *container));
+        if !is_reused && live.state != JobState::Running {
+            let why = Why {
+                reason: "it ended and is not needed any more",
+                origin: Origin::Intended,
+                risk: Risk::None,
+                fields: Vec::new(),
+                after: &[],
+            };
+            draft.step(Action::RemoveJob { container: container.clone(), tag: tag.clone() }, why);
+        }
+    }
+}
+
+/// Modules that are wanted and not installed, `base` among them for a new database.
+pub(super) fn missing_modules(case: &Case<'_>, odoo: &OdooLive) -> BTreeSet<ModuleName> {
+    let base = ModuleName::parse("base").into_iter();
+    case.wanted.modules.iter().cloned().chain(base).filter(|module| !odoo.has(module)).collect()
+}
+
+/// What the set-up makes true for this file.
+pub(super) fn wanted_setup(case: &Case<'_>) -> Setup {
+    Setup {
+        company: case.wanted.company.clone(),
+        admin_login: case.wanted.admin_email.to_string(),
+        base_url: url(&case.wanted.host, case.facts.settings.nginx.https_port),
+    }
+}
+
+/// `https://acme.example.com`, with the port where it is not 443.
+pub(super) fn url(host: &crate::model::name::Domain, https_port: u16) -> String {
+    match https_port {
+        443 => format!("https://{host}"),
+        port => format!("https://{host}:{port}"),
+    }
+}
+
+fn wanted_conf(case: &Case<'_>) -> OdooConf {
+    let postgres = &case.facts.settings.postgres;
+    OdooConf {
+        database_host: postgres.instance_host.clone(),
+        database_port: postgres.port(),
+        database: case.resources.database.clone(),
+        password_generation: PASSWORD_GENERATION,
+        workers: case.wanted.limits.workers,
+        connections_per_process: CONNECTIONS_PER_PROCESS,
+        limit_memory_hard: LIMIT_MEMORY_HARD_BYTES,
+        limit_memory_soft: LIMIT_MEMORY_SOFT_BYTES,
+        version: case.wanted.odoo.clone(),
+    }
+}
+
+/// The image for a job; none while something stands in the way, or while the inside of the database is not known.
+fn job_image<'a>(case: &Case<'a>, draft: &Draft) -> Option<Image<'a>> {
+    let known = case.inside().is_none_or(|inside| matches!(inside, Seen::Known(_)));
+    let in_the_way = blocked(draft) || draft.has_hold(HoldReason::UpgradeNeeded);
+    if known && !in_the_way { case.image() } else { None }
+}
+
+fn job(case: &Case<'_>, image: Image<'_>, work: JobWork, deadline_s: u64, why: Why<'_>, draft: &mut Draft) {
+    let container = work.container(&case.resources);
+    if let Some(live) = case.engine.and_then(|engine| engine.jobs.get(&container)) {
+        if !case.owns(&live.owner, &format!("container {container}"), draft) {
+            return;
+        }
+        let other_work = live.owner.tag().is_some_and(|tag| tag.digest != work.digest());
+        if live.state == JobState::Running && other_work {
+            let message = format!("job {container} still runs with what the file asked for before; it is waited for");
+            return draft.hold(HoldReason::JobRunning, message);
+        }
+    }
+    let job = JobSpec {
+        container,
+        tag: case.tag(work.component().0, work.digest()),
+        image: case.wanted.image.clone(),
+        image_id: image.id.to_owned(),
+        image_user: image.user,
+        volume: case.resources.volume.clone(),
+        memory_bytes: case.wanted.limits.memory.0.max(JOB_MEMORY_BYTES_MIN),
+        work,
+        deadline_s,
+    };
+    draft.step(Action::RunJob(job), why);
+}
+
+fn setup_fields(live: Option<&Setup>, wanted: &Setup) -> Vec<FieldChange> {
+    let texts = |setup: &Setup| {
+        let company = &setup.company;
+        [
+            ("company.name", company.name.clone()),
+            ("company.country", company.country.as_ref().map(ToString::to_string).unwrap_or_default()),
+            ("company.language", company.language.to_string()),
+            ("company.timezone", company.timezone.clone()),
+            ("admin.email", setup.admin_login.clone()),
+            ("url", setup.base_url.clone()),
+        ]
+    };
+    match live {
+        None => texts(wanted)
+            .into_iter()
+            .filter(|(_, text)| !text.is_empty())
+            .map(|(field, text)| new_field(field, text))
+            .collect(),
+        Some(live) => texts(live)
+            .into_iter()
+            .zip(texts(wanted))
+            .filter_map(|((field, from), (_, to))| changed(field, from, to))
+            .collect(),
+    }
+}

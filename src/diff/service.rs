@@ -1,0 +1,288 @@
+//! Decisions over the network, the volume and the application's container.
+
+use super::case::{Case, Draft, Why, changed, new_field};
+use crate::model::changes::HoldReason;
+use crate::model::errand::ErrandKind;
+use crate::model::live::ServiceLive;
+use crate::model::name::OdooVersion;
+use crate::model::service::{Component, ServiceSpec, Tag};
+use crate::model::size::Bytes;
+use crate::model::step::{Action, FieldChange, Origin, Risk};
+use crate::model::wanted::WantedState;
+
+/// Everything that must be there before a container of this instance starts.
+const BEFORE_CONTAINERS: [&str; 6] =
+    ["create-network", "create-volume", "create-database", "set-role", "write-conf", "mark-provisioned"];
+
+/// The installation's network, on which containers cannot reach each other.
+pub(super) fn network(case: &Case<'_>, draft: &mut Draft) {
+    let Some(engine) = case.engine else { return };
+    match &engine.network {
+        None => {
+            let why = Why { reason: "no container of the fleet has a network yet", origin: Origin::Intended, risk: Risk::None, fields: Vec::new(), after: &[] };
+            draft.step(Action::CreateNetwork, why);
+        }
+        Some(network) if !network.ours => draft.hold(
+            HoldReason::Conflict,
+            "a foreign network stands on the name of the installation's network; it is left untouched: remove or rename it",
+        ),
+        Some(network) if !network.isolated => draft.hold(
+            HoldReason::Conflict,
+            "the installation's network lets containers reach each other (enable_icc); it cannot be changed in place: \
+             stop the instances, remove the network, and it is made anew",
+        ),
+        Some(_) => {}
+    }
+}
+
+/// The filestore's volume: made once, after the database, and never again.
+pub(super) fn volume(case: &Case<'_>, draft: &mut Draft) {
+    let Some(engine) = case.engine else { return };
+    let volume = &case.resources.volume;
+    if let Some(owner) = engine.volumes.get(volume) {
+        case.owns(owner, &format!("volume {volume}"), draft);
+        return;
+    }
+    if case.is_provisioned() {
+        return draft.hold(
+            HoldReason::DataMissing,
+            format!(
+                "volume {volume} is gone although it was set up before; it is not made anew: restore it from a backup"
+            ),
+        );
+    }
+    // Whether data were lost shows in the database alone: without a look at it nothing is made.
+    if case.database.is_none() || blocked(draft) {
+        return;
+    }
+    let tag = case.tag(Component::Volume, String::new());
+    let why = Why {
+        reason: "new instance",
+        origin: Origin::Intended,
+        risk: Risk::None,
+        fields: Vec::new(),
+        after: &["create-database"],
+    };
+    draft.step(Action::CreateVolume { volume: volume.clone(), tag }, why);
+}
+
+/// The container: the cheapest effect that makes it right.
+pub(super) fn container(case: &Case<'_>, draft: &mut Draft) {
+    if case.engine.is_none() || blocked(draft) {
+        return;
+    }
+    let Some(spec) = service_spec(case, draft) else { return };
+    let Some(live) = case.service() else { return create(case, spec, draft) };
+    if !case.owns(&live.owner, &format!("container {}", spec.container), draft) {
+        return;
+    }
+    if needs_upgrade(case, live, draft) {
+        return;
+    }
+    let fields = recreation_fields(live, &spec);
+    if !fields.is_empty() {
+        let why = Why {
+            reason: "a new container is needed for this",
+            origin: case.origin(),
+            risk: Risk::Interruption,
+            fields,
+            after: &BEFORE_CONTAINERS,
+        };
+        return draft.step(Action::RecreateService { spec, start: wants_running(case) }, why);
+    }
+    limits(case, live, &spec, draft);
+    power(case, live, &spec.tag, draft);
+}
+
+/// True when something stands in the way of touching containers at all.
+pub(super) fn blocked(draft: &Draft) -> bool {
+    draft.has_hold(HoldReason::Conflict) || draft.has_hold(HoldReason::DataMissing)
+}
+
+fn wants_running(case: &Case<'_>) -> bool {
+    case.wanted.state == WantedState::Running
+}
+
+fn service_spec(case: &Case<'_>, draft: &mut Draft) -> Option<ServiceSpec> {
+    let image = case.image()?;
+    let Some(ports) = case.ports() else {
+        let range = &case.facts.settings.docker.ports;
+        draft.hold(
+            HoldReason::PortsExhausted,
+            format!(
+                "no two free ports are left in docker.ports = \"{}-{}\": widen the range in innkeeper.toml",
+                range.start(),
+                range.end()
+            ),
+        );
+        return None;
+    };
+    let container = case.resources.container.clone();
+    let volume = case.resources.volume.clone();
+    let digest = ServiceSpec::digest(&container, image.id, &volume, ports);
+    Some(ServiceSpec {
+        container,
+        tag: case.tag(Component::Service, digest),
+        image: case.wanted.image.clone(),
+        image_id: image.id.to_owned(),
+        image_user: image.user,
+        volume,
+        ports,
+        limits: case.wanted.limits.clone(),
+    })
+}
+
+fn create(case: &Case<'_>, spec: ServiceSpec, draft: &mut Draft) {
+    // Without a look inside the database nobody knows whether it is ready for an application.
+    if case.odoo().is_none() {
+        return;
+    }
+    let fields = vec![
+        new_field("image", &spec.image),
+        new_field("port", spec.ports.http),
+        new_field("cpus", cpus(spec.limits.cpu_millis)),
+        new_field("memory", spec.limits.memory),
+    ];
+    let (reason, origin) = if case.is_provisioned() {
+        ("the container is gone", case.origin())
+    } else {
+        ("new instance", Origin::Intended)
+    };
+    let after = [&BEFORE_CONTAINERS[..], &["install-modules", "set-up"]].concat();
+    let why = Why { reason, origin, risk: Risk::None, fields, after: &after };
+    draft.step(Action::CreateService { spec, start: wants_running(case) }, why);
+}
+
+/// Another Odoo release than the database belongs to is an upgrade, which a changed file alone does not start.
+fn needs_upgrade(case: &Case<'_>, live: &ServiceLive, draft: &mut Draft) -> bool {
+    let images = &case.facts.settings.odoo.images;
+    let release_of_image =
+        || images.iter().find(|(_, image)| **image == live.image).map(|(release, _)| release.clone());
+    let release_of_database = || {
+        let version = case.odoo()?.base_version.clone()?;
+        let (major, _) = version.split_once('.')?;
+        OdooVersion::parse(&format!("{major}.0")).ok()
+    };
+    let Some(release) = release_of_database().or_else(release_of_image) else { return false };
+    if release == case.wanted.odoo {
+        return false;
+    }
+    draft.hold(
+        HoldReason::UpgradeNeeded,
+        format!(
+            "the file asks for Odoo {} and the database belongs to {release}: upgrading between releases is not done by \
+             editing the file; write odoo = \"{release}\" again",
+            case.wanted.odoo
+        ),
+    );
+    true
+}
+
+fn recreation_fields(live: &ServiceLive, spec: &ServiceSpec) -> Vec<FieldChange> {
+    let mut fields: Vec<FieldChange> = Vec::new();
+    if live.image_id != spec.image_id {
+        fields.push(FieldChange {
+            field: "image".to_owned(),
+            from: Some(image_text(&live.image, &live.image_id)),
+            to: Some(image_text(&spec.image, &spec.image_id)),
+        });
+    }
+    let port = |ports: Option<crate::model::service::Ports>| {
+        ports.map_or_else(|| "none".to_owned(), |ports| ports.http.to_string())
+    };
+    fields.extend(changed("port", port(live.ports), port(Some(spec.ports))));
+    if !live.hardened {
+        fields.push(FieldChange {
+            field: "hardening".to_owned(),
+            from: Some("incomplete".to_owned()),
+            to: Some("complete".to_owned()),
+        });
+    }
+    let digest = live.owner.tag().map_or("", |tag| tag.digest.as_str());
+    if fields.is_empty() {
+        fields.extend(changed("digest", digest, &spec.tag.digest));
+    }
+    fields
+}
+
+fn limits(case: &Case<'_>, live: &ServiceLive, spec: &ServiceSpec, draft: &mut Draft) {
+    let fields: Vec<FieldChange> = [
+        changed("cpus", cpus(live.cpu_millis), cpus(spec.limits.cpu_millis)),
+        changed("memory", Bytes(live.memory_bytes), spec.limits.memory),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    if !fields.is_empty() {
+        let action = Action::UpdateLimits {
+            container: spec.container.clone(),
+            tag: spec.tag.clone(),
+            limits: spec.limits.clone(),
+        };
+        draft
+            .step(action, Why { reason: "limits differ", origin: case.origin(), risk: Risk::None, fields, after: &[] });
+    }
+}
+
+/// Started, stopped, restarted: whichever of them is due.
+fn power(case: &Case<'_>, live: &ServiceLive, tag: &Tag, draft: &mut Draft) {
+    let (container, tag) = (case.resources.container.clone(), tag.clone());
+    let state = |from: &str, to: &str| {
+        vec![FieldChange { field: "state".to_owned(), from: Some(from.to_owned()), to: Some(to.to_owned()) }]
+    };
+    match (wants_running(case), live.running) {
+        (true, false) => {
+            let after = [&BEFORE_CONTAINERS[..], &["update-limits"]].concat();
+            let why = Why {
+                reason: "the container does not run",
+                origin: case.origin(),
+                risk: Risk::None,
+                fields: state("stopped", "running"),
+                after: &after,
+            };
+            draft.step(Action::StartService { container, tag }, why);
+        }
+        (false, true) => {
+            let why = Why {
+                reason: "state = \"stopped\"",
+                origin: case.origin(),
+                risk: Risk::Interruption,
+                fields: state("running", "stopped"),
+                after: &["put-site"],
+            };
+            draft.step(Action::StopService { container, tag }, why);
+        }
+        (true, true) => restart(case, live, container, tag, draft),
+        (false, false) => {}
+    }
+}
+
+fn restart(case: &Case<'_>, live: &ServiceLive, container: String, tag: Tag, draft: &mut Draft) {
+    let conf_is_newer = || {
+        let conf = case.engine.and_then(|engine| engine.configs.get(case.name));
+        conf.zip(live.started_at).is_some_and(|(conf, started_at)| conf.written_at > started_at)
+    };
+    let asked = case.instance.errands.iter().find(|errand| errand.kind == ErrandKind::Restart);
+    let (reason, origin) = if let Some(errand) = asked {
+        (format!("{} asked for it", errand.by), Origin::Requested)
+    } else if draft.has_step("write-conf") || conf_is_newer() {
+        ("it runs on an older odoo.conf".to_owned(), case.origin())
+    } else {
+        return;
+    };
+    let why = Why { reason: &reason, origin, risk: Risk::Interruption, fields: Vec::new(), after: &BEFORE_CONTAINERS };
+    draft.step(Action::RestartService { container, tag }, why);
+}
+
+fn cpus(millis: u32) -> String {
+    match millis {
+        0 => "unlimited".to_owned(),
+        _ => format!("{}", f64::from(millis) / 1000.0),
+    }
+}
+
+/// `odoo:19.0 (0123456789ab)`
+fn image_text(reference: &str, id: &str) -> String {
+    let hex = id.strip_prefix("sha256:").unwrap_or(id);
+    format!("{reference} ({})", hex.get(..12).unwrap_or(hex))
+}

@@ -1,0 +1,224 @@
+//! Decisions over the site's row, its certificates and the proxy's templates.
+
+use super::case::{Case, Draft, Why, changed, new_field};
+use super::facts::Facts;
+use crate::model::changes::HoldReason;
+use crate::model::live::CertificateLive;
+use crate::model::name::Domain;
+use crate::model::site::{CertificateName, SitePage, SiteRow};
+use crate::model::step::{Action, CertificateOrder, FieldChange, Origin, Risk};
+use crate::model::time::Timestamp;
+use crate::model::wanted::WantedState;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Under this lifetime a certificate is renewed at half of it, otherwise at a third (DESIGN: 45-day certificates leave
+/// fifteen days for trouble, six-day ones three).
+const SHORT_LIFETIME_S: i64 = 10 * 86_400;
+/// Renewals are spread over this part of a lifetime, so that a fleet made on one day is not renewed in one hour.
+const SPREAD_PART: i64 = 24;
+
+/// The proxy's templates and files, which belong to no single instance.
+pub(super) fn host(facts: &Facts, draft: &mut Draft) {
+    let Some(proxy) = facts.live.proxy.known() else { return };
+    if let Some(problem) = &proxy.template_problem {
+        draft.hold(HoldReason::TemplateBroken, format!("the last good templates stay in force: {problem}"));
+    }
+    if proxy.current.is_none() || !proxy.running {
+        return;
+    }
+    let render = |reason: &str, origin: Origin, fields: Vec<FieldChange>, draft: &mut Draft| {
+        draft.step(Action::RenderSites, Why { reason, origin, risk: Risk::None, fields, after: &[] });
+    };
+    if !proxy.edits.is_empty() {
+        let fields = proxy
+            .edits
+            .iter()
+            .map(|edit| FieldChange { field: "edited by hand".to_owned(), from: Some(edit.clone()), to: None })
+            .collect();
+        render("files of the proxy were edited by hand", Origin::Drift, fields, draft);
+    } else if proxy.templates_changed && proxy.template_problem.is_none() {
+        render("templates changed", Origin::Intended, Vec::new(), draft);
+    } else if proxy.loaded != proxy.current {
+        let fields = changed(
+            "generation",
+            proxy.loaded.as_deref().unwrap_or("none"),
+            proxy.current.as_deref().unwrap_or("none"),
+        );
+        render("nginx has not loaded the current generation", Origin::Drift, fields.into_iter().collect(), draft);
+    }
+}
+
+/// The site's row.
+pub(super) fn row(case: &Case<'_>, draft: &mut Draft) {
+    let Some(proxy) = case.proxy else { return };
+    if !proxy.running {
+        return draft.hold(HoldReason::Unseen, "nginx is not running: start it; its sites are put in place then");
+    }
+    let taken: Vec<String> =
+        hosts(case).keys().filter(|host| proxy.foreign_hosts.contains(*host)).map(ToString::to_string).collect();
+    if !taken.is_empty() {
+        return draft.hold(
+            HoldReason::Conflict,
+            format!("nginx already serves {} from a file that is not Innkeeper's; it is left untouched: remove that server block", taken.join(", ")),
+        );
+    }
+    let Some(wanted) = wanted_row(case) else { return };
+    let live = proxy.sites.get(case.name);
+    let (reason, origin, fields) = match live {
+        None if case.is_provisioned() => ("the site is gone", case.origin(), new_row_fields(&wanted)),
+        None => ("new instance", Origin::Intended, new_row_fields(&wanted)),
+        Some(live) if live.row != wanted => {
+            ("the site's row differs", row_origin(case, &live.row, &wanted), row_fields(&live.row, &wanted))
+        }
+        Some(live) if !live.intact => {
+            let edited = FieldChange {
+                field: "lines".to_owned(),
+                from: Some("edited by hand".to_owned()),
+                to: Some("as rendered".to_owned()),
+            };
+            ("the site was edited by hand", Origin::Drift, vec![edited])
+        }
+        Some(_) => return,
+    };
+    draft.step(Action::PutSite(wanted), Why { reason, origin, risk: Risk::None, fields, after: &[] });
+}
+
+/// A certificate for each name that a host of the site needs.
+pub(super) fn certificates(case: &Case<'_>, draft: &mut Draft) {
+    let (Some(authority), Some(proxy)) = (case.authority, case.proxy) else { return };
+    // A name is proven through the site: without the site there is nothing to prove it by.
+    if !proxy.sites.contains_key(case.name) && !draft.has_step("put-site") {
+        return;
+    }
+    let names: BTreeSet<CertificateName> = hosts(case).into_values().collect();
+    for name in names {
+        let covers = BTreeSet::from([name.0.clone()]);
+        let live = authority.certificates.get(&name);
+        let Some((reason, renewal)) = due(live, &covers, &name, case.facts.now) else { continue };
+        let fields = match live {
+            Some(live) => {
+                vec![FieldChange { field: "not_after".to_owned(), from: Some(live.not_after.to_string()), to: None }]
+            }
+            None => vec![new_field("name", &name)],
+        };
+        let origin = if renewal { Origin::Schedule } else { case.origin() };
+        let order = CertificateOrder { name, names: covers, renewal };
+        draft.step(
+            Action::ObtainCertificate(order),
+            Why { reason: &reason, origin, risk: Risk::None, fields, after: &["put-site"] },
+        );
+    }
+}
+
+/// Which certificate serves which host.
+pub(super) fn hosts(case: &Case<'_>) -> BTreeMap<Domain, CertificateName> {
+    let settings = &case.facts.settings;
+    let own = match settings.acme.wildcard_hook {
+        Some(_) => CertificateName::wildcard(&settings.fleet.base_domain),
+        None => CertificateName::host(&case.wanted.host),
+    };
+    let custom = case.wanted.domains.iter().map(|domain| (domain.clone(), CertificateName::host(domain)));
+    custom.chain([(case.wanted.host.clone(), own)]).collect()
+}
+
+/// True when the certificate may be shown to customers now.
+pub(super) fn is_sound(live: &CertificateLive, now: Timestamp) -> bool {
+    live.fault.is_none() && live.not_before <= now && now < live.not_after
+}
+
+fn wanted_row(case: &Case<'_>) -> Option<SiteRow> {
+    Some(SiteRow {
+        instance: case.name.clone(),
+        uid: case.instance.uid,
+        hosts: hosts(case),
+        ports: case.ports()?,
+        gevent: case.wanted.limits.workers > 0,
+        page: page(case)?,
+        template: case.wanted.template.clone(),
+    })
+}
+
+/// What the site shows. While the database cannot be looked at it goes on showing what it shows.
+fn page(case: &Case<'_>) -> Option<SitePage> {
+    if case.wanted.state == WantedState::Stopped {
+        return Some(SitePage::Stopped);
+    }
+    if case.is_provisioned() {
+        return Some(SitePage::Serve);
+    }
+    match case.database {
+        Some(_) => Some(SitePage::Preparing),
+        None => case.proxy?.sites.get(case.name).map(|site| site.row.page),
+    }
+}
+
+/// A page that follows the instance's own progress is no drift.
+fn row_origin(case: &Case<'_>, live: &SiteRow, wanted: &SiteRow) -> Origin {
+    if live.page == SitePage::Preparing && wanted.page != SitePage::Preparing {
+        Origin::Intended
+    } else {
+        case.origin()
+    }
+}
+
+fn new_row_fields(row: &SiteRow) -> Vec<FieldChange> {
+    row.hosts.keys().map(|host| new_field("host", host)).chain([new_field("page", page_text(row.page))]).collect()
+}
+
+fn row_fields(live: &SiteRow, wanted: &SiteRow) -> Vec<FieldChange> {
+    let hosts = |row: &SiteRow| row.hosts.keys().map(Domain::as_str).collect::<Vec<_>>().join(" ");
+    let certificates = |row: &SiteRow| row.hosts.values().map(|name| name.0.as_str()).collect::<Vec<_>>().join(" ");
+    let template = |row: &SiteRow| row.template.as_ref().map_or_else(|| "shared".to_owned(), ToString::to_string);
+    [
+        changed("hosts", hosts(live), hosts(wanted)),
+        changed("certificates", certificates(live), certificates(wanted)),
+        changed("port", live.ports.http, wanted.ports.http),
+        changed("websocket worker", live.gevent, wanted.gevent),
+        changed("page", page_text(live.page), page_text(wanted.page)),
+        changed("template", template(live), template(wanted)),
+        changed("uid", live.uid, wanted.uid),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn page_text(page: SitePage) -> &'static str {
+    match page {
+        SitePage::Serve => "Odoo",
+        SitePage::Preparing => "being prepared",
+        SitePage::Stopped => "stopped",
+        SitePage::Maintenance => "maintenance",
+        SitePage::Retired => "retired",
+    }
+}
+
+/// Why a certificate must be ordered, and whether that is a renewal; none while the stored one will do.
+fn due(
+    live: Option<&CertificateLive>,
+    covers: &BTreeSet<String>,
+    name: &CertificateName,
+    now: Timestamp,
+) -> Option<(String, bool)> {
+    let Some(live) = live else { return Some(("no certificate is stored for it".to_owned(), false)) };
+    if let Some(fault) = &live.fault {
+        return Some((format!("the stored certificate must not be used: {fault}"), false));
+    }
+    if !covers.is_subset(&live.names) {
+        return Some(("the stored certificate does not cover the name".to_owned(), false));
+    }
+    if !is_sound(live, now) {
+        return Some(("the stored certificate is not valid now".to_owned(), false));
+    }
+    let lifetime_s = live.not_after.as_second() - live.not_before.as_second();
+    let left_s = live.not_after.as_second() - now.as_second();
+    let part = if lifetime_s < SHORT_LIFETIME_S { 2 } else { 3 };
+    let spread_s = lifetime_s / SPREAD_PART * i64::from(spread(name)) / 256;
+    (left_s < lifetime_s / part - spread_s).then(|| ("its renewal is due".to_owned(), true))
+}
+
+/// A number from 0 to 255 that differs between names and stays the same for one.
+fn spread(name: &CertificateName) -> u8 {
+    let digest = crate::model::secret::digest(name);
+    digest.get(3..5).and_then(|hex| u8::from_str_radix(hex, 16).ok()).unwrap_or(0)
+}
