@@ -1,1 +1,256 @@
-//! (being written)
+//! Changes → edges, one step at a time: what runs here has nothing left to choose.
+//!
+//! Each step: write the intent into the journal, act, look where acting alone proves nothing, write the result. Steps
+//! that do not wait for each other run side by side. A step that failed takes those that come after it out of this
+//! turn; all others go on.
+
+mod database;
+mod lanes;
+mod odoo;
+mod retry;
+mod service;
+mod site;
+
+pub use lanes::Lanes;
+
+use crate::edges::{EdgeError, Edges, ErrorKind};
+use crate::journal::{FailureRow, Journal, JournalError};
+use crate::model::changes::InstanceChanges;
+use crate::model::event::{Level, NewEvent};
+use crate::model::name::InstanceName;
+use crate::model::secret::{InstallationKey, digest};
+use crate::model::status::chain;
+use crate::model::step::{Action, Origin, Step, StepId};
+use crate::model::time::Timestamp;
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// What steps are carried out with.
+pub struct Context {
+    /// The systems.
+    pub edges: Edges,
+    /// Secrets are derived from it.
+    pub key: InstallationKey,
+    /// Intents, failures and events.
+    pub journal: Journal,
+    /// Limits over all turns.
+    pub lanes: Arc<Lanes>,
+    /// Whose steps; none is the host's.
+    pub instance: Option<InstanceName>,
+    /// The version of the instance's file that the steps were decided for.
+    pub generation: u64,
+    /// What caused the turn, for events: a commit, a person.
+    pub cause: Option<String>,
+    /// Once cancelled no further step begins, and waiting for a job ends (the job itself runs on).
+    pub stopping: CancellationToken,
+    /// The clock.
+    pub now: fn() -> Timestamp,
+    /// Chance, from 0 to 1, for the jitter of back-off.
+    pub chance: fn() -> f64,
+}
+
+/// What became of the steps.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// Done, in the order in which they ended.
+    pub done: Vec<StepId>,
+    /// Failed.
+    pub failed: Vec<StepFailure>,
+    /// Not begun: something before them failed, or a shutdown.
+    pub skipped: Vec<StepId>,
+}
+
+/// One step's failure.
+#[derive(Debug, Clone)]
+pub struct StepFailure {
+    /// Which.
+    pub step: StepId,
+    /// Its kind.
+    pub kind: &'static str,
+    /// What went wrong, the whole chain in one line.
+    pub message: String,
+    /// The system could not be reached.
+    pub unreachable: bool,
+    /// Only another input helps.
+    pub permanent: bool,
+    /// When it is tried again.
+    pub next_try: Option<Timestamp>,
+}
+
+/// How one step ended.
+enum End {
+    Done,
+    Failed(StepFault),
+    /// A shutdown cut the waiting short; nothing is known and nothing is lost.
+    Interrupted,
+}
+
+/// Why a step failed, before it is known when it is tried again.
+struct StepFault {
+    message: String,
+    kind: ErrorKind,
+}
+
+impl From<EdgeError> for StepFault {
+    fn from(error: EdgeError) -> Self {
+        Self { message: chain(&error), kind: error.kind }
+    }
+}
+
+impl From<JournalError> for StepFault {
+    fn from(error: JournalError) -> Self {
+        Self { message: chain(&error), kind: ErrorKind::Failed }
+    }
+}
+
+/// Carries out the steps of one decision; independent branches run side by side.
+pub async fn carry_out(changes: &InstanceChanges, context: &Context) -> Outcome {
+    let mut outcome = Outcome::default();
+    let mut waiting: Vec<&Step> = changes.steps.iter().collect();
+    let mut ended_badly: BTreeSet<StepId> = BTreeSet::new();
+    let mut running = FuturesUnordered::new();
+    loop {
+        let (ready, rest) = ready_steps(waiting, &outcome.done, &mut ended_badly, context.stopping.is_cancelled());
+        waiting = rest;
+        running.extend(ready.into_iter().map(|step| async move { (step, take(step, context).await) }));
+        let Some((step, end)) = running.next().await else { break };
+        match end {
+            End::Done => outcome.done.push(step.id.clone()),
+            End::Interrupted => {
+                ended_badly.insert(step.id.clone());
+            }
+            End::Failed(fault) => {
+                ended_badly.insert(step.id.clone());
+                outcome.failed.push(retry::note_failure(step, fault, context));
+            }
+        }
+    }
+    let ended = |id: &StepId| outcome.done.contains(id) || outcome.failed.iter().any(|failure| failure.step == *id);
+    outcome.skipped = changes.steps.iter().map(|step| step.id.clone()).filter(|id| !ended(id)).collect();
+    outcome
+}
+
+/// Splits off the steps that may begin now. Steps behind a bad end count as ended badly themselves.
+fn ready_steps<'a>(
+    waiting: Vec<&'a Step>,
+    done: &[StepId],
+    ended_badly: &mut BTreeSet<StepId>,
+    stopping: bool,
+) -> (Vec<&'a Step>, Vec<&'a Step>) {
+    let mut ready = Vec::new();
+    let mut rest = Vec::new();
+    for step in waiting {
+        if stopping || step.after.iter().any(|id| ended_badly.contains(id)) {
+            ended_badly.insert(step.id.clone());
+        } else if step.after.iter().all(|id| done.contains(id)) {
+            ready.push(step);
+        } else {
+            rest.push(step);
+        }
+    }
+    (ready, rest)
+}
+
+/// One step: intent, act, result.
+async fn take(step: &Step, context: &Context) -> End {
+    let instance = context.instance.as_ref();
+    if let Err(error) = context.journal.begin(instance, step) {
+        // Without its intent on disk a step must not act.
+        return End::Failed(error.into());
+    }
+    tracing::info!(step = %step.id, reason = %step.reason, "step begins");
+    let result = act(step, context).await;
+    let text = result.as_ref().err().map(|fault| fault.message.clone());
+    if let Err(error) = context.journal.end(instance, step, text.as_deref().map_or(Ok(()), Err)) {
+        return End::Failed(error.into());
+    }
+    match result {
+        Ok(true) => {
+            tell_done(step, context);
+            End::Done
+        }
+        Ok(false) => End::Interrupted,
+        Err(fault) => End::Failed(fault),
+    }
+}
+
+/// The effect itself. `false`: a shutdown cut the waiting short.
+async fn act(step: &Step, context: &Context) -> Result<bool, StepFault> {
+    let edges = &context.edges;
+    match &step.action {
+        Action::CreateNetwork => edges.engine.ensure_network().await?,
+        Action::SetRole(spec) => database::set_role(spec, context).await?,
+        Action::CreateDatabase(spec) => edges.database.create_database(spec).await?,
+        Action::SetPrivileges(spec) => edges.database.set_privileges(spec).await?,
+        Action::MarkProvisioned(spec) => database::mark_provisioned(spec, context).await?,
+        Action::CreateVolume { volume, tag } => edges.engine.ensure_volume(volume, tag).await?,
+        Action::WriteConf { conf, owner, uid } => odoo::write_conf(conf, *owner, *uid, context).await?,
+        Action::RunJob(job) => return odoo::run_job(job, context).await,
+        Action::RemoveJob { container, tag } => edges.engine.remove_job(container, tag).await?,
+        Action::CreateService { spec, start } => service::create(spec, *start, context).await?,
+        Action::RecreateService { spec, start } => service::recreate(spec, *start, context).await?,
+        Action::UpdateLimits { container, tag, limits } => edges.engine.update_limits(container, tag, limits).await?,
+        Action::StartService { container, tag } => edges.engine.start_service(container, tag).await?,
+        Action::StopService { container, tag } => edges.engine.stop_service(container, tag).await?,
+        Action::RestartService { container, tag } => edges.engine.restart_service(container, tag).await?,
+        Action::PutSite(row) => context.lanes.sites.put(edges.proxy.as_ref(), row).await?,
+        Action::RenderSites => context.lanes.sites.render(edges.proxy.as_ref()).await?,
+        Action::ObtainCertificate(order) => site::obtain(order, context).await?,
+    }
+    Ok(true)
+}
+
+fn tell_done(step: &Step, context: &Context) {
+    if let Some(instance) = &context.instance {
+        let cleared = context.journal.clear_failure(instance, step.key());
+        report(cleared.map(drop), "could not clear a failure");
+    }
+    let drift = step.origin == Origin::Drift;
+    let event = NewEvent {
+        level: if drift { Level::Warning } else { Level::Info },
+        instance: context.instance.clone(),
+        kind: "step",
+        reason: if drift { "DriftRepaired" } else { "StepDone" },
+        message: format!("{}: {}{}", step.action.resource(), step.reason, fields_text(step)),
+        step: Some(step.id.to_string()),
+        cause: context.cause.clone(),
+    };
+    report(context.journal.record(&event).map(drop), "could not record an event");
+}
+
+/// ` (memory 1 GiB → 2 GiB, cpus 1 → 2)`, or nothing.
+fn fields_text(step: &Step) -> String {
+    let texts: Vec<String> = step
+        .fields
+        .iter()
+        .map(|field| match (&field.from, &field.to) {
+            (Some(from), Some(to)) => format!("{} {from} → {to}", field.field),
+            (None, Some(to)) => format!("{} {to}", field.field),
+            (Some(from), None) => format!("{} {from} taken back", field.field),
+            (None, None) => field.field.clone(),
+        })
+        .collect();
+    if texts.is_empty() { String::new() } else { format!(" ({})", texts.join(", ")) }
+}
+
+/// The journal's own trouble is logged and never hides the step's result.
+fn report(result: Result<(), JournalError>, doing: &str) {
+    if let Err(error) = result {
+        tracing::error!(error = %chain(&error), "{doing}");
+    }
+}
+
+/// The journal's row for a failed step.
+fn failure_row(
+    step: &Step,
+    message: &str,
+    attempts: u32,
+    permanent: bool,
+    next_try: Option<Timestamp>,
+    generation: u64,
+) -> FailureRow {
+    FailureRow { input: digest(&step.action), generation, attempts, permanent, next_try, message: message.to_owned() }
+}

@@ -14,6 +14,8 @@ pub struct JobEnd {
     pub exit_code: i64,
     /// The last lines of its output, 64 KiB at most, secrets never in them.
     pub log_tail: String,
+    /// Odoo's own message: the line of its output that says what went wrong; none when nothing did.
+    pub message: Option<String>,
 }
 
 /// Which output is read.

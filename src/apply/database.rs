@@ -1,0 +1,19 @@
+//! Steps on the role and the database.
+
+use super::{Context, StepFault, report};
+use crate::model::secret::SecretPurpose;
+use crate::model::step::{DatabaseSpec, RoleSpec};
+
+/// The role with its derived password and that password's mark.
+pub(super) async fn set_role(spec: &RoleSpec, context: &Context) -> Result<(), StepFault> {
+    let password = context.key.derive(SecretPurpose::RolePassword, spec.uid, spec.password_generation);
+    let mark = context.key.mark(&password);
+    Ok(context.edges.database.set_role(spec, &password, &mark).await?)
+}
+
+/// The mark in the database first, then the journal's copy of it: the database's is the one that survives.
+pub(super) async fn mark_provisioned(spec: &DatabaseSpec, context: &Context) -> Result<(), StepFault> {
+    context.edges.database.mark_provisioned(spec).await?;
+    report(context.journal.set_provisioned(&spec.instance), "could not note that an instance is set up");
+    Ok(())
+}

@@ -1,0 +1,120 @@
+//! Limits over all turns: the proxy is changed serially and in batches, certificates are ordered one at a time, heavy
+//! jobs share the processors.
+
+use crate::edges::proxy::SiteChanges;
+use crate::edges::{Edge, EdgeError, ErrorKind, Proxy};
+use crate::model::name::InstanceName;
+use crate::model::site::SiteRow;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::{Semaphore, oneshot};
+use tokio::time::Instant;
+
+/// An installation of modules uses one core for a minute; more at once only take longer each.
+const HEAVY_AT_ONCE_MAX: usize = 2;
+/// A reload starts a new set of workers while the old ones drain: at most one in this time.
+const RELOAD_INTERVAL_S_MIN: u64 = 2;
+/// Changes that come this close together go into one generation.
+const GATHER_MS: u64 = 50;
+
+/// The lanes of one daemon.
+pub struct Lanes {
+    /// Changes of sites.
+    pub sites: SiteLane,
+    /// Certificate orders, one at a time.
+    pub certificates: Semaphore,
+    /// Job containers.
+    pub heavy: Semaphore,
+}
+
+impl Default for Lanes {
+    fn default() -> Self {
+        Self { sites: SiteLane::default(), certificates: Semaphore::new(1), heavy: Semaphore::new(HEAVY_AT_ONCE_MAX) }
+    }
+}
+
+/// Gathers changes of sites from many turns into few generations.
+#[derive(Default)]
+pub struct SiteLane {
+    pending: Mutex<Pending>,
+    /// When the last generation was published. Whoever holds it publishes for all that wait.
+    last: tokio::sync::Mutex<Option<Instant>>,
+}
+
+#[derive(Default)]
+struct Pending {
+    rows: BTreeMap<InstanceName, SiteRow>,
+    waiters: Vec<(Option<InstanceName>, oneshot::Sender<Verdict>)>,
+}
+
+/// What is told to one of many that waited for the same publication.
+type Verdict = Result<(), (ErrorKind, String)>;
+
+impl SiteLane {
+    /// Puts one row; returns when it is in force.
+    ///
+    /// # Errors
+    /// The proxy's, for this row or for the whole publication.
+    pub async fn put(&self, proxy: &dyn Proxy, row: &SiteRow) -> Result<(), EdgeError> {
+        self.join(proxy, Some(row)).await
+    }
+
+    /// Renders all rows anew.
+    ///
+    /// # Errors
+    /// The proxy's.
+    pub async fn render(&self, proxy: &dyn Proxy) -> Result<(), EdgeError> {
+        self.join(proxy, None).await
+    }
+
+    async fn join(&self, proxy: &dyn Proxy, row: Option<&SiteRow>) -> Result<(), EdgeError> {
+        let (sender, mut receiver) = oneshot::channel();
+        {
+            let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(row) = row {
+                pending.rows.insert(row.instance.clone(), row.clone());
+            }
+            pending.waiters.push((row.map(|row| row.instance.clone()), sender));
+        }
+        let mut last = self.last.lock().await;
+        if let Ok(verdict) = receiver.try_recv() {
+            // Somebody who held the lane before published this row too.
+            return told(verdict);
+        }
+        let rest = Duration::from_secs(RELOAD_INTERVAL_S_MIN);
+        tokio::time::sleep_until(last.map_or_else(Instant::now, |last| last + rest)).await;
+        tokio::time::sleep(Duration::from_millis(GATHER_MS)).await;
+        self.publish(proxy).await;
+        *last = Some(Instant::now());
+        drop(last);
+        match receiver.await {
+            Ok(verdict) => told(verdict),
+            Err(_) => {
+                Err(EdgeError::plain(Edge::Proxy, ErrorKind::Failed, "the publication of the sites was cut short"))
+            }
+        }
+    }
+
+    async fn publish(&self, proxy: &dyn Proxy) {
+        let Pending { rows, waiters } =
+            std::mem::take(&mut *self.pending.lock().unwrap_or_else(PoisonError::into_inner));
+        let result = proxy.publish(&SiteChanges { put: rows }).await;
+        for (instance, waiter) in waiters {
+            let verdict = match (&result, &instance) {
+                (Err(error), _) => Err((error.kind, crate::model::status::chain(error))),
+                (Ok(refused), Some(instance)) => match refused.get(instance) {
+                    Some(error) => Err((error.kind, crate::model::status::chain(error))),
+                    None => Ok(()),
+                },
+                (Ok(_), None) => Ok(()),
+            };
+            // A waiter that is gone was cut by a shutdown; its row is published all the same.
+            let _ = waiter.send(verdict);
+        }
+    }
+}
+
+fn told(verdict: Verdict) -> Result<(), EdgeError> {
+    verdict.map_err(|(kind, message)| EdgeError::plain(Edge::Proxy, kind, message))
+}
