@@ -58,14 +58,15 @@ process_is_gone() {
   [[ ! -e /proc/$1 ]] || grep -q '^State:[[:space:]]*Z' "/proc/$1/status" 2>/dev/null
 }
 
-# start_process NAME COMMAND…: in the background, in a session of its own, cut off from our terminal and stdin; the pid is noted.
+# start_process NAME COMMAND…: in the background, in a session of its own, cut off from our terminal and stdin; the pid is noted, and the
+# log begins anew: what it holds is of this process.
 start_process() {
   local name=$1
   shift
   mkdir -p "$LAB_ROOT/run" "$LAB_ROOT/log"
   # `setsid` in a background job does not fork (the job leads no process group), so $! is the command itself. The locks (8 and 9) are
   # ours, not the process's: it would hold them as long as it lives.
-  setsid "$@" </dev/null >>"$LAB_ROOT/log/$name.log" 2>&1 8>&- 9>&- &
+  setsid "$@" </dev/null >"$LAB_ROOT/log/$name.log" 2>&1 8>&- 9>&- &
   printf '%s\n' "$!" >"$LAB_ROOT/run/$name.pid"
   disown
 }
