@@ -16,8 +16,8 @@ pub trait Database: Send + Sync {
     /// `spec.set_password`. `mark` goes into the role's comment.
     async fn set_role(&self, spec: &RoleSpec, password: &SecretString, mark: &str) -> Result<(), EdgeError>;
 
-    /// Makes the database (UTF-8, from template0, locale C so that no library upgrade breaks an index), owned by its
-    /// role, CONNECT taken from PUBLIC.
+    /// Makes the database (UTF-8, from template0, sorted as C so that no library upgrade breaks an index; letters are
+    /// the cluster's, as Odoo itself does it), owned by its role, CONNECT taken from PUBLIC.
     async fn create_database(&self, spec: &DatabaseSpec) -> Result<(), EdgeError>;
 
     /// Gives the database back to its role and takes CONNECT from everybody else.

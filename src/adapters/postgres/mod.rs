@@ -1,1 +1,152 @@
-//! (being written)
+//! PostgreSQL behind [`crate::edges::Database`]: roles, databases, and a look at what Odoo keeps inside them.
+//!
+//! It speaks as an ordinary role with CREATEDB and CREATEROLE, on PostgreSQL 13 to 17. It never acts on a role or
+//! database without this installation's comment, never drops a database that could be connected to, and never runs a
+//! query that a tenant could have put code into (see [`inside`]).
+//!
+//! Reading order: [`server`] connects, [`comment`] says whose a thing is, [`roles`] and [`databases`] look and act,
+//! [`inside`] looks into one database.
+
+mod comment;
+mod databases;
+mod error;
+mod inside;
+pub mod quote;
+mod roles;
+mod server;
+
+use crate::edges::{Ask, Database, EdgeError};
+use crate::model::live::{DatabaseLive, DatabaseObjectLive, OdooLive, RoleLive, Seen};
+use crate::model::name::InstallationId;
+use crate::model::secret::SecretString;
+use crate::model::settings::PostgresSettings;
+use crate::model::step::{DatabaseSpec, RoleSpec};
+use async_trait::async_trait;
+use databases::DatabaseRow;
+use futures::StreamExt;
+use roles::RoleRow;
+use server::Server;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// A bulk look reads three catalogs and the size of every database of ours; 1,000 of them took under a second.
+const LOOK_DEADLINE: Duration = Duration::from_secs(60);
+/// `CREATE DATABASE` copies 8 MB and may wait for a checkpoint on a busy disk (PostgreSQL 14 and older always do).
+const EFFECT_DEADLINE: Duration = Duration::from_secs(120);
+/// Databases looked into at the same time: each is a connection of its own beside the instances' own ones.
+const INSIDE_AT_ONCE_MAX: usize = 8;
+
+/// One PostgreSQL server.
+pub struct Postgres {
+    server: Server,
+    installation: InstallationId,
+}
+
+/// The roles and databases of one look, before ownership is decided.
+struct Catalog {
+    major_version: u32,
+    connections_max: u32,
+    roles: Vec<RoleRow>,
+    databases: Vec<DatabaseRow>,
+}
+
+impl Postgres {
+    /// Takes the settings. Nothing is connected yet: the first use does that, and every use after a break.
+    ///
+    /// # Errors
+    /// [`crate::edges::ErrorKind::Refused`] when the URL cannot be used.
+    pub fn new(settings: &PostgresSettings, installation: InstallationId) -> Result<Self, EdgeError> {
+        Ok(Self { server: Server::new(settings)?, installation })
+    }
+
+    async fn catalog(&self, names: &[String]) -> Result<Catalog, EdgeError> {
+        let session = self.server.admin().await?;
+        Ok(Catalog {
+            major_version: session.major_version(),
+            connections_max: session.connections_max().await?,
+            roles: roles::list(&session, names, &self.installation).await?,
+            databases: databases::list(&session, names, &self.installation).await?,
+        })
+    }
+
+    /// Decides whose each database is. One without a comment that our own role owns is looked into: see
+    /// [`databases::adoptable`].
+    async fn database_live(&self, row: &DatabaseRow, roles: &[RoleRow]) -> DatabaseObjectLive {
+        let role = roles.iter().find(|role| role.name == row.name);
+        let heir = role.and_then(|role| databases::adoptable(row, role, &self.installation));
+        let adopted = match &heir {
+            Some(_) if row.valid => inside::is_empty(&self.server, &row.name).await.unwrap_or(false),
+            Some(_) => true,
+            None => false,
+        };
+        row.live(&self.installation, heir.filter(|_| adopted))
+    }
+
+    async fn look_inside(&self, databases: Vec<String>) -> BTreeMap<String, Seen<OdooLive>> {
+        futures::stream::iter(databases)
+            .map(|database| async move {
+                let seen = Seen::from(inside::look(&self.server, &database).await);
+                (database, seen)
+            })
+            .buffer_unordered(INSIDE_AT_ONCE_MAX)
+            .collect()
+            .await
+    }
+}
+
+#[async_trait]
+impl Database for Postgres {
+    async fn look(&self, ask: &Ask) -> Result<DatabaseLive, EdgeError> {
+        let asked: BTreeSet<&String> = ask.instances.values().map(|resources| &resources.database).collect();
+        let names: Vec<String> = asked.iter().map(|name| (*name).clone()).collect();
+        let doing = "could not look at roles and databases";
+        let catalog = self.server.within(LOOK_DEADLINE, doing, self.catalog(&names)).await?;
+        let mut live = DatabaseLive {
+            major_version: catalog.major_version,
+            connections_max: catalog.connections_max,
+            ..DatabaseLive::default()
+        };
+        for row in &catalog.roles {
+            let role: RoleLive = row.live(&self.installation);
+            if role.owner.tag().is_some() || asked.contains(&row.name) {
+                live.roles.insert(row.name.clone(), role);
+            }
+        }
+        for row in &catalog.databases {
+            let database = self.database_live(row, &catalog.roles).await;
+            if database.owner.tag().is_some() || asked.contains(&row.name) {
+                live.databases.insert(row.name.clone(), database);
+            }
+        }
+        let ours = |name: &String| live.databases.get(name).is_some_and(|it| it.valid && it.owner.tag().is_some());
+        live.inside = self.look_inside(names.into_iter().filter(ours).collect()).await;
+        Ok(live)
+    }
+
+    async fn set_role(&self, spec: &RoleSpec, password: &SecretString, mark: &str) -> Result<(), EdgeError> {
+        let doing = format!("could not set the role {}", spec.role);
+        let work = async {
+            let session = self.server.admin().await?;
+            roles::set(&session, &self.installation, spec, password, mark).await
+        };
+        self.server.within(EFFECT_DEADLINE, &doing, work).await
+    }
+
+    async fn create_database(&self, spec: &DatabaseSpec) -> Result<(), EdgeError> {
+        let doing = format!("could not create the database {}", spec.database);
+        let work = databases::create(&self.server, &self.installation, spec);
+        self.server.within(EFFECT_DEADLINE, &doing, work).await
+    }
+
+    async fn set_privileges(&self, spec: &DatabaseSpec) -> Result<(), EdgeError> {
+        let doing = format!("could not set the privileges of the database {}", spec.database);
+        let work = databases::settle(&self.server, &self.installation, spec, spec.provisioned);
+        self.server.within(EFFECT_DEADLINE, &doing, work).await
+    }
+
+    async fn mark_provisioned(&self, spec: &DatabaseSpec) -> Result<(), EdgeError> {
+        let doing = format!("could not mark the database {} as set up", spec.database);
+        let work = databases::settle(&self.server, &self.installation, spec, true);
+        self.server.within(EFFECT_DEADLINE, &doing, work).await
+    }
+}

@@ -1,0 +1,255 @@
+//! Databases: one an instance, owned by its role, closed to everybody else.
+//!
+//! `CREATE DATABASE` cannot share a transaction with `COMMENT`. A database without a comment that our own role owns and
+//! that has no table is therefore what a crash left, and is adopted; anything else without our comment is foreign.
+
+use super::comment::{self, Comment};
+use super::quote::{identifier, literal};
+use super::roles::{self, RoleRow};
+use super::server::{Server, Session};
+use super::{error, inside};
+use crate::edges::{Edge, EdgeError, ErrorKind};
+use crate::model::live::DatabaseObjectLive;
+use crate::model::name::InstallationId;
+use crate::model::service::{Component, Owner, Tag};
+use crate::model::step::DatabaseSpec;
+use tokio_postgres::Row;
+
+/// The first version that can be told which library sorts (`LOCALE_PROVIDER`); before, it was always libc.
+const MAJOR_WITH_LOCALE_PROVIDER: u32 = 15;
+
+/// How PUBLIC is called in [`DatabaseObjectLive::others_may_connect`].
+const PUBLIC: &str = "PUBLIC";
+
+/// A database as the catalog shows it.
+#[derive(Debug)]
+pub(super) struct DatabaseRow {
+    /// Its name.
+    pub(super) name: String,
+    /// False after an interrupted DROP or CREATE: it can only be dropped.
+    pub(super) valid: bool,
+    owner_role: String,
+    comment: Option<String>,
+    /// Privileges of PUBLIC: any, CONNECT.
+    public: (bool, bool),
+    /// Roles besides the owner with any privilege, and those of them that may CONNECT.
+    others: Vec<String>,
+    connectors: Vec<String>,
+    size_bytes: i64,
+}
+
+impl DatabaseRow {
+    /// As the decision sees it; `heir` is the tag of an adoptable one.
+    pub(super) fn live(&self, installation: &InstallationId, heir: Option<Tag>) -> DatabaseObjectLive {
+        let comment = self.comment(installation);
+        let public = self.public.1.then(|| PUBLIC.to_owned());
+        DatabaseObjectLive {
+            owner: heir.map_or_else(|| comment::owner(&comment), Owner::Ours),
+            owner_role: self.owner_role.clone(),
+            valid: self.valid,
+            provisioned: comment.is_ok_and(|comment| comment.provisioned),
+            others_may_connect: self.connectors.iter().cloned().chain(public).collect(),
+            size_bytes: u64::try_from(self.size_bytes).unwrap_or(0),
+        }
+    }
+
+    fn comment(&self, installation: &InstallationId) -> Result<Comment, String> {
+        Comment::read(self.comment.as_deref(), Component::Database, &self.name, installation)
+    }
+}
+
+/// The tag under which a database without a comment would be adopted: that of the role of the same name, which owns it
+/// and is ours. Whether it is empty is for the caller to see.
+pub(super) fn adoptable(row: &DatabaseRow, role: &RoleRow, installation: &InstallationId) -> Option<Tag> {
+    let comment = role.comment(installation).ok()?;
+    let left_over = row.comment.is_none() && row.owner_role == role.name && row.name == role.name;
+    left_over.then(|| Tag { component: Component::Database, ..comment.tag() })
+}
+
+/// Databases called one of `names`, and all whose comment names this installation.
+pub(super) async fn list(
+    session: &Session,
+    names: &[String],
+    installation: &InstallationId,
+) -> Result<Vec<DatabaseRow>, EdgeError> {
+    // A size may be asked for only where one may connect, or the whole query would fail.
+    let sql = "SELECT d.datname::text, d.datconnlimit <> -2, pg_get_userbyid(d.datdba)::text, c.description,
+                      a.public_any, a.public_connect, a.others, a.connectors,
+                      CASE WHEN has_database_privilege(d.oid, 'CONNECT') THEN coalesce(pg_database_size(d.oid), 0)
+                           ELSE 0 END
+                 FROM pg_database d
+                 LEFT JOIN pg_shdescription c ON c.objoid = d.oid AND c.classoid = 'pg_database'::regclass
+                CROSS JOIN LATERAL (
+                      SELECT coalesce(bool_or(x.grantee = 0), false) AS public_any,
+                             coalesce(bool_or(x.grantee = 0 AND x.privilege_type = 'CONNECT'), false) AS public_connect,
+                             coalesce(array_agg(DISTINCT pg_get_userbyid(x.grantee)::text)
+                                 FILTER (WHERE x.grantee <> 0), '{}') AS others,
+                             coalesce(array_agg(DISTINCT pg_get_userbyid(x.grantee)::text)
+                                 FILTER (WHERE x.grantee <> 0 AND x.privilege_type = 'CONNECT'), '{}') AS connectors
+                        FROM aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) x
+                       WHERE x.grantee <> d.datdba) a
+                WHERE d.datname = ANY ($1::text[]) OR strpos(c.description, $2) > 0";
+    let rows = session.query("could not list the databases", sql, &[&names, &installation.0]).await?;
+    rows.iter().map(|row| read(session, row)).collect()
+}
+
+/// Makes the database where there is none, and its owner, privileges and comment as they should be. One that an
+/// interrupted DROP left unusable is made anew as long as nothing was ever set up in it.
+pub(super) async fn create(
+    server: &Server,
+    installation: &InstallationId,
+    spec: &DatabaseSpec,
+) -> Result<(), EdgeError> {
+    let doing = format!("could not create the database {}", spec.database);
+    {
+        let session = server.admin().await?;
+        let role = own_role(&session, installation, spec, &doing).await?;
+        roles::grant(&session, &role).await?;
+        match find(&session, &spec.database).await? {
+            None => make(&session, spec).await?,
+            Some(row) if !row.valid => {
+                let tag = claim(&row, &role, installation, spec, &doing)?;
+                let provisioned = spec.provisioned || tag.is_some_and(|comment| comment.provisioned);
+                if provisioned {
+                    let text = "it is broken by an interrupted DROP DATABASE, and an instance was set up in it: \
+                                it must be restored from a backup";
+                    return Err(error::refused(&doing, text));
+                }
+                session.run(&doing, &format!("DROP DATABASE {}", identifier(&spec.database))).await?;
+                make(&session, spec).await?;
+            }
+            Some(_) => {}
+        }
+    }
+    settle(server, installation, spec, spec.provisioned).await
+}
+
+/// Gives the database its owner, takes privileges from everybody else, and writes its comment: what differs of it, in
+/// one transaction. `provisioned` is only ever added.
+pub(super) async fn settle(
+    server: &Server,
+    installation: &InstallationId,
+    spec: &DatabaseSpec,
+    provisioned: bool,
+) -> Result<(), EdgeError> {
+    let doing = format!("could not settle the database {}", spec.database);
+    let (row, role) = {
+        let session = server.admin().await?;
+        let role = own_role(&session, installation, spec, &doing).await?;
+        roles::grant(&session, &role).await?;
+        (find(&session, &spec.database).await?, role)
+    };
+    let Some(row) = row else {
+        return Err(EdgeError::new(Edge::Database, ErrorKind::Failed, doing, "it does not exist"));
+    };
+    let comment = claim(&row, &role, installation, spec, &doing)?;
+    if comment.is_none() && row.valid && !inside::is_empty(server, &row.name).await? {
+        return Err(error::conflict(&doing, "a database with tables in it", "no Innkeeper comment"));
+    }
+    let provisioned = provisioned || comment.as_ref().is_some_and(|comment| comment.provisioned);
+    let wanted = Comment::of_database(installation, &spec.instance, spec.uid, provisioned);
+    let statements = statements(&row, spec, &wanted, comment.as_ref());
+    if statements.is_empty() {
+        return Ok(());
+    }
+    let session = server.admin().await?;
+    session.run(&doing, &statements.join("; ")).await.map_err(|error| explain(error, &row, spec))
+}
+
+/// The database of that name, whoever's it is.
+async fn find(session: &Session, name: &str) -> Result<Option<DatabaseRow>, EdgeError> {
+    let nobody = InstallationId("no installation has such an id".to_owned());
+    Ok(list(session, &[name.to_owned()], &nobody).await?.pop())
+}
+
+/// The role that owns, or is to own, the database.
+async fn own_role(
+    session: &Session,
+    installation: &InstallationId,
+    spec: &DatabaseSpec,
+    doing: &str,
+) -> Result<RoleRow, EdgeError> {
+    let Some(role) = roles::find(session, &spec.database).await? else {
+        let text = format!("the role {} does not exist yet", spec.database);
+        return Err(EdgeError::new(Edge::Database, ErrorKind::Failed, doing, text));
+    };
+    match role.comment(installation) {
+        Ok(comment) if comment.uid == spec.uid => Ok(role),
+        Ok(comment) => Err(error::conflict(doing, "a role", &format!("uid {}", comment.uid))),
+        Err(whose) => Err(error::conflict(doing, "a role", &whose)),
+    }
+}
+
+/// The comment of a database that is ours, none for one that is ours by its owner alone.
+fn claim(
+    row: &DatabaseRow,
+    role: &RoleRow,
+    installation: &InstallationId,
+    spec: &DatabaseSpec,
+    doing: &str,
+) -> Result<Option<Comment>, EdgeError> {
+    match row.comment(installation) {
+        Ok(comment) if comment.uid == spec.uid => Ok(Some(comment)),
+        Ok(comment) => Err(error::conflict(doing, "a database", &format!("uid {}", comment.uid))),
+        Err(_) if adoptable(row, role, installation).is_some() => Ok(None),
+        Err(whose) => Err(error::conflict(doing, "a database", &whose)),
+    }
+}
+
+/// Sorted as C, so that no upgrade of a library breaks an index. What is a letter, and which is its small one, stays as
+/// the cluster has it, as Odoo itself does: with LC_CTYPE C no search would find "Nguyễn" by "NGUYỄN".
+async fn make(session: &Session, spec: &DatabaseSpec) -> Result<(), EdgeError> {
+    let doing = format!("could not create the database {}", spec.database);
+    let fits = "SELECT pg_encoding_to_char(encoding) = 'UTF8' FROM pg_database WHERE datname = 'template0'";
+    let rows = session.query(&doing, fits, &[]).await?;
+    let fits: bool = rows.first().map_or(Ok(false), |row| session.get(row, 0))?;
+    let letters = if fits { "" } else { " LC_CTYPE 'C'" };
+    let libc = if session.major_version() >= MAJOR_WITH_LOCALE_PROVIDER { " LOCALE_PROVIDER libc" } else { "" };
+    let name = identifier(&spec.database);
+    let options = format!("TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C'{letters}{libc}");
+    session.run(&doing, &format!("CREATE DATABASE {name} OWNER {name} {options}")).await
+}
+
+fn statements(row: &DatabaseRow, spec: &DatabaseSpec, wanted: &Comment, present: Option<&Comment>) -> Vec<String> {
+    let name = identifier(&spec.database);
+    let mut statements = Vec::new();
+    if row.owner_role != spec.database {
+        statements.push(format!("ALTER DATABASE {name} OWNER TO {name}"));
+    }
+    let public = row.public.0.then(|| PUBLIC.to_owned());
+    let others = row.others.iter().filter(|role| **role != spec.database).map(|role| identifier(role));
+    let grantees: Vec<String> = others.chain(public).collect();
+    if !grantees.is_empty() {
+        // CASCADE: whoever got the privilege from one of them loses it too.
+        statements.push(format!("REVOKE ALL ON DATABASE {name} FROM {} CASCADE", grantees.join(", ")));
+    }
+    if present != Some(wanted) {
+        statements.push(format!("COMMENT ON DATABASE {name} IS {}", literal(&wanted.to_text())));
+    }
+    statements
+}
+
+/// Only a superuser can take back a database that was given to a role which ours is no member of.
+fn explain(mut error: EdgeError, row: &DatabaseRow, spec: &DatabaseSpec) -> EdgeError {
+    if error.kind == ErrorKind::Refused && row.owner_role != spec.database {
+        let name = identifier(&spec.database);
+        error.doing = format!(
+            "{}: it was given to the role {}; a superuser must run ALTER DATABASE {name} OWNER TO {name}",
+            error.doing, row.owner_role
+        );
+    }
+    error
+}
+
+fn read(session: &Session, row: &Row) -> Result<DatabaseRow, EdgeError> {
+    Ok(DatabaseRow {
+        name: session.get(row, 0)?,
+        valid: session.get(row, 1)?,
+        owner_role: session.get(row, 2)?,
+        comment: session.get(row, 3)?,
+        public: (session.get(row, 4)?, session.get(row, 5)?),
+        others: session.get(row, 6)?,
+        connectors: session.get(row, 7)?,
+        size_bytes: session.get(row, 8)?,
+    })
+}

@@ -1,0 +1,135 @@
+//! A look into one instance's database, as a role that may act for every tenant, at things that a tenant owns.
+//!
+//! A tenant can replace a table by a view that calls a function of the tenant's, give it row security or an index whose
+//! condition the planner evaluates: each would run with our role's rights and reach the other tenants. `COPY table TO`
+//! plans nothing, evaluates nothing, and refuses views; it is the only statement used on tables here. Catalog queries
+//! search `pg_catalog` alone.
+
+use super::server::{Server, Session};
+use crate::edges::{Edge, EdgeError, ErrorKind};
+use crate::model::live::OdooLive;
+use crate::model::name::ModuleName;
+use crate::model::service::Setup;
+use futures::TryStreamExt;
+use std::time::Duration;
+use tokio_postgres::error::SqlState;
+
+/// Connecting and two small tables took 10 ms; a table that a module installation holds is given up after 2 s.
+const INSIDE_DEADLINE: Duration = Duration::from_secs(15);
+/// Odoo's two tables hold well under 1 MiB; a tenant who fills them shall not fill our memory.
+const TABLE_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Objects from this number on were not there when the cluster was made (`FirstNormalObjectId`).
+const FIRST_USER_OID: u32 = 16_384;
+/// Where the set-up job keeps what it made true.
+const SETUP_KEY: &str = "innkeeper.setup";
+/// States of modules that are not there (Odoo, `ir_module.py`, `STATES`).
+const ABSENT_STATES: [&str; 2] = ["uninstalled", "uninstallable"];
+
+/// What Odoo keeps inside; empty for a database without Odoo's tables.
+pub(super) async fn look(server: &Server, database: &str) -> Result<OdooLive, EdgeError> {
+    let doing = format!("could not look into the database {database}");
+    let work = async {
+        let session = server.inside(database).await?;
+        let mut live = OdooLive::default();
+        let modules = "COPY public.ir_module_module (name, state) TO STDOUT";
+        each_row(&session, &doing, modules, |name, state| {
+            if let Ok(name) = ModuleName::parse(name)
+                && !ABSENT_STATES.contains(&state)
+            {
+                live.modules.insert(name, state.to_owned());
+            }
+        })
+        .await?;
+        let parameters = "COPY public.ir_config_parameter (key, value) TO STDOUT";
+        each_row(&session, &doing, parameters, |key, value| {
+            if key == SETUP_KEY {
+                live.setup = serde_json::from_str::<Setup>(value).ok();
+            }
+        })
+        .await?;
+        Ok(live)
+    };
+    server.within(INSIDE_DEADLINE, &doing, work).await
+}
+
+/// True when nobody has made a table, view or sequence in it.
+pub(super) async fn is_empty(server: &Server, database: &str) -> Result<bool, EdgeError> {
+    let doing = format!("could not see whether the database {database} is empty");
+    let work = async {
+        let session = server.inside(database).await?;
+        let sql = "SELECT NOT EXISTS (SELECT FROM pg_class WHERE oid >= $1)";
+        let rows = session.query(&doing, sql, &[&FIRST_USER_OID]).await?;
+        rows.first().map_or(Ok(false), |row| session.get(row, 0))
+    };
+    server.within(INSIDE_DEADLINE, &doing, work).await
+}
+
+/// Calls `with` for each row of two columns that `sql` copies out. A table that does not exist has no rows.
+async fn each_row(
+    session: &Session,
+    doing: &str,
+    sql: &str,
+    mut with: impl FnMut(&str, &str),
+) -> Result<(), EdgeError> {
+    let lines = match session.client().copy_out(sql).await {
+        Ok(lines) => lines,
+        Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => return Ok(()),
+        Err(error) => return Err(session.failed(doing, error)),
+    };
+    let mut lines = std::pin::pin!(lines);
+    let mut bytes = 0;
+    // The server sends one row in one message (PostgreSQL, section 55.2.6: "always one per row").
+    while let Some(line) = lines.try_next().await.map_err(|e| session.failed(doing, e))? {
+        bytes += line.len();
+        if bytes > TABLE_BYTES_MAX {
+            let text = format!("a table of Odoo's holds more than {TABLE_BYTES_MAX} bytes");
+            return Err(EdgeError::new(Edge::Database, ErrorKind::Failed, doing, text));
+        }
+        let text = String::from_utf8_lossy(&line);
+        if let Some((first, second)) = text.trim_end_matches('\n').split_once('\t') {
+            with(&unescape(first), &unescape(second));
+        }
+    }
+    Ok(())
+}
+
+/// A field of COPY's text format (PostgreSQL, COPY, "Text Format"). NULL reads as `N`, which none of ours is.
+fn unescape(field: &str) -> String {
+    let mut text = String::with_capacity(field.len());
+    let mut characters = field.chars();
+    while let Some(character) = characters.next() {
+        if character != '\\' {
+            text.push(character);
+            continue;
+        }
+        match characters.next() {
+            Some('b') => text.push('\u{8}'),
+            Some('f') => text.push('\u{c}'),
+            Some('n') => text.push('\n'),
+            Some('r') => text.push('\r'),
+            Some('t') => text.push('\t'),
+            Some('v') => text.push('\u{b}'),
+            Some(other) => text.push(other),
+            None => text.push('\\'),
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copied_field_is_read_as_it_was_stored() {
+        for (field, text) in [
+            ("plain", "plain"),
+            (r"tab\there, line\nthere, \\ and \\n", "tab\there, line\nthere, \\ and \\n"),
+            (r"\b\f\r\v", "\u{8}\u{c}\r\u{b}"),
+            ("Åß \"Quoted\"", "Åß \"Quoted\""),
+            ("", ""),
+        ] {
+            assert_eq!(unescape(field), text);
+        }
+    }
+}

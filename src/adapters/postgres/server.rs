@@ -1,0 +1,280 @@
+//! Connections: one long-lived session for the administration, made again when it broke, and short ones for looking
+//! into a database. The password is read at each connect and stands in no error.
+
+use super::error;
+use crate::edges::{Edge, EdgeError, ErrorKind};
+use crate::model::secret::{ExposeSecret, SecretString};
+use crate::model::settings::PostgresSettings;
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
+use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Config, NoTls, Row};
+
+/// For the name, the TCP connection, the password exchange and the start of the server's process, all together.
+const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
+/// An idle session that does not answer an empty query within this is made anew.
+const PING_DEADLINE: Duration = Duration::from_secs(3);
+/// Ends a dead peer's connection long before TCP's own two hours.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
+/// PostgreSQL 13 is the first with `DROP DATABASE … WITH (FORCE)` and trusted extensions, which Odoo needs.
+const MAJOR_VERSION_MIN: u32 = 13;
+
+/// The administration's session. Only `pg_catalog` is searched: up to PostgreSQL 14 anybody may create functions in the
+/// `public` schema of the database it connects to, and a function there can shadow one that a query means. The server
+/// gives up a little before [`super::EFFECT_DEADLINE`] does.
+const ADMIN_OPTIONS: &str = "-c search_path=pg_catalog -c statement_timeout=115s -c lock_timeout=30s";
+/// A look into a tenant's database: nothing of the tenant's is searched, nothing can be written, row security is an
+/// error instead of a tenant's expression that runs, and a table that a module installation holds is not waited for.
+const INSIDE_OPTIONS: &str = "-c search_path=pg_catalog -c statement_timeout=10s -c lock_timeout=2s \
+     -c default_transaction_read_only=on -c row_security=off";
+
+/// One PostgreSQL server.
+pub(super) struct Server {
+    config: Config,
+    password_file: Option<PathBuf>,
+    address: Arc<str>,
+    admin: Mutex<Option<Session>>,
+}
+
+/// A connection to one database.
+pub(super) struct Session {
+    client: Client,
+    address: Arc<str>,
+    major_version: u32,
+}
+
+impl Server {
+    /// Reads the URL.
+    ///
+    /// # Errors
+    /// Refused when it is no PostgreSQL URL, holds a password, or asks for TLS. The URL is not repeated: it may hold
+    /// a password.
+    pub(super) fn new(settings: &PostgresSettings) -> Result<Self, EdgeError> {
+        let refuse = |why: &str| EdgeError::plain(Edge::Database, ErrorKind::Refused, format!("postgres.url {why}"));
+        let mut config: Config = settings.url.parse().map_err(|_| refuse("is not a PostgreSQL URL"))?;
+        if config.get_password().is_some() {
+            return Err(refuse("must not hold a password: put it into a file and name that as postgres.password_file"));
+        }
+        if config.get_ssl_mode() == SslMode::Require {
+            return Err(refuse(
+                "asks for TLS, which this version does not speak: connect over the loopback or a socket",
+            ));
+        }
+        if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
+            return Err(refuse("names no host"));
+        }
+        if config.get_dbname().is_none() {
+            config.dbname("postgres");
+        }
+        config.connect_timeout(CONNECT_DEADLINE).keepalives_idle(KEEPALIVE_IDLE).application_name("innkeeper");
+        let address = address(&config).into();
+        Ok(Self { config, password_file: settings.password_file.clone(), address, admin: Mutex::new(None) })
+    }
+
+    /// The administration's session, for the time that the guard lives: one user at a time, so that no transaction of
+    /// one sees a statement of another. It is connected when there is none, and anew when the present one is dead.
+    pub(super) async fn admin(&self) -> Result<MappedMutexGuard<'_, Session>, EdgeError> {
+        let mut slot = self.admin.lock().await;
+        let alive = match slot.as_ref() {
+            Some(session) => session.answers().await,
+            None => false,
+        };
+        if !alive {
+            *slot = None;
+            *slot = Some(self.connect(None, ADMIN_OPTIONS).await?);
+        }
+        MutexGuard::try_map(slot, Option::as_mut)
+            .map_err(|_| EdgeError::plain(Edge::Database, ErrorKind::Failed, "the session is gone"))
+    }
+
+    /// A short session for looking into `database`.
+    pub(super) async fn inside(&self, database: &str) -> Result<Session, EdgeError> {
+        self.connect(Some(database), INSIDE_OPTIONS).await
+    }
+
+    /// Runs `work` for at most `limit`.
+    pub(super) async fn within<T>(
+        &self,
+        limit: Duration,
+        doing: &str,
+        work: impl Future<Output = Result<T, EdgeError>>,
+    ) -> Result<T, EdgeError> {
+        tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
+            let text = format!("PostgreSQL at {} took longer than {} s", self.address, limit.as_secs());
+            Err(EdgeError::new(Edge::Database, ErrorKind::Timeout, doing, text))
+        })
+    }
+
+    async fn connect(&self, database: Option<&str>, options: &str) -> Result<Session, EdgeError> {
+        let mut config = self.config.clone();
+        let doing = match database {
+            Some(database) => format!("could not connect to the database {database}"),
+            None => "could not connect".to_owned(),
+        };
+        let options = config.get_options().map_or_else(|| options.to_owned(), |own| format!("{own} {options}"));
+        config.options(options);
+        if let Some(database) = database {
+            config.dbname(database);
+        }
+        if let Some(password) = self.password(&doing).await? {
+            config.password(password.expose_secret());
+        }
+        let (client, connection) = match tokio::time::timeout(CONNECT_DEADLINE, config.connect(NoTls)).await {
+            Ok(connected) => connected.map_err(|e| error::connect(&self.address, &doing, e))?,
+            Err(_) => return Err(error::connect_deadline(&self.address, &doing, CONNECT_DEADLINE)),
+        };
+        let major_version = major_version(connection.parameter("server_version"));
+        // Ends by itself when the client is dropped or the connection breaks.
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(error = &error as &dyn std::error::Error, "a connection to PostgreSQL ended");
+            }
+        });
+        if major_version < MAJOR_VERSION_MIN {
+            let text = format!("PostgreSQL {major_version} is too old: {MAJOR_VERSION_MIN} or newer is needed");
+            return Err(error::refused(&doing, text));
+        }
+        Ok(Session { client, address: self.address.clone(), major_version })
+    }
+
+    async fn password(&self, doing: &str) -> Result<Option<SecretString>, EdgeError> {
+        let Some(file) = &self.password_file else {
+            return Ok(None);
+        };
+        match tokio::fs::read_to_string(file).await {
+            Ok(text) => Ok(Some(SecretString::from(text.trim_end_matches(['\r', '\n']).to_owned()))),
+            Err(e) => {
+                let text = format!("{doing} to PostgreSQL at {}: could not read {}", self.address, file.display());
+                Err(EdgeError::new(Edge::Database, ErrorKind::Unreachable, text, e))
+            }
+        }
+    }
+}
+
+impl Session {
+    /// 15 for PostgreSQL 15.18.
+    pub(super) fn major_version(&self) -> u32 {
+        self.major_version
+    }
+
+    /// `max_connections`
+    pub(super) async fn connections_max(&self) -> Result<u32, EdgeError> {
+        let sql = "SELECT current_setting('max_connections')::int4";
+        let rows = self.query("could not read max_connections", sql, &[]).await?;
+        let count: i32 = rows.first().map_or(Ok(0), |row| self.get(row, 0))?;
+        Ok(u32::try_from(count).unwrap_or(0))
+    }
+
+    /// Runs one query.
+    pub(super) async fn query(
+        &self,
+        doing: &str,
+        sql: &str,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, EdgeError> {
+        self.client.query(sql, parameters).await.map_err(|e| error::statement(&self.address, doing, e))
+    }
+
+    /// One field of a row.
+    pub(super) fn get<'a, T: tokio_postgres::types::FromSql<'a>>(
+        &self,
+        row: &'a Row,
+        column: usize,
+    ) -> Result<T, EdgeError> {
+        row.try_get(column).map_err(|e| {
+            EdgeError::new(Edge::Database, ErrorKind::Failed, "could not read the catalog of PostgreSQL", e)
+        })
+    }
+
+    /// Runs statements as one: several of them are one transaction (PostgreSQL, section 55.2.2.1).
+    pub(super) async fn run(&self, doing: &str, sql: &str) -> Result<(), EdgeError> {
+        self.client.batch_execute(sql).await.map_err(|e| error::statement(&self.address, doing, e))
+    }
+
+    /// The connection itself, for what has no method here.
+    pub(super) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Turns a failure on [`Session::client`] into ours.
+    pub(super) fn failed(&self, doing: &str, error: tokio_postgres::Error) -> EdgeError {
+        error::statement(&self.address, doing, error)
+    }
+
+    async fn answers(&self) -> bool {
+        let ping = tokio::time::timeout(PING_DEADLINE, self.client.check_connection());
+        !self.client.is_closed() && matches!(ping.await, Ok(Ok(())))
+    }
+}
+
+/// `host:port`, several joined by commas.
+fn address(config: &Config) -> String {
+    let ports = config.get_ports();
+    let port = |at: usize| ports.get(at).or_else(|| ports.first()).copied().unwrap_or(5432);
+    let hosts = config.get_hosts().iter().map(|host| match host {
+        Host::Tcp(name) => name.clone(),
+        Host::Unix(path) => path.display().to_string(),
+    });
+    let hosts: Vec<String> = if config.get_hosts().is_empty() {
+        config.get_hostaddrs().iter().map(ToString::to_string).collect()
+    } else {
+        hosts.collect()
+    };
+    let with_ports = hosts.iter().enumerate().map(|(at, host)| format!("{host}:{}", port(at)));
+    with_ports.collect::<Vec<_>>().join(",")
+}
+
+/// 15 for `15.18 (Debian 15.18-0+deb12u1)`, 17 for `17beta1`; 0 when it cannot be read.
+fn major_version(text: Option<&str>) -> u32 {
+    let digits = text.unwrap_or_default();
+    let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
+    digits[..end].parse().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server(url: &str) -> Result<Server, EdgeError> {
+        Server::new(&PostgresSettings { url: url.to_owned(), password_file: None, instance_host: String::new() })
+    }
+
+    #[test]
+    fn a_url_that_cannot_be_used_is_refused_without_being_repeated() {
+        for (url, why) in [
+            ("mysql://canary@localhost/x", "is not a PostgreSQL URL"),
+            ("postgres://innkeeper:canary@localhost/postgres", "must not hold a password"),
+            ("postgres://innkeeper@localhost/canary?sslmode=require", "asks for TLS"),
+            ("postgres:///canary", "names no host"),
+        ] {
+            let error = server(url).err().map(|e| crate::model::status::chain(&e)).unwrap();
+            assert!(error.contains(why), "{url}: {error}");
+            assert!(!error.contains("canary"), "{url}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_address_says_host_and_port() {
+        for (url, text) in [
+            ("postgres://innkeeper@127.0.0.1:15432/postgres", "127.0.0.1:15432"),
+            ("postgres://innkeeper@db.example.com", "db.example.com:5432"),
+            ("postgres://innkeeper@a:1,b:2/x", "a:1,b:2"),
+            ("host=/run/postgresql user=innkeeper", "/run/postgresql:5432"),
+        ] {
+            assert_eq!(&*server(url).unwrap().address, text);
+        }
+    }
+
+    #[test]
+    fn the_major_version_is_read_from_what_the_server_says() {
+        for (text, major) in
+            [(Some("15.18 (Debian 15.18-0+deb12u1)"), 15), (Some("17beta1"), 17), (Some("9.6.1"), 9), (None, 0)]
+        {
+            assert_eq!(major_version(text), major);
+        }
+    }
+}
