@@ -126,6 +126,10 @@ pub struct AcmeSettings {
     pub ca_file: Option<PathBuf>,
     /// Program and arguments that present and clean up dns-01 records; enables the wildcard certificate.
     pub wildcard_hook: Option<Vec<String>>,
+    /// The DNS server (`address` or `address:port`) that is asked where a name points before a certificate is ordered,
+    /// and whether a dns-01 record is there; none asks the system's resolver. For hosts whose own DNS answers otherwise
+    /// than the world's.
+    pub resolver: Option<String>,
 }
 
 /// `[backup]`
