@@ -10,11 +10,16 @@ use crate::model::step::CertificateOrder;
 use crate::model::time::{Seconds, Timestamp};
 use std::error::Error;
 
-/// Failed validations that Let's Encrypt allows a name in [`NAME_WINDOW_S`]. An attempt counts, whatever became of it:
-/// a name whose certificate came needs none again for weeks.
-pub const ATTEMPTS_PER_NAME_MAX: usize = 5;
-/// The rolling window of [`ATTEMPTS_PER_NAME_MAX`].
-pub const NAME_WINDOW_S: i64 = 3_600;
+/// Failed validations that Let's Encrypt allows a name in [`FAILURES_WINDOW_S`]. Every order that did not end in a
+/// certificate counts here, whatever ended it.
+pub const FAILURES_PER_NAME_MAX: usize = 5;
+/// The rolling window of [`FAILURES_PER_NAME_MAX`].
+pub const FAILURES_WINDOW_S: i64 = 3_600;
+/// Certificates that Let's Encrypt allows for the same set of names in [`SAME_NAMES_WINDOW_S`]: what a loop would burn
+/// that loses each certificate after it came.
+pub const CERTIFICATES_PER_NAME_MAX: usize = 5;
+/// The rolling window of [`CERTIFICATES_PER_NAME_MAX`].
+pub const SAME_NAMES_WINDOW_S: i64 = 7 * 86_400;
 /// Orders that Let's Encrypt allows an account in [`ACCOUNT_WINDOW_S`].
 pub const ORDERS_PER_ACCOUNT_MAX: usize = 300;
 /// The rolling window of [`ORDERS_PER_ACCOUNT_MAX`].
@@ -25,24 +30,38 @@ pub const CERTIFICATES_PER_DOMAIN_MAX: usize = 50;
 /// The rolling window of [`CERTIFICATES_PER_DOMAIN_MAX`].
 pub const DOMAIN_WINDOW_S: i64 = 7 * 86_400;
 
+/// An order that was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Attempt {
+    /// When.
+    pub at: Timestamp,
+    /// A certificate came of it. False also while that is not known.
+    pub succeeded: bool,
+}
+
+/// What an [`Attempts`] may answer with.
+pub type AttemptsError = Box<dyn Error + Send + Sync>;
+
 /// The memory of orders made, which must outlive the process: a daemon that restarts in a loop may not burn the
-/// authority's limits.
+/// authority's limits. Its methods are short.
 pub trait Attempts: Send + Sync {
-    /// Keeps that an order for `name` is about to be made. It is on disk when this returns.
+    /// Keeps that an order for `name` is about to be made, and returns its number. It is on disk when this returns.
     ///
     /// # Errors
     /// When it could not be kept; then no order is made.
-    fn attempt(&self, name: &CertificateName) -> Result<(), Box<dyn Error + Send + Sync>>;
+    fn begin(&self, name: &CertificateName) -> Result<u64, AttemptsError>;
 
-    /// When orders were about to be made since `since`, for `name`, or for any name.
+    /// Keeps that a certificate came of the order.
+    ///
+    /// # Errors
+    /// When it could not be kept; then the order counts as failed.
+    fn succeeded(&self, number: u64) -> Result<(), AttemptsError>;
+
+    /// The orders made since `since`, for `name`, or for any name.
     ///
     /// # Errors
     /// When the memory cannot be read; then no order is made.
-    fn since(
-        &self,
-        name: Option<&CertificateName>,
-        since: Timestamp,
-    ) -> Result<Vec<Timestamp>, Box<dyn Error + Send + Sync>>;
+    fn since(&self, name: Option<&CertificateName>, since: Timestamp) -> Result<Vec<Attempt>, AttemptsError>;
 }
 
 /// Says whether the budgets allow `order` at `now`. `stored` are the certificates on disk.
@@ -58,56 +77,57 @@ pub(super) fn allow(
             EdgeError::new(Edge::Authority, ErrorKind::Failed, "could not read the memory of certificate orders", e)
         })
     };
-    let own = remembered(Some(&order.name), NAME_WINDOW_S)?;
-    within(&own, ATTEMPTS_PER_NAME_MAX, NAME_WINDOW_S, now, &format!("orders for {}", order.name))?;
+    let own = remembered(Some(&order.name), SAME_NAMES_WINDOW_S)?;
+    let what = format!("failed orders for {}", order.name);
+    within(times(&own, |a| !a.succeeded), FAILURES_PER_NAME_MAX, FAILURES_WINDOW_S, now, &what)?;
+    let what = format!("certificates for {}", order.name);
+    within(times(&own, |a| a.succeeded), CERTIFICATES_PER_NAME_MAX, SAME_NAMES_WINDOW_S, now, &what)?;
     let all = remembered(None, ACCOUNT_WINDOW_S)?;
-    within(&all, ORDERS_PER_ACCOUNT_MAX, ACCOUNT_WINDOW_S, now, "orders of this account")?;
+    within(times(&all, |_| true), ORDERS_PER_ACCOUNT_MAX, ACCOUNT_WINDOW_S, now, "orders of this account")?;
     if order.renewal {
         return Ok(());
     }
     for domain in order.names.iter().map(|name| registered_domain(name, base_domain)) {
-        let issued = issued_under(&domain, stored, base_domain, ago(now, DOMAIN_WINDOW_S));
+        let issued = issued_under(&domain, stored, base_domain);
         let what = format!("new certificates under {domain}");
-        within(&issued, CERTIFICATES_PER_DOMAIN_MAX, DOMAIN_WINDOW_S, now, &what)?;
+        within(issued, CERTIFICATES_PER_DOMAIN_MAX, DOMAIN_WINDOW_S, now, &what)?;
     }
     Ok(())
 }
 
-/// Keeps the attempt; an error when it could not be kept.
-pub(super) fn keep(attempts: &dyn Attempts, name: &CertificateName) -> Result<(), EdgeError> {
+/// Keeps that the order is made; an error when that could not be kept.
+pub(super) fn begin(attempts: &dyn Attempts, name: &CertificateName) -> Result<u64, EdgeError> {
     let doing = "could not note the certificate order on disk, so it was not made";
-    attempts.attempt(name).map_err(|e| EdgeError::new(Edge::Authority, ErrorKind::Failed, doing, e))
+    attempts.begin(name).map_err(|e| EdgeError::new(Edge::Authority, ErrorKind::Failed, doing, e))
+}
+
+fn times(attempts: &[Attempt], counts: impl Fn(&Attempt) -> bool) -> Vec<Timestamp> {
+    attempts.iter().filter(|attempt| counts(attempt)).map(|attempt| attempt.at).collect()
 }
 
 fn ago(now: Timestamp, span_s: i64) -> Timestamp {
     now.checked_sub(jiff::SignedDuration::from_secs(span_s)).unwrap_or(Timestamp::MIN)
 }
 
-fn within(times: &[Timestamp], max: usize, window_s: i64, now: Timestamp, what: &str) -> Result<(), EdgeError> {
-    let Some(wait_s) = wait_s(times, max, window_s, now) else { return Ok(()) };
-    let window = Seconds(window_s.unsigned_abs());
+fn within(mut times: Vec<Timestamp>, max: usize, window_s: i64, now: Timestamp, what: &str) -> Result<(), EdgeError> {
+    let start = ago(now, window_s);
+    times.retain(|time| *time > start);
+    times.sort_unstable();
+    // The one whose leaving the window makes room.
+    let Some(blocking) = times.len().checked_sub(max).and_then(|index| times.get(index)) else { return Ok(()) };
+    let wait_s = u64::try_from(blocking.as_second() + window_s - now.as_second()).unwrap_or(0).max(1);
     let text = format!(
-        "there were {} {what} within {window}, and {max} are allowed; the next one may be made in {}",
+        "no certificate was ordered: there were {} {what} within {}, and {max} are allowed; the next order may be made in {}",
         times.len(),
+        Seconds(window_s.unsigned_abs()),
         Seconds(wait_s)
     );
     Err(EdgeError::plain(Edge::Authority, ErrorKind::Limited { retry_after_s: wait_s }, text))
 }
 
-/// Seconds until one more fits into the window; none when it fits now.
-fn wait_s(times: &[Timestamp], max: usize, window_s: i64, now: Timestamp) -> Option<u64> {
-    let mut times = times.to_vec();
-    times.sort_unstable();
-    // The one whose leaving makes room.
-    let blocking = *times.get(times.len().checked_sub(max)?)?;
-    let free_at_s = blocking.as_second().saturating_add(window_s);
-    Some(u64::try_from(free_at_s.saturating_sub(now.as_second())).unwrap_or(0).max(1))
-}
-
-fn issued_under(domain: &str, stored: &[CertificateLive], base: &Domain, since: Timestamp) -> Vec<Timestamp> {
-    let under = |certificate: &&CertificateLive| {
-        certificate.not_before >= since && certificate.names.iter().any(|name| registered_domain(name, base) == domain)
-    };
+fn issued_under(domain: &str, stored: &[CertificateLive], base: &Domain) -> Vec<Timestamp> {
+    let under =
+        |certificate: &&CertificateLive| certificate.names.iter().any(|name| registered_domain(name, base) == domain);
     stored.iter().filter(under).map(|certificate| certificate.not_before).collect()
 }
 

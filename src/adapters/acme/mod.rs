@@ -15,7 +15,7 @@ mod problem;
 mod store;
 
 pub use certificate::PLACEHOLDER_ISSUER;
-pub use limits::Attempts;
+pub use limits::{Attempt, Attempts, AttemptsError};
 
 use crate::edges::{Ask, Authority, Edge, EdgeError, ErrorKind};
 use crate::model::live::{AuthorityLive, CertificateLive};
@@ -198,7 +198,11 @@ impl Authority for Acme {
             return Ok(stored);
         }
         self.prepare(order).await?;
-        let pem = self.orders.place(order).await?;
-        self.take(order, &pem)
+        let issued = self.orders.place(order).await?;
+        let taken = self.take(order, &issued.pem)?;
+        if let Err(error) = self.orders.attempts.succeeded(issued.number) {
+            tracing::warn!(%error, "could not note on disk that a certificate came");
+        }
+        Ok(taken)
     }
 }

@@ -31,12 +31,20 @@ pub(super) struct Orders {
     pub(super) now: fn() -> Timestamp,
 }
 
+/// What came of an order: not judged, not stored yet.
+pub(super) struct Issued {
+    /// Private key and full chain.
+    pub(super) pem: Vec<u8>,
+    /// The order's number in the memory of orders.
+    pub(super) number: u64,
+}
+
 /// DNS records that may have been published, to be taken back whatever happens.
 type Presented = Arc<Mutex<Vec<Record>>>;
 
 impl Orders {
-    /// The certificate for `order`: a new private key and the full chain, as one PEM. Not yet judged.
-    pub(super) async fn place(self: &Arc<Self>, order: &CertificateOrder) -> Result<Vec<u8>, EdgeError> {
+    /// Makes the order and sees it through.
+    pub(super) async fn place(self: &Arc<Self>, order: &CertificateOrder) -> Result<Issued, EdgeError> {
         let presented = Presented::default();
         let (orders, wanted, records) = (self.clone(), order.clone(), presented.clone());
         let task = AbortOnDropHandle::new(tokio::spawn(async move { orders.carry_out(&wanted, &records).await }));
@@ -55,8 +63,8 @@ impl Orders {
         }
     }
 
-    async fn carry_out(&self, wanted: &CertificateOrder, presented: &Presented) -> Result<Vec<u8>, EdgeError> {
-        let order = self.begin(wanted).await?;
+    async fn carry_out(&self, wanted: &CertificateOrder, presented: &Presented) -> Result<Issued, EdgeError> {
+        let (order, number) = self.begin(wanted).await?;
         self.prove(&order, presented).await?;
         let order = self.wait_while(order, &[OrderStatus::Pending]).await?;
         let doing = "could not make the key of the certificate";
@@ -66,13 +74,13 @@ impl Orders {
         let doing = "could not fetch the certificate";
         let chain = problem::patient(|| order.certificate()).await.map_err(|e| self.failed(doing, e))?;
         let chain = chain.ok_or_else(|| EdgeError::plain(Edge::Authority, ErrorKind::Failed, doing))?;
-        certificate::to_pem(&key, &chain).map_err(own)
+        Ok(Issued { pem: certificate::to_pem(&key, &chain).map_err(own)?, number })
     }
 
     /// Asks for the order. An account that the authority no longer knows is asked for anew, once.
-    async fn begin(&self, wanted: &CertificateOrder) -> Result<Order, EdgeError> {
+    async fn begin(&self, wanted: &CertificateOrder) -> Result<(Order, u64), EdgeError> {
         let account = self.accounts.get().await?;
-        limits::keep(self.attempts.as_ref(), &wanted.name)?;
+        let number = limits::begin(self.attempts.as_ref(), &wanted.name)?;
         let order = match new_order(&account, &wanted.names).await {
             Err(e) if matches!(problem::code(&e), "accountDoesNotExist" | "unauthorized") => {
                 tracing::warn!(error = %e, "the authority does not know the account any more: it is asked for anew");
@@ -83,7 +91,7 @@ impl Orders {
             other => other,
         };
         let doing = format!("could not order the certificate {}", wanted.name);
-        order.map_err(|e| self.failed(&doing, e))
+        Ok((order.map_err(|e| self.failed(&doing, e))?, number))
     }
 
     /// Proves every name of the order that is not proven yet.
