@@ -5,13 +5,68 @@ use crate::model::changes::{Hold, HoldReason, InstanceChanges};
 use crate::model::live::{
     AuthorityLive, DatabaseLive, DatabaseObjectLive, EngineLive, OdooLive, ProxyLive, Seen, ServiceLive,
 };
-use crate::model::name::{InstanceName, Resources};
+use crate::model::name::{Domain, InstanceName, Resources};
 use crate::model::service::{Component, ImageUser, Owner, Ports, Tag};
 use crate::model::step::{Action, FieldChange, Origin, Risk, Step, StepId};
 use crate::model::wanted::Wanted;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// Who has what, over all instances: made once for all decisions over the same facts.
+pub(super) struct Index<'a> {
+    /// The ports of every instance; none where the range is used up or Docker could not be looked at.
+    ports: BTreeMap<&'a InstanceName, Option<Ports>>,
+    pub(super) port_owners: HashMap<u16, &'a InstanceName>,
+    pub(super) host_owners: HashMap<&'a Domain, &'a InstanceName>,
+    pub(super) database_owners: HashMap<String, &'a InstanceName>,
+}
+
+impl<'a> Index<'a> {
+    pub(super) fn of(facts: &'a Facts) -> Self {
+        let ports = give_ports(facts);
+        let mut port_owners = HashMap::new();
+        for (name, given) in &ports {
+            if let Some(ports) = given {
+                port_owners.insert(ports.http, *name);
+                port_owners.insert(ports.gevent(), *name);
+            }
+        }
+        let sites = facts.live.proxy.known().map(|proxy| &proxy.sites).into_iter().flatten();
+        let host_owners = sites.flat_map(|(name, site)| site.row.hosts.keys().map(move |host| (host, name))).collect();
+        let database_owners = facts.instances.keys().map(|name| (Resources::of(name).database, name)).collect();
+        Self { ports, port_owners, host_owners, database_owners }
+    }
+}
+
+/// Ports for every instance: those of its container, else those it was given before, else the next free pair, in the
+/// order of names. All new instances of one decision get different ones.
+fn give_ports(facts: &Facts) -> BTreeMap<&InstanceName, Option<Ports>> {
+    let engine = facts.live.engine.known();
+    let of_container = |name: &InstanceName, uid| {
+        let service = engine?.services.get(&Resources::of(name).container)?;
+        service.owner.tag().filter(|tag| tag.uid == uid).and(service.ports)
+    };
+    let mut ports: BTreeMap<&InstanceName, Option<Ports>> = facts
+        .instances
+        .iter()
+        .map(|(name, instance)| (name, of_container(name, instance.uid).or(instance.ports)))
+        .collect();
+    let Some(engine) = engine else { return ports };
+    let given: BTreeSet<u16> = ports.values().flatten().flat_map(|ports| [ports.http, ports.gevent()]).collect();
+    let range = &facts.settings.docker.ports;
+    let is_free = |port: u16| !engine.ports_in_use.contains(&port) && !given.contains(&port);
+    let mut free = (*range.start()..*range.end()).step_by(2).filter(|port| is_free(*port) && is_free(port + 1));
+    for (name, missing) in ports.iter_mut().filter(|(_, ports)| ports.is_none()) {
+        if facts.instances.get(*name).is_some_and(|instance| instance.wanted.is_some()) {
+            *missing = free.next().map(|http| Ports { http });
+        }
+    }
+    ports
+}
 
 /// One instance's wish and world, side by side. A look that failed shows as `None` here and nowhere as "absent".
 pub(super) struct Case<'a> {
+    /// None where nothing is decided and only the status is told.
+    pub(super) index: Option<&'a Index<'a>>,
     pub(super) facts: &'a Facts,
     pub(super) name: &'a InstanceName,
     pub(super) instance: &'a InstanceFacts,
@@ -32,11 +87,13 @@ pub(super) struct Image<'a> {
 impl<'a> Case<'a> {
     pub(super) fn new(
         facts: &'a Facts,
+        index: Option<&'a Index<'a>>,
         name: &'a InstanceName,
         instance: &'a InstanceFacts,
         wanted: &'a Wanted,
     ) -> Self {
         Self {
+            index,
             facts,
             name,
             instance,
@@ -121,25 +178,9 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// The loopback ports: those of its container, else those it was given, else the first free pair.
+    /// The loopback ports; none where the range is used up or Docker could not be looked at.
     pub(super) fn ports(&self) -> Option<Ports> {
-        let of_container =
-            self.service().filter(|service| service.owner.tag().is_some_and(|tag| tag.uid == self.instance.uid));
-        of_container.and_then(|service| service.ports).or(self.instance.ports).or_else(|| self.free_ports())
-    }
-
-    fn free_ports(&self) -> Option<Ports> {
-        let in_use = &self.engine?.ports_in_use;
-        let given = |port: u16| {
-            self.facts.instances.iter().any(|(name, other)| {
-                name != self.name && other.ports.is_some_and(|ports| ports.http == port || ports.gevent() == port)
-            })
-        };
-        let range = &self.facts.settings.docker.ports;
-        (*range.start()..*range.end())
-            .step_by(2)
-            .find(|port| !in_use.contains(port) && !in_use.contains(&(port + 1)) && !given(*port) && !given(port + 1))
-            .map(|http| Ports { http })
+        self.index?.ports.get(self.name).copied().flatten()
     }
 }
 

@@ -4,16 +4,13 @@
 
 use super::case::{Case, Draft};
 use crate::model::changes::HoldReason;
-use crate::model::name::{InstanceName, Resources};
 use crate::model::step::Action;
 
 /// Takes back steps that would let this instance share something with another, and says with which.
 pub(super) fn refuse_collisions(case: &Case<'_>, draft: &mut Draft) {
     let mut found: Vec<String> = Vec::new();
-    let instances = &case.facts.instances;
     draft.changes_mut().remove_with_dependents(|step| {
-        let collision =
-            instances.keys().filter(|other| *other != case.name).find_map(|other| collision(case, &step.action, other));
+        let collision = collision(case, &step.action);
         let refused = collision.is_some();
         found.extend(collision);
         refused
@@ -23,25 +20,24 @@ pub(super) fn refuse_collisions(case: &Case<'_>, draft: &mut Draft) {
     }
 }
 
-fn collision(case: &Case<'_>, action: &Action, other: &InstanceName) -> Option<String> {
-    let shared = match action {
+fn collision(case: &Case<'_>, action: &Action) -> Option<String> {
+    let index = case.index?;
+    let (thing, owner) = match action {
         Action::CreateDatabase(spec) => {
-            (spec.database == Resources::of(other).database).then(|| format!("database {}", spec.database))
-        }
-        Action::CreateVolume { volume, .. } => {
-            (*volume == Resources::of(other).volume).then(|| format!("volume {volume}"))
+            (format!("database {}", spec.database), index.database_owners.get(&spec.database))
         }
         Action::CreateService { spec, .. } | Action::RecreateService { spec, .. } => {
-            let ports = case.facts.instances.get(other).and_then(|facts| facts.ports)?;
-            let overlap =
-                [ports.http, ports.gevent()].iter().any(|port| [spec.ports.http, spec.ports.gevent()].contains(port));
-            overlap.then(|| format!("port {}", spec.ports.http))
+            let ports = [spec.ports.http, spec.ports.gevent()];
+            let other = ports.iter().filter_map(|port| index.port_owners.get(port)).find(|owner| **owner != case.name);
+            (format!("port {}", spec.ports.http), other)
         }
         Action::PutSite(row) => {
-            let site = case.proxy?.sites.get(other)?;
-            row.hosts.keys().find(|host| site.row.hosts.contains_key(*host)).map(|host| format!("host {host}"))
+            let taken = row.hosts.keys().filter_map(|host| index.host_owners.get_key_value(host));
+            let (host, owner) = taken.into_iter().find(|(_, owner)| **owner != case.name)?;
+            (format!("host {host}"), Some(owner))
         }
-        _ => None,
+        _ => return None,
     };
-    shared.map(|thing| format!("{thing} would be shared with instance {other}: refused"))
+    let other = owner.filter(|owner| **owner != case.name)?;
+    Some(format!("{thing} would be shared with instance {other}: refused"))
 }

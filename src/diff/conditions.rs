@@ -35,8 +35,8 @@ pub fn status(
     changes: &InstanceChanges,
     previous: Option<&InstanceStatus>,
 ) -> Option<InstanceStatus> {
-    let instance = facts.instances.get(name)?;
-    let case = instance.wanted.as_deref().map(|wanted| Case::new(facts, name, instance, wanted));
+    let (name, instance) = facts.instances.get_key_value(name)?;
+    let case = instance.wanted.as_deref().map(|wanted| Case::new(facts, None, name, instance, wanted));
     let verdicts = match &case {
         Some(case) => verdicts(case, changes, previous),
         None => vec![spec_valid(instance)],

@@ -17,15 +17,16 @@ mod site;
 use crate::model::changes::{Changes, HoldReason, InstanceChanges};
 use crate::model::name::InstanceName;
 use crate::model::wanted::WantedState;
-use case::{Case, Draft};
+use case::{Case, Draft, Index};
 use facts::{Facts, FileState, InstanceFacts};
 
 /// Decides over the whole fleet and what belongs to no single instance.
 pub fn changes(facts: &Facts) -> Changes {
+    let index = Index::of(facts);
     let instances = facts
         .instances
         .keys()
-        .map(|name| (name.clone(), changes_of(facts, name)))
+        .map(|name| (name.clone(), decide(facts, &index, name)))
         .filter(|(_, changes)| !changes.is_empty())
         .collect();
     Changes { host: changes_of_host(facts), instances }
@@ -38,9 +39,14 @@ pub fn changes_of_host(facts: &Facts) -> InstanceChanges {
     draft.finish()
 }
 
-/// Decides over one instance: the order of the day.
+/// Decides over one instance.
 pub fn changes_of(facts: &Facts, name: &InstanceName) -> InstanceChanges {
-    let Some(instance) = facts.instances.get(name) else { return InstanceChanges::default() };
+    decide(facts, &Index::of(facts), name)
+}
+
+/// The order of the day.
+fn decide(facts: &Facts, index: &Index<'_>, name: &InstanceName) -> InstanceChanges {
+    let Some((name, instance)) = facts.instances.get_key_value(name) else { return InstanceChanges::default() };
     let mut draft = Draft::of(name);
     file_holds(instance, &mut draft);
     let Some(wanted) = instance.wanted.as_deref().filter(|_| instance.file != FileState::Missing) else {
@@ -54,7 +60,7 @@ pub fn changes_of(facts: &Facts, name: &InstanceName) -> InstanceChanges {
         );
         return draft.finish();
     }
-    let case = Case::new(facts, name, instance, wanted);
+    let case = Case::new(facts, Some(index), name, instance, wanted);
     case.say_unseen(&mut draft);
 
     database::role(&case, &mut draft);
@@ -66,8 +72,8 @@ pub fn changes_of(facts: &Facts, name: &InstanceName) -> InstanceChanges {
     odoo::set_up(&case, &mut draft);
     odoo::ended_jobs(&case, &mut draft);
     database::provisioned(&case, &mut draft);
-    service::container(&case, &mut draft);
     site::row(&case, &mut draft);
+    service::container(&case, &mut draft);
     site::certificates(&case, &mut draft);
 
     check::refuse_collisions(&case, &mut draft);

@@ -43,9 +43,13 @@ pub(super) fn conf(case: &Case<'_>, draft: &mut Draft) {
             from: Some("edited by hand".to_owned()),
             to: Some("as written".to_owned()),
         }],
-        Some(live) => changed("odoo.conf", &live.digest, conf.digest()).into_iter().collect(),
+        Some(live) if live.digest == conf.digest() => return,
+        Some(_) => vec![new_field(
+            "odoo.conf",
+            format!("workers {}, db_maxconn {}", conf.workers, conf.connections_per_process),
+        )],
     };
-    if fields.is_empty() || blocked(draft) {
+    if blocked(draft) {
         return;
     }
     let (reason, origin) = match live {

@@ -15,3 +15,4 @@ mod nginx_rendering;
 mod queue;
 mod read_fleet;
 mod tidy;
+mod world;
