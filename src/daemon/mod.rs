@@ -1,1 +1,5 @@
-//! (being written)
+//! Wakes → turns.
+
+pub mod backoff;
+pub mod queue;
+pub mod schedule;
