@@ -1,1 +1,3 @@
-//! (being written)
+//! The daemon's parts and the daemon itself, on a small world in memory.
+
+mod watching;
