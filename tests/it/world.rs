@@ -72,6 +72,7 @@ pub(crate) fn settings() -> Settings {
             contact: Vec::new(),
             ca_file: None,
             wildcard_hook: None,
+            resolver: None,
         },
         backup: BackupSettings { directory: "/backups".into() },
         guard: GuardSettings::default(),
