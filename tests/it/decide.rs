@@ -359,7 +359,9 @@ fn a_foreign_object_on_a_needed_name_is_a_conflict_and_stays() {
         |facts| facts.engine().services.get_mut("ik-acme").unwrap().owner = foreign(),
         |facts| facts.database().roles.get_mut("odoo_acme").unwrap().owner = foreign(),
         |facts| facts.database().databases.get_mut("odoo_acme").unwrap().owner = foreign(),
-        |facts| drop(facts.proxy().foreign_hosts.insert(Domain::parse("acme.example.com").unwrap())),
+        |facts| {
+            facts.proxy().foreign_hosts.insert(Domain::parse("acme.example.com").unwrap());
+        },
     ];
     for (nth, damage) in damage.into_iter().enumerate() {
         let mut facts = ready();
@@ -651,11 +653,9 @@ fn damage(facts: &mut Facts, which: u8) {
         5 => drop(facts.database().roles.remove(&resources.database)),
         6 => drop(facts.proxy().sites.remove(&victim)),
         7 => facts.authority().certificates.clear(),
-        _ => facts
-            .database()
-            .databases
-            .values_mut()
-            .for_each(|database| drop(database.others_may_connect.insert("PUBLIC".to_owned()))),
+        _ => facts.database().databases.values_mut().for_each(|database| {
+            database.others_may_connect.insert("PUBLIC".to_owned());
+        }),
     }
 }
 

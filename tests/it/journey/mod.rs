@@ -1,1 +1,10 @@
-//! Whole journeys on real parts.
+//! Whole journeys on real parts: the shipped binary, real Docker, PostgreSQL, nginx, Pebble and Odoo.
+//!
+//! Journeys run one after the other: there is one nginx for all of them. Each has a fleet, a state directory and so an
+//! installation of its own, and clears away what it made, before and after.
+
+mod bad_worlds;
+mod fleet;
+mod odoo;
+mod one_customer;
+mod three_customers;
