@@ -1,0 +1,59 @@
+//! Changes one value in an instance file and leaves every other byte as it is: comments, order, blanks, line endings.
+
+use crate::model::wanted::WantedState;
+use toml::de::{DeTable, DeValue};
+
+/// Why a file could not be changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EditError {
+    /// The text is not TOML.
+    #[error("the file is not TOML ({0}): correct it first, `innkeeper check` tells all that is wrong")]
+    Syntax(String),
+    /// `state` is there, but as a table.
+    #[error("`state` is a table in this file: correct it first")]
+    NotAValue,
+}
+
+/// `text` with `state` set. Where the key is missing it is put below `plan`.
+///
+/// # Errors
+/// [`EditError`] when the text is not TOML, or has something else under that name.
+pub fn set_state(text: &str, state: WantedState) -> Result<String, EditError> {
+    let changed = splice(text, state)?;
+    // What was written is read again: a place that was found wrongly must not get to the disk.
+    let tree = parse(&changed)?;
+    match tree.get_ref().get("state").map(|node| node.get_ref()) {
+        Some(DeValue::String(written)) if written == state.as_str() => Ok(changed),
+        _ => Err(EditError::NotAValue),
+    }
+}
+
+fn parse(text: &str) -> Result<toml::Spanned<DeTable<'_>>, EditError> {
+    DeTable::parse(text).map_err(|error| EditError::Syntax(super::problem::visible(error.message())))
+}
+
+fn splice(text: &str, state: WantedState) -> Result<String, EditError> {
+    let tree = parse(text)?;
+    let value = format!("\"{}\"", state.as_str());
+    if let Some(node) = tree.get_ref().get("state") {
+        if matches!(node.get_ref(), DeValue::Table(_) | DeValue::Array(_)) {
+            return Err(EditError::NotAValue);
+        }
+        return Ok(format!("{}{value}{}", &text[..node.span().start], &text[node.span().end..]));
+    }
+    let newline = if text.contains("\r\n") { "\r\n" } else { "\n" };
+    let line = format!("state = {value}");
+    Ok(match tree.get_ref().get("plan") {
+        Some(plan) => {
+            let end = text[plan.span().end..].find('\n').map(|offset| plan.span().end + offset + 1);
+            match end {
+                Some(end) => format!("{}{line}{newline}{}", &text[..end], &text[end..]),
+                None => format!("{text}{newline}{line}{newline}"),
+            }
+        }
+        None => {
+            let start = text.len() - text.trim_start_matches('\u{FEFF}').len();
+            format!("{}{line}{newline}{}", &text[..start], &text[start..])
+        }
+    })
+}

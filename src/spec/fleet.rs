@@ -1,0 +1,220 @@
+//! The rules across files: a domain leads to one instance, a plan takes as many as it may. Pure: files and memory in,
+//! refusals out; the same in gives the same out.
+//!
+//! Whoever has a domain or a place on a plan keeps it. A file that is refused falls back to its last good version, and
+//! what that version holds is defended too; so refusing one file can refuse another, and the court sits until nothing
+//! moves. It never un-refuses: when a place becomes free by a later refusal, the next reading gives it away.
+
+use super::codes;
+use super::instance::InstanceFile;
+use super::problem::{At, Refusal, WHOLE_FILE, quote};
+use crate::model::name::{Domain, InstanceName, PlanName};
+use crate::model::problem::Problem;
+use crate::model::service_plan::ServicePlan;
+use crate::model::wanted::{Wanted, WantedState};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// One instance before the court; in the order of their names.
+pub(super) struct Claimant<'a> {
+    pub(super) name: &'a InstanceName,
+    /// The file, for problems.
+    pub(super) file: &'a Path,
+    /// When the file was changed, in nanoseconds of the file system's clock.
+    pub(super) modified_ns: i128,
+    /// The version that the file asks for, when it is valid by itself.
+    pub(super) asked: Option<(&'a Wanted, &'a InstanceFile)>,
+    /// The version in force until now.
+    pub(super) good: Option<&'a Wanted>,
+}
+
+/// The files that must wait, by their place in `claimants`, each with its problems.
+pub(super) fn refusals(
+    claimants: &[Claimant<'_>],
+    plans: &BTreeMap<PlanName, ServicePlan>,
+) -> BTreeMap<usize, Vec<Problem>> {
+    let mut court = Court { claimants, refused: BTreeMap::new() };
+    if court.some_host_is_claimed_twice() {
+        court.settle_hosts();
+    }
+    loop {
+        let refused = court.refused.len();
+        court.settle_plans(plans);
+        if court.refused.len() == refused {
+            return court.refused;
+        }
+        court.settle_hosts();
+    }
+}
+
+struct Court<'a> {
+    claimants: &'a [Claimant<'a>],
+    refused: BTreeMap<usize, Vec<Problem>>,
+}
+
+/// Host → who claims it, in the order of names.
+type Holders<'a> = BTreeMap<&'a Domain, BTreeSet<usize>>;
+
+impl<'a> Court<'a> {
+    /// The version that counts for claimant `index`: the asked one, or when that is refused the good one.
+    fn in_force(&self, index: usize) -> Option<&'a Wanted> {
+        let claimant = &self.claimants[index];
+        match claimant.asked {
+            Some((asked, _)) if !self.refused.contains_key(&index) => Some(asked),
+            _ => claimant.good,
+        }
+    }
+
+    fn is_asking(&self, index: usize) -> bool {
+        self.claimants[index].asked.is_some() && !self.refused.contains_key(&index)
+    }
+
+    fn has_it_already(&self, index: usize, host: &Domain) -> bool {
+        self.claimants[index].good.is_some_and(|good| hosts(good).any(|held| held == host))
+    }
+
+    /// The usual answer is no; found without building the map of holders.
+    fn some_host_is_claimed_twice(&self) -> bool {
+        let mut all: Vec<&Domain> = Vec::with_capacity(self.claimants.len() * 2);
+        for index in 0..self.claimants.len() {
+            all.extend(self.in_force(index).into_iter().flat_map(hosts));
+        }
+        all.sort_unstable();
+        all.windows(2).any(|pair| pair[0] == pair[1])
+    }
+
+    fn settle_hosts(&mut self) {
+        let mut holders: Holders<'a> = BTreeMap::new();
+        for index in 0..self.claimants.len() {
+            for host in self.in_force(index).into_iter().flat_map(hosts) {
+                holders.entry(host).or_default().insert(index);
+            }
+        }
+        let mut contested: BTreeSet<&Domain> =
+            holders.iter().filter(|(_, claimed_by)| claimed_by.len() > 1).map(|(host, _)| *host).collect();
+        while !contested.is_empty() {
+            let newcomers = self.defend_present_owners(&mut holders, contested);
+            contested = self.choose_among_newcomers(&mut holders, newcomers);
+        }
+    }
+
+    /// Refuses everyone who asks for what another has. Gives back the hosts that only newcomers ask for.
+    fn defend_present_owners(
+        &mut self,
+        holders: &mut Holders<'a>,
+        mut contested: BTreeSet<&'a Domain>,
+    ) -> BTreeSet<&'a Domain> {
+        let mut newcomers = BTreeSet::new();
+        while let Some(host) = contested.pop_first() {
+            let claimed_by = holders.get(host).cloned().unwrap_or_default();
+            match claimed_by.iter().copied().find(|index| self.has_it_already(*index, host)) {
+                Some(owner) => {
+                    for index in claimed_by.into_iter().filter(|index| *index != owner) {
+                        contested.extend(self.refuse_host(index, host, owner, holders));
+                    }
+                }
+                None => {
+                    newcomers.insert(host);
+                }
+            }
+        }
+        newcomers
+    }
+
+    /// Of those who ask for the same free host the first by name gets it. Gives back hosts that became contested.
+    fn choose_among_newcomers(
+        &mut self,
+        holders: &mut Holders<'a>,
+        free: BTreeSet<&'a Domain>,
+    ) -> BTreeSet<&'a Domain> {
+        let mut contested = BTreeSet::new();
+        let involved: BTreeSet<usize> = free.iter().filter_map(|host| holders.get(host)).flatten().copied().collect();
+        for index in involved {
+            let asked: Vec<&Domain> = self.in_force(index).into_iter().flat_map(hosts).collect();
+            for host in asked.into_iter().filter(|host| free.contains(host)) {
+                let first = holders.get(host).and_then(|claimed_by| claimed_by.first().copied());
+                if let Some(first) = first.filter(|first| *first < index) {
+                    contested.extend(self.refuse_host(index, host, first, holders));
+                }
+            }
+        }
+        contested
+    }
+
+    /// Refuses `index` because `owner` has `host`; gives back the hosts that its good version now stands for.
+    fn refuse_host(&mut self, index: usize, host: &Domain, owner: usize, holders: &mut Holders<'a>) -> Vec<&'a Domain> {
+        let Some((asked, file)) = self.claimants[index].asked else { return Vec::new() };
+        let was_asking = self.is_asking(index);
+        let at = place_of(host, asked, file);
+        let refusal = Refusal::new(
+            &codes::DOMAIN_TAKEN,
+            format!("{} is used by {}", quote(host.as_str()), self.claimants[owner].file.display()),
+        );
+        let hint = if *host == asked.host { "choose another: subdomain = \"…\"" } else { "remove it here or there" };
+        self.tell(index, refusal.hint(hint), at);
+        if !was_asking {
+            return Vec::new();
+        }
+        for given_up in hosts(asked) {
+            holders.get_mut(given_up).map(|claimed_by| claimed_by.remove(&index));
+        }
+        let kept: Vec<&Domain> = self.claimants[index].good.into_iter().flat_map(hosts).collect();
+        for host in &kept {
+            holders.entry(host).or_default().insert(index);
+        }
+        kept
+    }
+
+    fn settle_plans(&mut self, plans: &BTreeMap<PlanName, ServicePlan>) {
+        let mut members: BTreeMap<&PlanName, Vec<usize>> = BTreeMap::new();
+        for index in 0..self.claimants.len() {
+            if let Some(wanted) = self.in_force(index).filter(|wanted| wanted.state != WantedState::Absent) {
+                members.entry(&wanted.plan).or_default().push(index);
+            }
+        }
+        for (name, members) in members {
+            let Some(plan) = plans.get(name) else { continue };
+            if members.len() > plan.max_instances as usize {
+                self.refuse_newest(plan, members);
+            }
+        }
+    }
+
+    /// Those that are on the plan stay, even when it was made smaller; of the others the newest files wait.
+    fn refuse_newest(&mut self, plan: &ServicePlan, members: Vec<usize>) {
+        let is_on_it = |index: &usize| {
+            let good = self.claimants[*index].good;
+            good.is_some_and(|good| good.plan == plan.name && good.state != WantedState::Absent)
+        };
+        let (present, mut newcomers): (Vec<_>, Vec<_>) = members.into_iter().partition(is_on_it);
+        newcomers.sort_by_key(|index| (self.claimants[*index].modified_ns, *index));
+        let free = (plan.max_instances as usize).saturating_sub(present.len());
+        for index in newcomers.into_iter().skip(free) {
+            let Some((_, file)) = self.claimants[index].asked else { continue };
+            let message =
+                format!("plan {} is full: it takes {} instances", quote(plan.name.as_str()), plan.max_instances);
+            let refusal = Refusal::new(&codes::PLAN_FULL, message);
+            self.tell(index, refusal.hint("raise max_instances in plans.toml, or choose another plan"), file.plan.at);
+        }
+    }
+
+    fn tell(&mut self, index: usize, refusal: Refusal, at: At) {
+        let problem = refusal.at(self.claimants[index].file, at);
+        let problems = self.refused.entry(index).or_default();
+        if !problems.contains(&problem) {
+            problems.push(problem);
+        }
+    }
+}
+
+/// All names at which an instance answers.
+fn hosts(wanted: &Wanted) -> impl Iterator<Item = &Domain> {
+    std::iter::once(&wanted.host).chain(&wanted.domains)
+}
+
+fn place_of(host: &Domain, asked: &Wanted, file: &InstanceFile) -> At {
+    if *host == asked.host {
+        return file.subdomain.at;
+    }
+    file.domains.iter().find(|placed| placed.value == *host).map_or(WHOLE_FILE, |placed| placed.at)
+}

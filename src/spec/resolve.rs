@@ -1,0 +1,129 @@
+//! What an instance file means on this host: [`InstanceFile`] × plans × settings → [`Wanted`].
+
+use super::codes;
+use super::instance::InstanceFile;
+use super::lists::RESERVED_SUBDOMAINS;
+use super::problem::{Refusal, did_you_mean, nearest, quote};
+use super::tree::Placed;
+use crate::model::name::{Domain, OdooVersion, PlanName};
+use crate::model::problem::Problem;
+use crate::model::service_plan::{Limits, ServicePlan};
+use crate::model::settings::Settings;
+use crate::model::wanted::{Company, Wanted};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// What all instance files are read against.
+#[derive(Clone, Copy)]
+pub(super) struct Context<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) plans: &'a BTreeMap<PlanName, ServicePlan>,
+}
+
+/// The instance that `read` asks for; on failure all that stands against it on this host.
+pub(super) fn resolve(file: &Path, read: &InstanceFile, context: Context<'_>) -> Result<Wanted, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let mut tell = |refusal: Refusal, at| problems.push(refusal.at(file, at));
+    let plan = find_plan(&read.plan.value, context.plans).map_err(|refusal| tell(refusal, read.plan.at)).ok();
+    let release = read.odoo.as_ref().map_or(&context.settings.odoo.default_version, |placed| &placed.value);
+    let at = read.odoo.as_ref().map_or(super::problem::WHOLE_FILE, |placed| placed.at);
+    let image = find_image(release, context.settings).map_err(|refusal| tell(refusal, at)).ok();
+    let host = find_host(read, context.settings).map_err(|refusal| tell(refusal, read.subdomain.at)).ok();
+    for domain in &read.domains {
+        if let Err(refusal) = check_domain(domain, &context.settings.fleet.base_domain) {
+            tell(refusal, domain.at);
+        }
+    }
+    match (plan, image, host) {
+        (Some(plan), Some(image), Some(host)) if problems.is_empty() => {
+            Ok(wanted(read, plan, image, host, context.settings))
+        }
+        _ => Err(problems),
+    }
+}
+
+fn find_plan<'a>(name: &PlanName, plans: &'a BTreeMap<PlanName, ServicePlan>) -> Result<&'a ServicePlan, Refusal> {
+    plans.get(name).ok_or_else(|| {
+        let refusal = Refusal::new(&codes::UNKNOWN_PLAN, format!("plan {} is not in plans.toml", quote(name.as_str())));
+        match nearest(name.as_str(), plans.keys().map(PlanName::as_str)) {
+            Some(near) => refusal.hint(did_you_mean(near)),
+            None => {
+                refusal.hint(format!("plans: {}", plans.keys().map(PlanName::as_str).collect::<Vec<_>>().join(", ")))
+            }
+        }
+    })
+}
+
+fn find_image<'a>(release: &OdooVersion, settings: &'a Settings) -> Result<&'a str, Refusal> {
+    settings.odoo.images.get(release).map(String::as_str).ok_or_else(|| {
+        let known: Vec<&str> = settings.odoo.images.keys().map(OdooVersion::as_str).collect();
+        Refusal::new(&codes::UNKNOWN_RELEASE, format!("no image is configured for Odoo {release}"))
+            .hint(format!("odoo.images of the settings has: {}", known.join(", ")))
+    })
+}
+
+fn find_host(read: &InstanceFile, settings: &Settings) -> Result<Domain, Refusal> {
+    let subdomain = read.subdomain.value.as_str();
+    if is_reserved(subdomain, settings) {
+        let message = format!("subdomain {} is reserved", quote(subdomain));
+        return Err(Refusal::new(&codes::RESERVED, message).hint("choose another: subdomain = \"…\""));
+    }
+    let host = format!("{subdomain}.{}", settings.fleet.base_domain);
+    Domain::parse(&host)
+        .map_err(|error| Refusal::new(&codes::HOST_TOO_LONG, error.to_string()).hint("choose a shorter subdomain"))
+}
+
+/// True for subdomains that no instance may have.
+pub(super) fn is_reserved(subdomain: &str, settings: &Settings) -> bool {
+    RESERVED_SUBDOMAINS.contains(&subdomain) || settings.fleet.reserved_subdomains.contains(subdomain)
+}
+
+fn check_domain(domain: &Placed<Domain>, base: &Domain) -> Result<(), Refusal> {
+    let Some(above) = domain.value.as_str().strip_suffix(base.as_str()) else { return Ok(()) };
+    let refusal = || {
+        let message = format!("domain {} belongs to the base domain {base}", quote(domain.value.as_str()));
+        Refusal::new(&codes::DOMAIN_BELOW_BASE, message)
+    };
+    match above.strip_suffix('.') {
+        Some(label) if !label.contains('.') => {
+            Err(refusal().hint(format!("write subdomain = {} instead", quote(label))))
+        }
+        Some(_) => Err(refusal().hint("only one label below the base domain is served, by subdomain = \"…\"")),
+        None if above.is_empty() => {
+            Err(refusal().hint("instances are served below the base domain, by subdomain = \"…\""))
+        }
+        None => Ok(()),
+    }
+}
+
+fn wanted(read: &InstanceFile, plan: &ServicePlan, image: &str, host: Domain, settings: &Settings) -> Wanted {
+    Wanted {
+        name: read.name.clone(),
+        plan: read.plan.value.clone(),
+        state: read.state,
+        subdomain: read.subdomain.value.clone(),
+        host,
+        domains: read.domains.iter().map(|placed| placed.value.clone()).collect(),
+        odoo: read.odoo.as_ref().map_or(&settings.odoo.default_version, |placed| &placed.value).clone(),
+        image: image.to_owned(),
+        modules: plan.modules.iter().chain(&read.modules).cloned().collect(),
+        protected: read.protected,
+        suspended: read.suspended,
+        customer: read.customer.clone(),
+        company: Company {
+            name: read.company_name.clone(),
+            country: read.country.clone(),
+            language: read.language.clone(),
+            timezone: read.timezone.as_ref().unwrap_or(&settings.fleet.timezone).clone(),
+        },
+        admin_email: read.admin_email.clone(),
+        limits: Limits {
+            cpu_millis: read.limits.cpu_millis.unwrap_or(plan.limits.cpu_millis),
+            memory: read.limits.memory.unwrap_or(plan.limits.memory),
+            disk: read.limits.disk.unwrap_or(plan.limits.disk),
+            workers: read.limits.workers.unwrap_or(plan.limits.workers),
+        },
+        backup: plan.backup.clone(),
+        template: read.template.clone(),
+    }
+}
