@@ -4,7 +4,7 @@ use super::codes;
 use super::problem::{Refusal, quote};
 use super::values::{is_plain, name};
 use crate::model::name::{Domain, Email, OdooVersion};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 
 /// Ports below are given to system services.
@@ -72,6 +72,16 @@ pub(super) fn https_url(text: &str) -> Result<String, Refusal> {
 pub(super) fn host(text: &str) -> Result<String, Refusal> {
     let is_host = text.parse::<IpAddr>().is_ok() || Domain::parse(&format!("{text}.local")).is_ok();
     if is_host { Ok(text.to_owned()) } else { Err(refused(text, "an IP address or a host name")) }
+}
+
+/// A DNS server: an IP address, or one with a port.
+pub(super) fn dns_server(text: &str) -> Result<String, Refusal> {
+    let is_server = text.parse::<IpAddr>().is_ok() || text.parse::<SocketAddr>().is_ok();
+    if is_server {
+        Ok(text.to_owned())
+    } else {
+        Err(refused(text, "the address of a DNS server").hint("such as 9.9.9.9 or 127.0.0.1:8053"))
+    }
 }
 
 /// Two ports with a hyphen between them.

@@ -114,11 +114,13 @@ fn read_acme(table: &Cursor<'_>, fleet_dir: &Path, f: &mut Faults<'_>) -> Option
     let ca_file = path(table, "ca_file", fleet_dir, f);
     let hook = table.words("wildcard_hook", f, addresses::argument);
     let wildcard_hook = hook.map(|words| words.into_iter().map(|placed| placed.value).collect::<Vec<_>>());
+    let resolver = table.text("resolver", f, addresses::dns_server);
     Some(AcmeSettings {
         directory: directory?.value,
         contact: contact?.into_iter().map(|placed| placed.value).collect(),
         ca_file,
         wildcard_hook: wildcard_hook.filter(|words| !words.is_empty()).map(|words| with_program(words, fleet_dir)),
+        resolver: resolver.map(|placed| placed.value),
     })
 }
 

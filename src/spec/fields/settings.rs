@@ -205,6 +205,13 @@ const ACME: &[Field] = &[
         doc: "Program and arguments that present and clean up DNS records: one certificate for *.<base_domain>.",
         example: Literal::List(&["/etc/innkeeper/dns"]),
     },
+    Field {
+        key: "resolver",
+        kind: Kind::Text(Word::Host),
+        need: Need::Otherwise("the system's resolver"),
+        doc: "DNS server (address or address:port) that is asked where a name points before a certificate is ordered.",
+        example: Literal::Text("9.9.9.9"),
+    },
 ];
 
 const BACKUP: &[Field] = &[Field {
