@@ -1,6 +1,8 @@
 //! Wakes → turns.
 
 pub mod backoff;
+pub mod board;
+pub mod lock;
 pub mod queue;
 pub mod schedule;
 pub mod watch;

@@ -1,0 +1,161 @@
+//! The commands' side of the socket.
+
+use super::protocol::{ApplyRequest, Converged, Hello, Progress, Reply, Request};
+use super::{LINE_BYTES_MAX, SOCKET_FILE};
+use crate::model::errand::ErrandKind;
+use crate::model::name::InstanceName;
+use crate::model::status::{FleetStatus, SCHEMA};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+
+/// The daemon says hello and answers short requests within this time.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The daemon could not be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    /// There is no daemon: no socket, or nobody listens on it.
+    #[error("no daemon runs for this fleet (nobody listens on {})", .0.display())]
+    NoDaemon(PathBuf),
+    /// The socket is there and may not be opened.
+    #[error("could not open {}: join its group, or run this as root", .0.display())]
+    Denied(PathBuf),
+    /// The conversation broke.
+    #[error("the conversation with the daemon broke")]
+    Broken(#[from] io::Error),
+    /// It did not answer in time.
+    #[error("the daemon did not answer within {} s", ANSWER_TIMEOUT.as_secs())]
+    Late,
+    /// It speaks another version.
+    #[error("the daemon is version {theirs} and speaks another language than this command: restart it")]
+    Version {
+        /// The daemon's version.
+        theirs: String,
+    },
+    /// It refused.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// A conversation with the running daemon.
+pub struct Client {
+    reader: BufReader<OwnedReadHalf>,
+    writer: OwnedWriteHalf,
+    hello: Hello,
+}
+
+impl Client {
+    /// Opens the conversation.
+    ///
+    /// # Errors
+    /// [`ControlError::NoDaemon`] when there is none.
+    pub async fn connect(state_dir: &Path) -> Result<Self, ControlError> {
+        let socket = state_dir.join(SOCKET_FILE);
+        let stream = UnixStream::connect(&socket).await.map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => ControlError::NoDaemon(socket),
+            io::ErrorKind::PermissionDenied => ControlError::Denied(socket),
+            _ => ControlError::Broken(error),
+        })?;
+        let (reader, writer) = stream.into_split();
+        let mut reader = BufReader::new(reader);
+        let hello: Hello = in_time(read(&mut reader)).await?;
+        if hello.schema != SCHEMA {
+            return Err(ControlError::Version { theirs: hello.version });
+        }
+        Ok(Self { reader, writer, hello })
+    }
+
+    /// What the daemon said first.
+    pub fn hello(&self) -> &Hello {
+        &self.hello
+    }
+
+    /// How the fleet stands.
+    ///
+    /// # Errors
+    /// The conversation broke.
+    pub async fn status(&mut self) -> Result<FleetStatus, ControlError> {
+        match self.ask(&Request::Status).await? {
+            Reply::Status(status) => Ok(*status),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// Notes an errand; returns its id.
+    ///
+    /// # Errors
+    /// The daemon refused, or the conversation broke.
+    pub async fn errand(&mut self, instance: &InstanceName, kind: ErrandKind) -> Result<u64, ControlError> {
+        match self.ask(&Request::Errand { instance: instance.clone(), kind }).await? {
+            Reply::Errand { id } => Ok(id),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// Has the daemon look at these instances now; at the whole fleet when `names` is empty.
+    ///
+    /// # Errors
+    /// The daemon refused, or the conversation broke.
+    pub async fn wake(&mut self, names: &[InstanceName]) -> Result<(), ControlError> {
+        match self.ask(&Request::Wake { names: names.to_vec() }).await? {
+            Reply::Woken => Ok(()),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// Has the daemon bring instances to what their files ask for, and waits for the end. `told` hears of each step;
+    /// `None` tells that some were missed.
+    ///
+    /// # Errors
+    /// The daemon refused, or the conversation broke: the daemon goes on all the same.
+    pub async fn apply(
+        &mut self,
+        request: ApplyRequest,
+        mut told: impl FnMut(Option<Progress>),
+    ) -> Result<Converged, ControlError> {
+        self.write(&Request::Apply(request)).await?;
+        loop {
+            match read(&mut self.reader).await? {
+                Reply::Progress(progress) => told(Some(progress)),
+                Reply::Missed { .. } => told(None),
+                Reply::Converged(converged) => return Ok(converged),
+                other => return Err(unexpected(other)),
+            }
+        }
+    }
+
+    async fn ask(&mut self, request: &Request) -> Result<Reply, ControlError> {
+        self.write(request).await?;
+        in_time(read(&mut self.reader)).await
+    }
+
+    async fn write(&mut self, request: &Request) -> Result<(), ControlError> {
+        let mut line = serde_json::to_vec(request).map_err(io::Error::from)?;
+        line.push(b'\n');
+        Ok(self.writer.write_all(&line).await?)
+    }
+}
+
+async fn read<T: serde::de::DeserializeOwned>(reader: &mut BufReader<OwnedReadHalf>) -> Result<T, ControlError> {
+    let mut line = Vec::new();
+    reader.take(LINE_BYTES_MAX).read_until(b'\n', &mut line).await?;
+    if line.last() != Some(&b'\n') {
+        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the daemon ended it").into());
+    }
+    Ok(serde_json::from_slice(&line).map_err(io::Error::from)?)
+}
+
+async fn in_time<T>(answer: impl Future<Output = Result<T, ControlError>>) -> Result<T, ControlError> {
+    tokio::time::timeout(ANSWER_TIMEOUT, answer).await.map_err(|_| ControlError::Late)?
+}
+
+fn unexpected(reply: Reply) -> ControlError {
+    match reply {
+        Reply::Refused { message } => ControlError::Refused(message),
+        _ => ControlError::Broken(io::Error::new(io::ErrorKind::InvalidData, "an answer to another question")),
+    }
+}

@@ -1,0 +1,199 @@
+//! What is said over the socket. Fields are only ever added, each with a default.
+
+use crate::model::changes::Hold;
+use crate::model::errand::ErrandKind;
+use crate::model::name::InstanceName;
+use crate::model::status::FleetStatus;
+use crate::model::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The daemon's first line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// Version of this conversation: [`crate::model::status::SCHEMA`].
+    pub schema: u32,
+    /// The daemon's own version.
+    pub version: String,
+    /// Its process id.
+    pub pid: u32,
+    /// When it started.
+    pub since: Timestamp,
+}
+
+/// What may be asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "kebab-case")]
+pub enum Request {
+    /// How the fleet stands.
+    Status,
+    /// Bring instances to what their files ask for, and tell how it goes.
+    Apply(ApplyRequest),
+    /// Something to be done once.
+    Errand {
+        /// For which instance.
+        instance: InstanceName,
+        /// What.
+        kind: ErrandKind,
+    },
+    /// Look at these instances now; at the whole fleet when there is none. Answered before the look.
+    Wake {
+        /// Which.
+        #[serde(default)]
+        names: Vec<InstanceName>,
+    },
+}
+
+/// Bring instances to what their files ask for.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ApplyRequest {
+    /// Which; none is all.
+    #[serde(default)]
+    pub names: Vec<InstanceName>,
+    /// At most so many seconds.
+    #[serde(default)]
+    pub timeout_s: Option<u64>,
+    /// Stay with instances that fail, or whose systems are down, and try again until the time is over. Otherwise an
+    /// instance is given up at its first failure.
+    #[serde(default)]
+    pub patient: bool,
+}
+
+/// What is answered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "kebab-case")]
+pub enum Reply {
+    /// To [`Request::Status`].
+    Status(Box<FleetStatus>),
+    /// While an apply goes on.
+    Progress(Progress),
+    /// The end of an apply.
+    Converged(Converged),
+    /// To [`Request::Errand`].
+    Errand {
+        /// The errand's id.
+        id: u64,
+    },
+    /// To [`Request::Wake`].
+    Woken,
+    /// The request was not understood or cannot be done.
+    Refused {
+        /// Why, as a sentence.
+        message: String,
+    },
+    /// The client was too slow: so many progress lines were left out here.
+    Missed {
+        /// How many.
+        lines: u64,
+    },
+}
+
+/// One step of an apply.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Whose step; none is the host's.
+    pub instance: Option<InstanceName>,
+    /// Which step.
+    pub step: String,
+    /// What became of it.
+    pub word: ProgressWord,
+    /// Its reason when it begins, the error when it failed.
+    pub message: String,
+}
+
+/// What became of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProgressWord {
+    /// It begins.
+    Began,
+    /// It is done.
+    Done,
+    /// It failed.
+    Failed,
+}
+
+/// The end of an apply.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Converged {
+    /// Over all instances.
+    pub verdict: Verdict,
+    /// Each instance.
+    pub instances: BTreeMap<InstanceName, InstanceEnd>,
+    /// What belongs to no single instance and went wrong.
+    #[serde(default)]
+    pub host: Vec<String>,
+}
+
+/// How an apply ended, over all instances.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Every instance is as its file asks.
+    Settled,
+    /// Some are, some are not.
+    Partly,
+    /// None is, and one failed at least.
+    Failed,
+    /// None is, because a system did not answer.
+    Unreachable,
+    /// None is, and a person must act first.
+    Held,
+    /// The time was over.
+    TimedOut,
+    /// A signal cut it short.
+    Interrupted,
+}
+
+/// How an apply ended for one instance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InstanceEnd {
+    /// The word.
+    pub end: End,
+    /// Steps that were done.
+    pub steps_done: u64,
+    /// What waits, and why.
+    pub holds: Vec<Hold>,
+    /// Why it is not settled; empty when it is.
+    pub message: String,
+}
+
+/// The word for one instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum End {
+    /// As its file asks.
+    Settled,
+    /// A step failed.
+    Failed,
+    /// A system did not answer.
+    Unreachable,
+    /// A person must act first.
+    Held,
+    /// Still under way when the time was over, or when it was cut short.
+    Unfinished,
+}
+
+impl Converged {
+    /// Folds the ends of all instances into one verdict. `cut` is why it ended early, if it did.
+    pub fn of(instances: BTreeMap<InstanceName, InstanceEnd>, host: Vec<String>, cut: Option<Verdict>) -> Self {
+        let is = |word: End| instances.values().filter(|instance| instance.end == word).count();
+        let settled = is(End::Settled);
+        let verdict = if settled == instances.len() && host.is_empty() {
+            Verdict::Settled
+        } else if let Some(cut) = cut {
+            cut
+        } else if settled > 0 {
+            Verdict::Partly
+        } else if is(End::Failed) > 0 || !host.is_empty() {
+            Verdict::Failed
+        } else if is(End::Unreachable) > 0 {
+            Verdict::Unreachable
+        } else if is(End::Held) > 0 {
+            Verdict::Held
+        } else {
+            Verdict::TimedOut
+        };
+        Self { verdict, instances, host }
+    }
+}

@@ -1,0 +1,165 @@
+//! The lock and the status documents.
+
+use crate::world::{name, now};
+use innkeeper::daemon::board::Board;
+use innkeeper::daemon::lock::{Lock, LockError};
+use innkeeper::model::changes::{Hold, HoldReason};
+use innkeeper::model::name::Domain;
+use innkeeper::model::status::{
+    Condition, ConditionStatus, ConditionType, DaemonStatus, InstanceStatus, ModulesStatus, State,
+};
+use innkeeper::model::wanted::WantedState;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use tempfile::TempDir;
+
+pub(crate) fn status(text: &str, state: State) -> InstanceStatus {
+    InstanceStatus {
+        name: name(text),
+        uid: None,
+        plan: None,
+        wanted: WantedState::Running,
+        state,
+        url: None,
+        urls: Vec::new(),
+        odoo: None,
+        port: None,
+        database: format!("odoo_{text}"),
+        container: format!("ik-{text}"),
+        modules: ModulesStatus::default(),
+        certificate: None,
+        conditions: vec![Condition {
+            kind: ConditionType::Ready,
+            status: ConditionStatus::True,
+            reason: "Proven".to_owned(),
+            message: String::new(),
+            since: now(),
+        }],
+        holds: Vec::new(),
+        usage: None,
+        last_backup: None,
+        purge_after: None,
+        next_try: None,
+        generation: 1,
+        observed_generation: 1,
+    }
+}
+
+fn daemon() -> DaemonStatus {
+    DaemonStatus { running: true, pid: Some(1), since: Some(now()) }
+}
+
+fn base() -> Domain {
+    Domain::parse("example.com").unwrap()
+}
+
+#[test]
+fn a_second_holder_is_refused_and_told_who_has_the_lock() {
+    let dir = TempDir::new().unwrap();
+    let first = Lock::take(dir.path(), "run", now()).unwrap();
+    let error = Lock::take(dir.path(), "apply", now()).unwrap_err();
+    assert!(matches!(error, LockError::Held { .. }));
+    let told = error.to_string();
+    assert!(
+        told.contains(&format!("`innkeeper run`, pid {}, since 2026-03-01T12:00:00Z", std::process::id())),
+        "{told}"
+    );
+    drop(first);
+    let inode = fs::metadata(dir.path().join("lock")).unwrap().ino();
+    let _second = Lock::take(dir.path(), "apply", now()).unwrap();
+    assert_eq!(fs::metadata(dir.path().join("lock")).unwrap().ino(), inode, "the file is never made anew");
+    let error = Lock::take(dir.path(), "run", now()).unwrap_err();
+    assert!(error.to_string().contains("`innkeeper apply`"), "{error}");
+}
+
+#[test]
+fn a_document_is_replaced_only_when_it_says_something_new() {
+    let dir = TempDir::new().unwrap();
+    let board = Board::open(dir.path()).unwrap();
+    let file = dir.path().join("status/acme.json");
+    board.put(status("acme", State::Provisioning)).unwrap();
+    let inode = fs::metadata(&file).unwrap().ino();
+    board.put(status("acme", State::Provisioning)).unwrap();
+    assert_eq!((board.documents_written(), fs::metadata(&file).unwrap().ino()), (1, inode));
+    board.put(status("acme", State::Ready)).unwrap();
+    assert_eq!(board.documents_written(), 2);
+    assert_ne!(fs::metadata(&file).unwrap().ino(), inode, "replaced, not rewritten in place");
+    let document: serde_json::Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+    assert_eq!((&document["name"], &document["state"]), (&"acme".into(), &"ready".into()));
+    assert_eq!(fs::metadata(&file).unwrap().mode() & 0o777, 0o644);
+    assert_eq!(fs::read_dir(dir.path().join("status")).unwrap().count(), 1, "nothing is left beside it");
+}
+
+#[test]
+fn a_restarted_daemon_takes_its_documents_up_and_writes_none_anew() {
+    let dir = TempDir::new().unwrap();
+    Board::open(dir.path()).unwrap().put(status("acme", State::Ready)).unwrap();
+    fs::write(dir.path().join("status/beta.json"), "{ half").unwrap();
+    let board = Board::open(dir.path()).unwrap();
+    assert_eq!(board.names(), [name("acme")]);
+    board.put(status("acme", State::Ready)).unwrap();
+    assert_eq!(board.documents_written(), 0);
+}
+
+#[test]
+fn a_document_that_could_not_be_written_is_tried_again() {
+    let dir = TempDir::new().unwrap();
+    let board = Board::open(dir.path()).unwrap();
+    fs::remove_dir(dir.path().join("status")).unwrap();
+    assert!(board.put(status("acme", State::Ready)).is_err());
+    assert_eq!(board.get(&name("acme")).unwrap().state, State::Ready, "known all the same");
+    fs::create_dir(dir.path().join("status")).unwrap();
+    board.put(status("acme", State::Ready)).unwrap();
+    assert!(dir.path().join("status/acme.json").exists());
+}
+
+#[test]
+fn an_instance_that_is_gone_leaves_no_document() {
+    let dir = TempDir::new().unwrap();
+    let board = Board::open(dir.path()).unwrap();
+    board.put(status("acme", State::Ready)).unwrap();
+    board.remove(&name("acme")).unwrap();
+    board.remove(&name("never")).unwrap();
+    assert!(!dir.path().join("status/acme.json").exists());
+    assert!(board.snapshot(&base(), &daemon(), now()).instances.is_empty());
+}
+
+#[test]
+fn a_read_only_board_writes_nothing() {
+    let dir = TempDir::new().unwrap();
+    let board = Board::read_only(dir.path());
+    board.put(status("acme", State::Ready)).unwrap();
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn alerts_are_the_hosts_and_those_of_instances_that_need_a_person() {
+    let dir = TempDir::new().unwrap();
+    let board = Board::open(dir.path()).unwrap();
+    board.put(status("fine", State::Ready)).unwrap();
+    let hold = Hold { reason: HoldReason::Conflict, message: "a foreign container".to_owned() };
+    board.put(InstanceStatus { holds: vec![hold], ..status("held", State::Held) }).unwrap();
+    board.raise("Docker", "EdgeLost", "Docker is unreachable: refused", now());
+    let told = || -> Vec<String> {
+        let snapshot = board.snapshot(&base(), &daemon(), now());
+        let of = |alert: &innkeeper::model::status::Alert| match &alert.instance {
+            Some(name) => format!("{name}: {} ({})", alert.message, alert.reason),
+            None => format!("{} ({})", alert.message, alert.reason),
+        };
+        snapshot.alerts.iter().map(of).collect()
+    };
+    assert_eq!(told(), ["Docker is unreachable: refused (EdgeLost)", "held: a foreign container (Conflict)"]);
+    assert!(board.lower("Docker"));
+    assert!(!board.lower("Docker"));
+    assert_eq!(told(), ["held: a foreign container (Conflict)"]);
+}
+
+#[test]
+fn an_alert_that_is_raised_again_keeps_its_time() {
+    let board = Board::read_only(std::path::Path::new("/nowhere"));
+    let later = now() + std::time::Duration::from_secs(60);
+    board.raise("Docker", "EdgeLost", "refused", now());
+    board.raise("Docker", "EdgeLost", "timed out", later);
+    let snapshot = board.snapshot(&base(), &daemon(), later);
+    assert_eq!((snapshot.alerts[0].since, snapshot.alerts[0].message.as_str()), (now(), "timed out"));
+}
