@@ -1,1 +1,125 @@
-//! (being written)
+//! The host's nginx, as the sites' proxy.
+//!
+//! Sites are rows; rows and the operator's templates become a generation of files below `nginx.config_dir`, and nginx's
+//! main file includes `current/*.conf`. nginx itself belongs to the host: it is tested with, signalled and asked, never
+//! started, never stopped, and no file outside of the configuration directory is written.
+//!
+//! While nginx is not running a publication still writes, tests and points `current` at a new generation, so that the
+//! next start serves it, and then ends as `Unreachable`: nothing is proven yet.
+
+mod ask;
+mod blame;
+mod cache;
+mod check;
+mod draft;
+mod generation;
+mod host;
+mod load;
+mod look;
+mod names;
+mod process;
+mod publish;
+mod render;
+mod sight;
+mod syntax;
+mod template;
+
+use crate::edges::proxy::{Refused, SiteChanges};
+use crate::edges::{Ask, Edge, EdgeError, ErrorKind, Proxy};
+use crate::model::live::{Answer, ProxyLive};
+use crate::model::name::{Domain, InstallationId};
+use crate::model::settings::NginxSettings;
+use async_trait::async_trait;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The nginx of one host.
+pub struct Nginx {
+    settings: NginxSettings,
+    places: names::Places,
+    templates: PathBuf,
+    certificates: PathBuf,
+    base_domain: Domain,
+    thumbprint: String,
+    installation: String,
+    program: process::Program,
+    asker: ask::Asker,
+    cache: cache::Cache,
+    reloads: AtomicU64,
+    /// Publications are serial; the caller promises it, this keeps it.
+    turn: tokio::sync::Mutex<()>,
+}
+
+impl Nginx {
+    /// Speaks for the nginx of `settings`. Talks to nobody yet.
+    ///
+    /// # Errors
+    /// A path or name holds a character that nginx would take for syntax, or the TLS library cannot be set up.
+    pub fn new(
+        settings: &NginxSettings,
+        templates: PathBuf,
+        certificates: PathBuf,
+        base_domain: Domain,
+        thumbprint: String,
+        installation: InstallationId,
+    ) -> Result<Self, EdgeError> {
+        for path in [&settings.config_dir, &certificates] {
+            check_path(path)?;
+        }
+        for word in [&thumbprint, &installation.0] {
+            if word.is_empty() || !word.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)) {
+                return Err(unfit(&format!("{word:?}")));
+            }
+        }
+        Ok(Self {
+            places: names::Places { root: settings.config_dir.clone() },
+            program: process::Program::new(settings, &installation.0)?,
+            asker: ask::Asker::new(settings.https_port)?,
+            settings: settings.clone(),
+            templates,
+            certificates,
+            base_domain,
+            thumbprint,
+            installation: installation.0,
+            cache: cache::Cache::default(),
+            reloads: AtomicU64::new(0),
+            turn: tokio::sync::Mutex::new(()),
+        })
+    }
+
+    /// How often the running nginx was told to load its configuration anew.
+    pub fn reloads(&self) -> u64 {
+        self.reloads.load(Ordering::Relaxed)
+    }
+}
+
+#[async_trait]
+impl Proxy for Nginx {
+    async fn look(&self, _ask: &Ask) -> Result<ProxyLive, EdgeError> {
+        self.look_now().await
+    }
+
+    async fn publish(&self, changes: &SiteChanges) -> Result<Refused, EdgeError> {
+        let _turn = self.turn.lock().await;
+        self.publish_now(changes).await
+    }
+
+    async fn ask_host(&self, host: &Domain) -> Result<Answer, EdgeError> {
+        self.asker.ask(host).await
+    }
+}
+
+/// Paths go into nginx's files in quotes, where `$` starts a variable.
+fn check_path(path: &Path) -> Result<(), EdgeError> {
+    match path.to_str() {
+        Some(text) if path.is_absolute() && !text.contains(['"', '$', '\\', '{', '}', ';', '*', '?', '[']) => {
+            if text.chars().any(char::is_control) { Err(unfit(&format!("{text:?}"))) } else { Ok(()) }
+        }
+        _ => Err(unfit(&format!("the path {path:?}"))),
+    }
+}
+
+fn unfit(what: &str) -> EdgeError {
+    let rule = "it must be absolute where it is a path, and hold no character that means something to nginx";
+    EdgeError::plain(Edge::Proxy, ErrorKind::Refused, format!("{what} cannot be written into nginx's files: {rule}"))
+}

@@ -4,3 +4,4 @@ mod authority;
 mod database;
 mod engine;
 mod proxy;
+mod proxy_bench;

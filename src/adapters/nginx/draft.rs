@@ -1,0 +1,190 @@
+//! A publication before it is tried: which rows, which templates, which sites are held back. Pure but for reading a
+//! held site's old file.
+
+use super::check::{Faults, foreign_names, merge, restore};
+use super::generation::{Generation, Held, Manifest};
+use super::host::HostConfig;
+use super::names::site_file;
+use super::render::{own_file, render};
+use super::sight::Sight;
+use super::template::{Chosen, sha256};
+use crate::model::name::InstanceName;
+use crate::model::secret::digest;
+use crate::model::site::SiteRow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+type Rows = BTreeMap<InstanceName, SiteRow>;
+
+/// What will be published unless nginx objects.
+#[derive(Clone)]
+pub(super) struct Draft<'s> {
+    sight: &'s Sight,
+    old: Arc<Rows>,
+    /// The rows.
+    pub(super) rows: Rows,
+    /// The templates.
+    pub(super) chosen: Arc<Chosen>,
+    /// Sites that keep the file of the generation before.
+    held: BTreeMap<InstanceName, (Held, String)>,
+    /// What was refused, and why.
+    pub(super) refused: Faults,
+}
+
+impl<'s> Draft<'s> {
+    /// The rows in force with `put` over them. What our own checks refuse is left as it was.
+    pub(super) fn new(sight: &'s Sight, chosen: Arc<Chosen>, put: &Rows) -> Self {
+        let old = Arc::new(sight.rows());
+        let (rows, refused) = merge(&old, put, &sight.environment.base_domain, &sight.foreign_names());
+        let mut draft = Self { sight, old, rows, chosen, held: BTreeMap::new(), refused };
+        draft.hold_again(put);
+        draft
+    }
+
+    /// Instances whose row differs from the one in force.
+    pub(super) fn changed(&self) -> Vec<InstanceName> {
+        self.rows.iter().filter(|(name, row)| self.old.get(*name) != Some(row)).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Instances with a file of their own that is not simply kept.
+    pub(super) fn dedicated(&self) -> Vec<InstanceName> {
+        let fresh = |row: &&SiteRow| row.template.is_some() && !self.held.contains_key(&row.instance);
+        self.rows.values().filter(fresh).map(|row| row.instance.clone()).collect()
+    }
+
+    /// The same with only `names` of the changed rows changed.
+    pub(super) fn with_only(&self, names: &[InstanceName]) -> Self {
+        let mut draft = self.clone();
+        for name in self.changed().iter().filter(|name| !names.contains(name)) {
+            restore(&mut draft.rows, &self.old, name);
+        }
+        draft
+    }
+
+    /// Holds one site back: first its row is put back to what it was; when that fails too its file is kept as it was;
+    /// when even that fails the site is left out. Returns false when there was nothing left to hold back.
+    pub(super) fn hold(&mut self, name: &InstanceName, why: String) -> bool {
+        let Some(row) = self.rows.get(name) else { return false };
+        if self.old.get(name) != Some(row) {
+            restore(&mut self.rows, &self.old, name);
+        } else {
+            match self.kept_file(row).filter(|_| !self.held.contains_key(name)) {
+                Some(text) => {
+                    let held = Held { input: self.input(row), why: why.clone(), kept: sha256(&text) };
+                    self.held.insert(name.clone(), (held, text));
+                }
+                None => {
+                    self.rows.remove(name);
+                    self.held.remove(name);
+                }
+            }
+        }
+        self.refused.entry(name.clone()).or_insert(why);
+        true
+    }
+
+    /// Renders all files, header lines excepted. A site whose own template fails is held back.
+    ///
+    /// # Errors
+    /// File, line and reason of a mistake in a template that all sites need.
+    pub(super) fn render(&mut self) -> Result<BTreeMap<String, String>, String> {
+        loop {
+            let rendered = render(&self.chosen, &self.rows, &self.sight.environment)?;
+            let mut files = rendered.files;
+            let mut failed = rendered.failed;
+            for name in self.dedicated() {
+                let text = files.get(&site_file(name.as_str()));
+                if let Some(problem) = text.and_then(|text| foreign_names(text, &self.rows[&name])) {
+                    failed.insert(name, problem);
+                }
+            }
+            failed.retain(|name, _| !self.held.contains_key(name));
+            if failed.is_empty() {
+                for (name, (_, text)) in &self.held {
+                    files.insert(site_file(name.as_str()), text.clone());
+                }
+                return Ok(files);
+            }
+            for (name, problem) in failed {
+                self.hold(&name, problem);
+            }
+        }
+    }
+
+    /// The list of what is published, without the files.
+    pub(super) fn manifest(&self) -> Manifest {
+        let held: BTreeMap<_, _> = self.held.iter().map(|(name, (held, _))| (name.clone(), held.clone())).collect();
+        let environment = self.sight.environment.clone();
+        Manifest {
+            innkeeper: Manifest::VERSION,
+            installation: environment.installation.clone(),
+            generation: String::new(),
+            stamp: Manifest::stamp(&environment, &self.chosen.digest, &self.rows, &held),
+            templates: self.chosen.digest.clone(),
+            built_in: self.chosen.built_in,
+            environment,
+            files: BTreeMap::new(),
+            held,
+            rows: self.rows.clone(),
+        }
+    }
+
+    /// The host's own configuration.
+    pub(super) fn host(&self) -> Result<Arc<HostConfig>, String> {
+        self.sight.host.clone()
+    }
+
+    /// Goes on with other templates; what was held back because of the first ones may join again.
+    pub(super) fn take_templates(&mut self, chosen: Arc<Chosen>) {
+        self.chosen = chosen;
+        self.held.clear();
+    }
+
+    /// The file that tells what is loaded.
+    pub(super) fn own_file(&self, told: &str) -> String {
+        own_file(&self.sight.environment, told)
+    }
+
+    /// True when the generation in force is intact and says the same.
+    pub(super) fn is_in_force(&self) -> bool {
+        let base = self.sight.base.as_ref();
+        self.sight.is_intact() && base.is_some_and(|base| base.manifest.stamp == self.manifest().stamp)
+    }
+
+    /// True when the templates are not those of the generation in force.
+    pub(super) fn has_new_templates(&self) -> bool {
+        self.sight.base.as_ref().is_none_or(|base| base.manifest.templates != self.chosen.digest)
+    }
+
+    /// Sites that were held back in the generation in force stay so while their input is the same, unless they are put.
+    fn hold_again(&mut self, put: &Rows) {
+        let Some(base) = self.sight.base.clone() else { return };
+        for (name, held) in base.manifest.held.iter().filter(|(name, _)| !put.contains_key(*name)) {
+            let Some(row) = self.rows.get(name) else { continue };
+            let text = self.kept_file(row).filter(|text| sha256(text) == held.kept);
+            if let (true, Some(text)) = (self.input(row) == held.input, text) {
+                self.held.insert(name.clone(), (held.clone(), text));
+            }
+        }
+    }
+
+    /// All that decides whether nginx takes a site's own file.
+    fn input(&self, row: &SiteRow) -> String {
+        let host = self.sight.host.as_ref().map(|host| host.digest()).unwrap_or_default();
+        digest(&(row, &self.chosen.digest, &self.sight.environment, host))
+    }
+
+    /// The file that the site has in the generation in force, unless it was edited by hand.
+    fn kept_file(&self, row: &SiteRow) -> Option<String> {
+        row.template.as_ref()?;
+        let file = site_file(row.instance.as_str());
+        let base: &Generation = self.sight.base.as_deref().filter(|_| !self.sight.differing.contains(&file))?;
+        base.text(&file)
+    }
+}
+
+/// The sites of some files' names among `names`.
+pub(super) fn owners<'n>(hosts: &BTreeSet<String>, rows: &'n Rows) -> Vec<&'n InstanceName> {
+    let serves = |row: &SiteRow| row.hosts.keys().any(|host| hosts.contains(host.as_str()));
+    rows.iter().filter(|(_, row)| serves(row)).map(|(name, _)| name).collect()
+}

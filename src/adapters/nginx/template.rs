@@ -1,0 +1,293 @@
+//! The templates: where they come from, when they count as changed, and where a mistake in one stands.
+//!
+//! A set is taken as a whole. The one exception are templates of single sites: a mistake in one of them holds back the
+//! sites that use it, so the rest of the set is taken without it.
+
+use crate::model::secret::{digest, hex};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+use tera::Tera;
+
+/// The template of all shared server blocks.
+pub(super) const SHARED_TEMPLATE: &str = "shared.conf.tera";
+/// How the templates' folder is called in messages.
+pub(super) const FOLDER: &str = "nginx-templates";
+const TEMPLATE_ENDING: &str = ".conf.tera";
+const PIECE_PREFIX: char = '_';
+const PAGES: &str = "pages";
+/// A template that large is no template.
+const TEMPLATE_BYTES_MAX: u64 = 256 * 1024;
+/// A folder that full is no folder of templates.
+const TEMPLATES_MAX: usize = 200;
+/// Files are taken when they were the same twice, this far apart (the fleet's own files are read so too).
+const SETTLE_MS: u64 = 500;
+/// After so many tries they are taken as they are; a mistake is then told.
+const SETTLE_TRIES_MAX: usize = 20;
+
+/// What Innkeeper brings along, used where a fleet has no templates of its own.
+const BUILT_IN: [(&str, &str); 15] = {
+    macro_rules! shipped {
+        ($($name:literal),*) => { [$(($name, include_str!(concat!("../../../nginx-templates/", $name)))),*] };
+    }
+    shipped![
+        "shared.conf.tera",
+        "dedicated.conf.tera",
+        "_headers.conf.tera",
+        "_http.conf.tera",
+        "_http_level.conf.tera",
+        "_maps.conf.tera",
+        "_pages.conf.tera",
+        "_proxy.conf.tera",
+        "_session.conf.tera",
+        "_site.conf.tera",
+        "_tls.conf.tera",
+        "pages/maintenance.html",
+        "pages/preparing.html",
+        "pages/retired.html",
+        "pages/stopped.html"
+    ]
+};
+
+/// A set of templates and pages: path below the folder → text.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(super) struct TemplateSet {
+    /// By path: `shared.conf.tera`, `pages/stopped.html`.
+    pub(super) files: BTreeMap<String, String>,
+}
+
+impl TemplateSet {
+    /// The shipped templates.
+    pub(super) fn built_in() -> Self {
+        Self { files: BUILT_IN.map(|(name, text)| (name.to_owned(), text.to_owned())).into() }
+    }
+
+    /// Reads the templates below `folder`; none when it holds no template at all.
+    ///
+    /// # Errors
+    /// A file cannot be read, is too large, or is not text.
+    pub(super) fn read(folder: &Path) -> io::Result<Option<Self>> {
+        let mut set = Self::default();
+        set.add(folder, "", TEMPLATE_ENDING)?;
+        if set.files.is_empty() {
+            return Ok(None);
+        }
+        set.add(&folder.join(PAGES), "pages/", ".html")?;
+        Ok(Some(set))
+    }
+
+    /// Reads the templates once they have settled. `known` need not settle: it was seen before.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub(super) async fn read_settled(folder: &Path, known: Option<&str>) -> io::Result<Option<Self>> {
+        let mut last = Self::read(folder)?;
+        for _ in 0..SETTLE_TRIES_MAX {
+            if last.as_ref().is_none_or(|set| known == Some(set.digest().as_str())) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(SETTLE_MS)).await;
+            let again = Self::read(folder)?;
+            if again == last {
+                break;
+            }
+            last = again;
+        }
+        Ok(last)
+    }
+
+    /// A digest of all names and texts.
+    pub(super) fn digest(&self) -> String {
+        digest(self)
+    }
+
+    /// The pages by file name.
+    pub(super) fn pages(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.files.iter().filter_map(|(path, text)| Some((path.strip_prefix("pages/")?, text.as_str())))
+    }
+
+    fn add(&mut self, folder: &Path, prefix: &str, ending: &str) -> io::Result<()> {
+        let entries = match std::fs::read_dir(folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            entries => entries?,
+        };
+        for entry in entries {
+            let path = entry?.path();
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            if name.starts_with('.') || !name.ends_with(ending) {
+                continue;
+            }
+            if self.files.len() >= TEMPLATES_MAX || path.metadata()?.len() > TEMPLATE_BYTES_MAX {
+                return Err(io::Error::other(format!("{} is too large to be a template", path.display())));
+            }
+            let text = std::fs::read_to_string(&path)
+                .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;
+            self.files.insert(format!("{prefix}{name}"), text);
+        }
+        Ok(())
+    }
+
+    fn is_dedicated(path: &str) -> bool {
+        path.ends_with(TEMPLATE_ENDING) && path != SHARED_TEMPLATE && !path.starts_with(PIECE_PREFIX)
+    }
+}
+
+/// The file of a template that an instance names.
+pub(super) fn dedicated_file(template: &str) -> String {
+    format!("{template}{TEMPLATE_ENDING}")
+}
+
+/// SHA-256 of a text, hexadecimal.
+pub(super) fn sha256(text: &str) -> String {
+    hex(&Sha256::digest(text))
+}
+
+/// A set that tera has accepted.
+#[derive(Clone)]
+pub(super) struct Engine {
+    /// Ready to render.
+    pub(super) tera: Tera,
+    /// Templates of single sites that were left out, and why.
+    pub(super) left_out: BTreeMap<String, String>,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("left_out", &self.left_out).finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// Parses a set.
+    ///
+    /// # Errors
+    /// File, line, column and reason of the first mistake in a template that all sites need.
+    pub(super) fn parse(set: &TemplateSet) -> Result<Self, String> {
+        let mut tera = Tera::default();
+        if !set.files.contains_key(SHARED_TEMPLATE) {
+            return Err(format!("{FOLDER}/{SHARED_TEMPLATE} is missing"));
+        }
+        let templates = || set.files.iter().filter(|(path, _)| path.ends_with(TEMPLATE_ENDING));
+        tera.add_raw_templates(templates().filter(|(path, _)| !TemplateSet::is_dedicated(path)))
+            .map_err(|error| explain(&error))?;
+        let mut left_out = BTreeMap::new();
+        for (path, text) in templates().filter(|(path, _)| TemplateSet::is_dedicated(path)) {
+            if let Err(error) = tera.add_raw_template(path, text) {
+                left_out.insert(path.clone(), explain(&error));
+            }
+        }
+        Ok(Self { tera, left_out })
+    }
+}
+
+/// tera's error as one line: `nginx-templates/shared.conf.tera:12:4: unexpected …`.
+pub(super) fn explain(error: &tera::Error) -> String {
+    use tera::ErrorKind::{RenderingError, SyntaxError};
+    if let SyntaxError(report) | RenderingError(report) = error.kind() {
+        let span = report.span();
+        let place = format!("{FOLDER}/{}:{}:{}", report.filename(), span.start_line, span.start_col + 1);
+        return format!("{place}: {}", report.message());
+    }
+    // Mistakes that tera finds when it puts the set together come as a printed report: `error: …`, `--> file:1:2`.
+    let text = error.to_string();
+    let message = text.lines().find_map(|line| line.strip_prefix("error: "));
+    let place = text.lines().find_map(|line| line.trim_start().strip_prefix("--> "));
+    match (place, message) {
+        (Some(place), Some(message)) => format!("{FOLDER}/{place}: {message}"),
+        _ => format!("{FOLDER}: {}", text.lines().next().unwrap_or_default()),
+    }
+}
+
+/// What is used of the templates on disk.
+#[derive(Debug, Clone)]
+pub(super) struct Chosen {
+    /// What is rendered.
+    pub(super) set: TemplateSet,
+    /// Its digest.
+    pub(super) digest: String,
+    /// It is the shipped set.
+    pub(super) built_in: bool,
+    /// Parsed.
+    pub(super) engine: Engine,
+    /// Why the templates on disk are not used at all; the last good ones are.
+    pub(super) problem: Option<String>,
+    /// Mistakes in templates of single sites.
+    pub(super) site_problems: BTreeMap<String, String>,
+}
+
+/// What the templates are chosen from.
+pub(super) struct Candidates {
+    /// On disk; none when the fleet has none, an error when they cannot be read.
+    pub(super) disk: Result<Option<TemplateSet>, String>,
+    /// Of the current generation, and whether it was the shipped set.
+    pub(super) last_good: Option<(TemplateSet, bool)>,
+    /// Digest of a set that nginx refused, and what it said.
+    pub(super) refused: Option<(String, String)>,
+}
+
+impl Candidates {
+    /// Tells one choice apart from another.
+    pub(super) fn digest(&self) -> String {
+        digest(&(&self.disk, &self.last_good, &self.refused))
+    }
+
+    /// Chooses the templates on disk, or the last good ones where those cannot be used.
+    ///
+    /// # Errors
+    /// The templates on disk cannot be used and there are no others.
+    pub(super) fn choose(self) -> Result<Chosen, String> {
+        let last_good = self.last_good;
+        match usable(self.disk, last_good.as_ref(), self.refused) {
+            Ok((set, engine, built_in)) => Ok(complete(set, engine, built_in, last_good.map(|(set, _)| set))),
+            Err(problem) => {
+                let Some((set, built_in)) = last_good else { return Err(problem) };
+                let engine = Engine::parse(&set).map_err(|_| problem.clone())?;
+                let digest = set.digest();
+                Ok(Chosen { set, digest, built_in, engine, problem: Some(problem), site_problems: BTreeMap::new() })
+            }
+        }
+    }
+}
+
+fn usable(
+    disk: Result<Option<TemplateSet>, String>,
+    last_good: Option<&(TemplateSet, bool)>,
+    refused: Option<(String, String)>,
+) -> Result<(TemplateSet, Engine, bool), String> {
+    let (set, built_in) = match (disk?, last_good) {
+        (Some(set), _) => (set, false),
+        // A folder that vanished is not a wish for other templates.
+        (None, Some((_, false))) => return Err(format!("{FOLDER} holds no *{TEMPLATE_ENDING} any more")),
+        (None, _) => (TemplateSet::built_in(), true),
+    };
+    if let Some((digest, problem)) = refused
+        && digest == set.digest()
+    {
+        return Err(problem);
+    }
+    let engine = Engine::parse(&set)?;
+    Ok((set, engine, built_in))
+}
+
+/// Fills the place of a site's template that has a mistake with its last good version.
+fn complete(mut set: TemplateSet, mut engine: Engine, built_in: bool, last_good: Option<TemplateSet>) -> Chosen {
+    let site_problems = std::mem::take(&mut engine.left_out);
+    for (path, problem) in &site_problems {
+        set.files.remove(path);
+        let old = last_good.as_ref().and_then(|last| last.files.get(path));
+        match old {
+            Some(old) if engine.tera.add_raw_template(path, old).is_ok() => {
+                set.files.insert(path.clone(), old.clone());
+            }
+            _ => {
+                engine.left_out.insert(path.clone(), problem.clone());
+            }
+        }
+    }
+    let digest = set.digest();
+    Chosen { set, digest, built_in, engine, problem: None, site_problems }
+}
