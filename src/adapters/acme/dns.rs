@@ -10,8 +10,6 @@ use std::time::Duration;
 
 /// The port of DNS (RFC 1035, section 4.2).
 const DNS_PORT: u16 = 53;
-/// One question may take so long; public resolvers answer within two.
-const QUESTION_S_MAX: u64 = 10;
 /// Addresses of one name that are looked at; a name with more is not a customer's site.
 pub(super) const ADDRESSES_MAX: usize = 8;
 
@@ -20,15 +18,23 @@ pub(super) const ADDRESSES_MAX: usize = 8;
 pub(super) enum DnsError {
     #[error("it has no address in the DNS")]
     NoAddress,
-    #[error("the DNS did not answer within {QUESTION_S_MAX} s")]
-    Silent,
+    #[error("the DNS did not answer within {0:?}")]
+    Silent(Duration),
     #[error("the DNS could not be asked: {0}")]
     Failed(String),
 }
 
+/// Asks one DNS.
+#[derive(Debug, Clone)]
+pub(super) struct Dns {
+    asked: Asked,
+    /// One question may take so long.
+    limit: Duration,
+}
+
 /// Which DNS is asked.
 #[derive(Debug, Clone)]
-pub(super) enum Dns {
+enum Asked {
     /// What every program of this host asks, `/etc/hosts` included.
     System,
     /// One server.
@@ -36,19 +42,19 @@ pub(super) enum Dns {
 }
 
 impl Dns {
-    /// Takes `[acme] resolver`: an address, with or without a port.
-    pub(super) fn parse(resolver: Option<&str>) -> Option<Self> {
-        let Some(text) = resolver else { return Some(Self::System) };
+    /// Takes `[acme] resolver`: an address, with or without a port; none is the system's. None when it is neither.
+    pub(super) fn parse(resolver: Option<&str>, limit: Duration) -> Option<Self> {
+        let Some(text) = resolver else { return Some(Self { asked: Asked::System, limit }) };
         let with_port = text.parse::<SocketAddr>().ok();
         let address = with_port.or_else(|| text.parse().ok().map(|ip: IpAddr| SocketAddr::new(ip, DNS_PORT)));
-        address.map(Self::Server)
+        address.map(|address| Self { asked: Asked::Server(address), limit })
     }
 
     /// The addresses of `name`, [`ADDRESSES_MAX`] at most, never none.
     pub(super) async fn addresses(&self, name: &str) -> Result<Vec<IpAddr>, DnsError> {
-        let mut found = match self {
-            Self::System => bounded(system_addresses(name)).await?,
-            Self::Server(_) => bounded(self.asked_addresses(name)).await?,
+        let mut found = match self.asked {
+            Asked::System => self.bounded(system_addresses(name)).await?,
+            Asked::Server(_) => self.bounded(self.server_addresses(name)).await?,
         };
         found.sort_unstable();
         found.dedup();
@@ -58,7 +64,7 @@ impl Dns {
 
     /// The TXT records of `name`; none when there are none.
     pub(super) async fn texts(&self, name: &str) -> Result<Vec<String>, DnsError> {
-        bounded(async {
+        self.bounded(async {
             let answer = self.resolver()?.txt_lookup(absolute(name)).await;
             let records = match answer {
                 Ok(answer) => answer,
@@ -74,7 +80,7 @@ impl Dns {
         .await
     }
 
-    async fn asked_addresses(&self, name: &str) -> Result<Vec<IpAddr>, DnsError> {
+    async fn server_addresses(&self, name: &str) -> Result<Vec<IpAddr>, DnsError> {
         match self.resolver()?.lookup_ip(absolute(name)).await {
             Ok(answer) => Ok(answer.iter().collect()),
             Err(e) if e.is_no_records_found() => Err(DnsError::NoAddress),
@@ -84,9 +90,9 @@ impl Dns {
 
     /// A new resolver each time: what an earlier one remembers may be what the operator just corrected.
     fn resolver(&self) -> Result<TokioResolver, DnsError> {
-        let mut builder = match self {
-            Self::System => TokioResolver::builder_tokio().map_err(|e| failed(&e))?,
-            Self::Server(address) => {
+        let mut builder = match self.asked {
+            Asked::System => TokioResolver::builder_tokio().map_err(|e| failed(&e))?,
+            Asked::Server(address) => {
                 let (mut udp, mut tcp) = (ConnectionConfig::udp(), ConnectionConfig::tcp());
                 (udp.port, tcp.port) = (address.port(), address.port());
                 let server = NameServerConfig::new(address.ip(), true, vec![udp, tcp]);
@@ -97,20 +103,19 @@ impl Dns {
         builder.options_mut().ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
         builder.build().map_err(|e| failed(&e))
     }
+
+    async fn bounded<T>(&self, question: impl Future<Output = Result<T, DnsError>>) -> Result<T, DnsError> {
+        tokio::time::timeout(self.limit, question).await.unwrap_or(Err(DnsError::Silent(self.limit)))
+    }
 }
 
 impl std::fmt::Display for Dns {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::System => f.write_str("this host's DNS"),
-            Self::Server(address) => write!(f, "the DNS server {address}"),
+        match &self.asked {
+            Asked::System => f.write_str("this host's DNS"),
+            Asked::Server(address) => write!(f, "the DNS server {address}"),
         }
     }
-}
-
-async fn bounded<T>(question: impl Future<Output = Result<T, DnsError>>) -> Result<T, DnsError> {
-    let limit = Duration::from_secs(QUESTION_S_MAX);
-    tokio::time::timeout(limit, question).await.unwrap_or(Err(DnsError::Silent))
 }
 
 async fn system_addresses(name: &str) -> Result<Vec<IpAddr>, DnsError> {

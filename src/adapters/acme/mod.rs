@@ -64,6 +64,8 @@ pub struct Patience {
     pub record: Duration,
     /// One question to a name whether it points here.
     pub check: Duration,
+    /// One question to the DNS.
+    pub question: Duration,
     /// The first pause between two questions whether the authority is done; they double.
     pub poll: Duration,
 }
@@ -78,6 +80,7 @@ impl Default for Patience {
             hook: Duration::from_secs(120),
             record: Duration::from_secs(120),
             check: Duration::from_secs(10),
+            question: Duration::from_secs(10),
             poll: Duration::from_millis(200),
         }
     }
@@ -113,7 +116,7 @@ impl Acme {
         attempts: Arc<dyn Attempts>,
         patience: Patience,
     ) -> Result<Self, EdgeError> {
-        let dns = Dns::parse(settings.resolver.as_deref()).ok_or_else(|| {
+        let dns = Dns::parse(settings.resolver.as_deref(), patience.question).ok_or_else(|| {
             let text = "[acme] resolver is not an address: write \"192.0.2.1\" or \"192.0.2.1:53\"";
             EdgeError::plain(Edge::Authority, ErrorKind::Refused, text)
         })?;
