@@ -6,6 +6,10 @@ use crate::model::secret::SecretString;
 use crate::model::step::{DatabaseSpec, RoleSpec};
 use async_trait::async_trait;
 
+/// The right to act for an installation on this server. It lives as long as this value and must be polled: it completes
+/// when the right was lost, because the connection that holds it broke.
+pub type InstallationLock = futures::future::BoxFuture<'static, ()>;
+
 /// PostgreSQL. See the module documentation of [`super`] for the rules of every method.
 #[async_trait]
 pub trait Database: Send + Sync {
@@ -25,4 +29,8 @@ pub trait Database: Send + Sync {
 
     /// Writes `provisioned` into the database's comment.
     async fn mark_provisioned(&self, spec: &DatabaseSpec) -> Result<(), EdgeError>;
+
+    /// Takes the right to act for this installation, which one Innkeeper has at a time, on whatever host. Somebody else
+    /// who has it is a [`super::ErrorKind::Conflict`].
+    async fn lock_installation(&self) -> Result<InstallationLock, EdgeError>;
 }

@@ -11,10 +11,12 @@ mod comment;
 mod databases;
 mod error;
 mod inside;
+mod lock;
 pub mod quote;
 mod roles;
 mod server;
 
+use crate::edges::database::InstallationLock;
 use crate::edges::{Ask, Database, EdgeError};
 use crate::model::live::{DatabaseLive, DatabaseObjectLive, OdooLive, RoleLive, Seen};
 use crate::model::name::InstallationId;
@@ -148,5 +150,9 @@ impl Database for Postgres {
         let doing = format!("could not mark the database {} as set up", spec.database);
         let work = databases::settle(&self.server, &self.installation, spec, true);
         self.server.within(EFFECT_DEADLINE, &doing, work).await
+    }
+
+    async fn lock_installation(&self) -> Result<InstallationLock, EdgeError> {
+        lock::take(&self.server, &self.installation).await
     }
 }

@@ -96,6 +96,11 @@ impl Server {
         self.connect(Some(database), INSIDE_OPTIONS).await
     }
 
+    /// A session of its own in the administration's database, for what lives as long as its session.
+    pub(super) async fn apart(&self) -> Result<Session, EdgeError> {
+        self.connect(None, ADMIN_OPTIONS).await
+    }
+
     /// Runs `work` for at most `limit`.
     pub(super) async fn within<T>(
         &self,
@@ -205,7 +210,8 @@ impl Session {
         error::statement(&self.address, doing, error)
     }
 
-    async fn answers(&self) -> bool {
+    /// False once the connection broke.
+    pub(super) async fn answers(&self) -> bool {
         let ping = tokio::time::timeout(PING_DEADLINE, self.client.check_connection());
         !self.client.is_closed() && matches!(ping.await, Ok(Ok(())))
     }

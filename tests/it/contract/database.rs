@@ -2,6 +2,7 @@
 
 mod damage;
 mod inside;
+mod locking;
 mod outage;
 mod world;
 
