@@ -8,7 +8,6 @@ pub mod errand;
 pub mod event;
 pub mod live;
 pub mod name;
-pub mod odoo_log;
 pub mod problem;
 pub mod secret;
 pub mod service;

@@ -1,7 +1,7 @@
 //! What runs: the container of an instance, its jobs and its configuration, with every detail chosen but no secret.
 
 use super::name::{InstanceName, ModuleName, OdooVersion, Resources, Uid};
-use super::secret::{ExposeSecret, SecretString, digest};
+use super::secret::digest;
 use super::service_plan::Limits;
 use super::wanted::Company;
 use serde::{Deserialize, Serialize};
@@ -219,27 +219,15 @@ pub struct Setup {
     pub base_url: String,
 }
 
-/// The file in the instance's configuration directory from which a set-up job reads what it makes true.
-pub const SETUP_FILE_NAME: &str = "setup.json";
-
-impl Setup {
-    /// The text of [`SETUP_FILE_NAME`]: `{"setup": <this>, "admin_password": "…"}`. The caller writes it before it runs
-    /// the job; the engine removes it when the job ended.
-    pub fn file(&self, admin_password: &SecretString) -> SecretString {
-        let file = serde_json::json!({ "setup": self, "admin_password": admin_password.expose_secret() });
-        SecretString::from(file.to_string())
-    }
-}
-
 /// Text of a file that has secrets in it, on its way to the engine.
 #[derive(Debug)]
 pub struct SecretFile {
-    /// File name inside the instance's directory: `odoo.conf`, or [`SETUP_FILE_NAME`].
+    /// File name inside the instance's directory: `odoo.conf`.
     pub file_name: &'static str,
-    /// Digest of the wish, kept in the first line of a `.conf` file; other files have no such line and no digest.
+    /// Digest of the wish, kept in the first line.
     pub digest: String,
     /// The whole text, first line excluded.
-    pub text: SecretString,
+    pub text: super::secret::SecretString,
     /// Owner of the file, which is 0600.
     pub owner: ImageUser,
 }

@@ -6,13 +6,13 @@
 use super::client::failed;
 use super::container::{self, Inspected, create as make, ours};
 use super::hardening::{self, CONFIG_TARGET, Ties};
+use super::odoo_log::odoo_message;
 use super::{Docker, config_file, labels, logs, look, network, on_disk, service};
 use crate::edges::engine::JobEnd;
 use crate::edges::{Edge, EdgeError, ErrorKind};
 use crate::model::live::JobState;
-use crate::model::odoo_log::odoo_message;
 use crate::model::secret::SecretString;
-use crate::model::service::{JobSpec, JobWork, SETUP_FILE_NAME, Tag};
+use crate::model::service::{JobSpec, JobWork, Tag};
 use bollard::models::ContainerCreateBody;
 use bollard::query_parameters::WaitContainerOptionsBuilder;
 use futures::StreamExt;
@@ -21,6 +21,8 @@ use std::time::Duration;
 /// The script that a set-up job runs.
 const SETUP_SCRIPT: &str = include_str!("setup.py");
 const SETUP_SCRIPT_NAME: &str = "setup.py";
+/// What the script makes true and the first password; the caller writes it before each set-up job.
+const SETUP_FILE: &str = "setup.json";
 /// Releases up to this one install demo data unless told otherwise, and take `all` as the word for it.
 const DEMO_BY_DEFAULT_MAJOR_MAX: u32 = 18;
 /// A job has no requests to end.
@@ -43,7 +45,8 @@ pub(super) async fn run(docker: &Docker, spec: &JobSpec) -> Result<JobEnd, EdgeE
         Err(_) => return Err(stop_late(docker, &id, spec).await),
     };
     forget_setup_file(docker, spec).await;
-    let end = JobEnd { exit_code: ended, log_tail: logs::tail(docker, &id).await? };
+    let log_tail = logs::tail(docker, &id).await?;
+    let end = JobEnd { exit_code: ended, message: odoo_message(&log_tail), log_tail };
     if end.exit_code == 0 {
         container::remove(docker, &id).await?;
     }
@@ -107,7 +110,7 @@ async fn forget_setup_file(docker: &Docker, spec: &JobSpec) {
         return;
     }
     let directory = docker.directory(&spec.tag.instance);
-    let removed = on_disk(move || config_file::remove(&directory, SETUP_FILE_NAME)).await;
+    let removed = on_disk(move || config_file::remove(&directory, SETUP_FILE)).await;
     if let Err(error) = removed {
         tracing::warn!(job = spec.container, "{}", crate::model::status::chain(&error));
     }

@@ -11,8 +11,8 @@
 //!   without limits, ports and times, and as if hardened.
 //!
 //! A job that ended well is removed by `run_job` itself; one that failed stays, for `logs --source job`, until the next
-//! run or `remove_job`. A set-up job reads `/etc/odoo/setup.json`, which the caller puts there before it (the text is
-//! [`crate::model::service::Setup::file`]); it is removed when the job ended, however it ended.
+//! run or `remove_job`. A set-up job reads `/etc/odoo/setup.json`, `{"setup": <Setup as JSON>, "admin_password": "…"}`, which
+//! the caller puts there before each run; it is removed when the job ended, however it ended.
 
 mod client;
 mod config_file;
@@ -25,6 +25,7 @@ mod labels;
 mod logs;
 mod look;
 mod network;
+mod odoo_log;
 mod service;
 mod tar;
 

@@ -11,7 +11,7 @@ const TRACEBACK: &str = "Traceback (most recent call last)";
 ///
 /// The warning about modules that do not exist comes first, for Odoo goes on after it as if all were well; then the last
 /// line of the last traceback; then the last ERROR or CRITICAL line.
-pub fn odoo_message(log: &str) -> Option<String> {
+pub(super) fn odoo_message(log: &str) -> Option<String> {
     let lines: Vec<&str> = log.lines().collect();
     let ignored = lines.iter().rev().find_map(|line| Some(&line[line.find(IGNORED_MODULES)?..]));
     let said = ignored.or_else(|| exception(&lines)).or_else(|| error(&lines))?;

@@ -1,0 +1,218 @@
+//! Jobs: long work that outlives whoever waits for it.
+
+use super::scratch::Scratch;
+use super::world::{CANARY, World, docker, docker_succeeds, inspect, until};
+use futures::TryStreamExt;
+use innkeeper::edges::engine::{JobEnd, LogQuery, LogSource};
+use innkeeper::edges::{Engine, ErrorKind};
+use innkeeper::model::live::JobState;
+use innkeeper::model::name::{ModuleName, OdooVersion};
+use innkeeper::model::service::{JobSpec, JobWork, Setup};
+use innkeeper::model::wanted::Company;
+use std::net::{Ipv4Addr, TcpListener};
+use std::time::Duration;
+
+/// An installation of `base` takes 15 s on an idle machine.
+const INSTALL_S_MAX: u64 = 150;
+
+fn install(database: &str, modules: &[&str]) -> JobWork {
+    JobWork::Install {
+        modules: modules.iter().map(|module| ModuleName::parse(module).unwrap()).collect(),
+        database: database.to_owned(),
+        version: OdooVersion::parse("19.0").unwrap(),
+    }
+}
+
+/// A server that takes a connection and says nothing: Odoo waits for it without an end.
+fn silent_server() -> (TcpListener, u16) {
+    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    (listener, port)
+}
+
+/// A job that waits until somebody ends it.
+async fn endless(world: &World, port: u16, deadline_s: u64) -> JobSpec {
+    let gateway = world.lab.get("LAB_GATEWAY");
+    world.prepare(&format!("[options]\ndb_host = {gateway}\ndb_port = {port}\ndb_password = {CANARY}\n")).await;
+    world.job(install("nothing", &["base"]), deadline_s).await
+}
+
+async fn is_running(world: &World, spec: &JobSpec) -> bool {
+    world.look().await.jobs.get(&spec.container).is_some_and(|job| job.state == JobState::Running)
+}
+
+#[tokio::test]
+async fn a_job_is_adopted_by_whoever_comes_after_and_its_end_is_told() {
+    let world = World::new();
+    let (_silent, port) = silent_server();
+    let spec = endless(&world, port, 60).await;
+    let first = tokio::time::timeout(Duration::from_secs(5), world.docker.run_job(&spec)).await;
+    assert!(first.is_err(), "the job ended by itself: {first:?}");
+    assert!(is_running(&world, &spec).await, "the job ended with the future that waited for it");
+    let id = inspect(&spec.container, "{{.Id}}");
+
+    let after_restart = world.again();
+    let waiting = tokio::spawn({
+        let spec = spec.clone();
+        async move { after_restart.run_job(&spec).await }
+    });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(inspect(&spec.container, "{{.Id}}"), id, "the job was begun anew");
+    docker(&["kill", &spec.container]);
+    assert_eq!(waiting.await.unwrap().unwrap().exit_code, 137);
+    assert_eq!(world.look().await.jobs[&spec.container].state, JobState::Ended(137));
+    world.docker.remove_job(&spec.container, &spec.tag).await.unwrap();
+    world.docker.remove_job(&spec.container, &spec.tag).await.unwrap();
+    assert!(world.look().await.jobs.is_empty());
+}
+
+#[tokio::test]
+async fn a_job_with_other_work_is_not_disturbed() {
+    let world = World::new();
+    let (_silent, port) = silent_server();
+    let spec = endless(&world, port, 60).await;
+    let _ = tokio::time::timeout(Duration::from_secs(4), world.docker.run_job(&spec)).await;
+    let other = world.job(install("nothing", &["crm"]), 60).await;
+    let refused = world.docker.run_job(&other).await.unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::Failed);
+    assert_eq!(world.docker.remove_job(&spec.container, &spec.tag).await.unwrap_err().kind, ErrorKind::Failed);
+    assert!(is_running(&world, &spec).await);
+}
+
+#[tokio::test]
+async fn at_its_deadline_a_job_is_stopped_and_the_deadline_counts_from_its_start() {
+    let world = World::new();
+    let (_silent, port) = silent_server();
+    let spec = endless(&world, port, 6).await;
+    let _ = tokio::time::timeout(Duration::from_secs(4), world.docker.run_job(&spec)).await;
+    // Two seconds are left of the six, for the one that adopts it.
+    let late = tokio::time::timeout(Duration::from_secs(15), world.docker.run_job(&spec)).await.unwrap().unwrap_err();
+    assert_eq!(late.kind, ErrorKind::Timeout);
+    assert!(late.to_string().contains("did not end within 6 s and was stopped"), "{late}");
+    assert!(matches!(world.look().await.jobs[&spec.container].state, JobState::Ended(_)));
+}
+
+#[tokio::test]
+async fn a_job_publishes_nothing_restarts_never_and_tells_no_secret() {
+    let world = World::new();
+    let (_silent, port) = silent_server();
+    let spec = endless(&world, port, 60).await;
+    let _ = tokio::time::timeout(Duration::from_secs(4), world.docker.run_job(&spec)).await;
+    let told = docker(&["inspect", &spec.container]);
+    assert!(!told.contains(CANARY), "the canary is in docker inspect");
+    let checks = [
+        ("{{.HostConfig.PortBindings}} {{.HostConfig.RestartPolicy.Name}}", "map[] "),
+        ("{{.HostConfig.ReadonlyRootfs}} {{.HostConfig.CapDrop}}", "true [ALL]"),
+        ("{{.HostConfig.SecurityOpt}} {{.HostConfig.Memory}}", "[no-new-privileges] 1073741824"),
+    ];
+    for (template, expected) in checks {
+        assert_eq!(inspect(&spec.container, template), expected.trim(), "{template}");
+    }
+}
+
+#[tokio::test]
+async fn a_failed_job_says_why_in_odoos_words_and_stays_for_its_output() {
+    let world = World::new();
+    world.prepare(&format!("[options]\ndb_host = 127.0.0.1\ndb_port = 1\ndb_password = {CANARY}\n")).await;
+    let spec = world.job(install("nothing", &["base"]), 60).await;
+    let first = world.docker.run_job(&spec).await.unwrap();
+    assert_ne!(first.exit_code, 0);
+    let message = first.message.unwrap();
+    assert!(message.contains("Connection refused") || message.contains("OperationalError"), "{message}");
+    assert!(!first.log_tail.contains(CANARY));
+    let query = LogQuery { source: LogSource::Job, follow: false, tail: None, since_unix_s: None };
+    let lines: Vec<String> = world.docker.logs(&world.name, &query).await.unwrap().try_collect().await.unwrap();
+    assert!(lines.iter().any(|line| line.starts_with("psycopg2.OperationalError")), "{lines:?}");
+
+    let id = inspect(&spec.container, "{{.Id}}");
+    world.docker.run_job(&spec).await.unwrap();
+    assert_ne!(inspect(&spec.container, "{{.Id}}"), id, "a job that ended before was not run anew");
+}
+
+#[tokio::test]
+async fn a_foreign_container_on_a_jobs_name_is_a_conflict() {
+    let world = World::new();
+    world.prepare("[options]\n").await;
+    let spec = world.job(install("nothing", &["base"]), 60).await;
+    let mark = format!("io.innkeeper.lab={}", world.lab.get("LAB_ID"));
+    docker(&["create", "--label", &mark, "--name", &spec.container, super::world::IMAGE]);
+    let refused = world.docker.run_job(&spec).await.unwrap_err();
+    let owner = world.look().await.jobs[&spec.container].owner.clone();
+    docker(&["rm", "--volumes", &spec.container]);
+    assert_eq!(refused.kind, ErrorKind::Conflict);
+    assert_eq!(owner.tag(), None);
+}
+
+fn setup(company: &str) -> Setup {
+    Setup {
+        company: Company {
+            name: company.to_owned(),
+            country: Some("VN".parse().unwrap()),
+            language: "vi_VN".parse().unwrap(),
+            timezone: "Asia/Ho_Chi_Minh".to_owned(),
+        },
+        admin_login: "admin@mycompany.example".to_owned(),
+        base_url: "https://acme.innkeeper.test".to_owned(),
+    }
+}
+
+async fn set_up(world: &World, scratch: &Scratch, setup: &Setup, password: &str) -> JobEnd {
+    let text = serde_json::json!({ "setup": setup, "admin_password": password }).to_string();
+    world.put("setup.json", &text, world.image_user().await).await.unwrap();
+    let work = JobWork::SetUp { setup: setup.clone(), database: scratch.name.clone() };
+    world.docker.run_job(&world.job(work, 120).await).await.unwrap()
+}
+
+/// One database through its first life: the only slow test here, because `base` is installed for real.
+#[tokio::test]
+async fn odoo_is_installed_and_set_up_as_the_file_asks() {
+    let world = World::new();
+    let scratch = Scratch::new(&world.lab).await;
+    world.prepare(&scratch.conf(world.lab.get("LAB_GATEWAY"))).await;
+
+    let spec = world.job(install(&scratch.name, &["base", "no_such_module"]), INSTALL_S_MAX).await;
+    let end = world.docker.run_job(&spec).await.unwrap();
+    assert_eq!(end.exit_code, 0, "{}", end.log_tail);
+    assert_eq!(end.message.as_deref(), Some("invalid module names, ignored: no_such_module"));
+    assert!(!docker_succeeds(&["inspect", &spec.container]), "a job that ended well was not removed");
+    let demo = "SELECT count(*)::text FROM ir_module_module WHERE demo";
+    assert_eq!(scratch.text(demo).await, "0", "demo data were installed");
+
+    let company = "Công ty \"Ăn & Ở\" 'GmbH' \\ 100 % ${x}";
+    let uuid_before = scratch.parameter("database.uuid").await;
+    let end = set_up(&world, &scratch, &setup(company), CANARY).await;
+    assert_eq!(end.exit_code, 0, "{}", end.log_tail);
+    assert!(!end.log_tail.contains(CANARY), "the first password is in the output");
+    assert!(!world.directory().join("setup.json").exists(), "the first password was left on the disk");
+    assert_eq!(scratch.company().await, (company.to_owned(), "VN".to_owned(), "VND".to_owned()));
+    assert_eq!(scratch.admin().await, ("admin@mycompany.example".into(), "vi_VN".into(), "Asia/Ho_Chi_Minh".into()));
+    assert_eq!(scratch.parameter("web.base.url").await, "https://acme.innkeeper.test");
+    assert_eq!(scratch.parameter("web.base.url.freeze").await, "True");
+    assert_ne!(scratch.parameter("database.uuid").await, uuid_before);
+    let applied: Setup = serde_json::from_str(&scratch.parameter("innkeeper.setup").await).unwrap();
+    assert_eq!(applied, setup(company));
+
+    what_the_customer_changed_stays(&world, &scratch, company).await;
+}
+
+async fn what_the_customer_changed_stays(world: &World, scratch: &Scratch, company: &str) {
+    let (uuid, hash) = (scratch.parameter("database.uuid").await, scratch.password_hash().await);
+    scratch.text("UPDATE res_partner SET tz = 'Europe/Paris' RETURNING 'x'").await;
+    scratch.text("UPDATE res_users SET login = 'boss' WHERE login = 'admin@mycompany.example' RETURNING 'x'").await;
+    let end = set_up(world, scratch, &setup("New Name"), "another password").await;
+    assert_eq!(end.exit_code, 0, "{}", end.log_tail);
+    assert_eq!(scratch.company().await, ("New Name".to_owned(), "VN".to_owned(), "VND".to_owned()), "was {company}");
+    assert_eq!(scratch.admin().await, ("boss".into(), "vi_VN".into(), "Europe/Paris".into()));
+    assert_eq!(scratch.parameter("database.uuid").await, uuid);
+    assert_eq!(scratch.password_hash().await, hash, "the password was given again");
+    let applied: Setup = serde_json::from_str(&scratch.parameter("innkeeper.setup").await).unwrap();
+    assert_eq!(applied, setup("New Name"));
+
+    let mut unknown = setup("New Name");
+    unknown.company.language = "xx_XX".parse().unwrap();
+    let end = set_up(world, scratch, &unknown, "another password").await;
+    assert_ne!(end.exit_code, 0);
+    assert_eq!(end.message.as_deref(), Some("ValueError: Odoo knows no language with the code xx_XX"));
+    assert_eq!(serde_json::from_str::<Setup>(&scratch.parameter("innkeeper.setup").await).unwrap(), setup("New Name"));
+    until("the output of the failed set-up is kept", async || !world.look().await.jobs.is_empty()).await;
+}
