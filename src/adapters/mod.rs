@@ -4,4 +4,3 @@ pub mod acme;
 pub mod docker;
 pub mod nginx;
 pub mod postgres;
-pub mod rehearsal;

@@ -1,1 +1,172 @@
-//! (being written)
+//! The command line: one file a command. stdout holds the answer only; everything else goes to stderr.
+//!
+//! Nothing here decides about the world: commands call `spec`, `daemon`, `control` and `journal`, and print.
+
+mod apply;
+mod args;
+mod candidate;
+mod check;
+mod context;
+mod credentials;
+mod doctor;
+mod errands;
+mod events;
+mod explain;
+mod failure;
+mod files;
+pub mod filter;
+mod fleet;
+mod info;
+mod init;
+mod logs;
+mod moment;
+mod new;
+mod plan;
+mod plans;
+pub mod render;
+mod run;
+mod saved;
+mod schema;
+mod status;
+mod switch;
+mod wait;
+mod world;
+
+use crate::model::errand::ErrandKind;
+use crate::model::status::SCHEMA;
+use crate::model::time::Timestamp;
+use crate::model::wanted::WantedState;
+use args::{Cli, Command, Early};
+use clap::error::ErrorKind;
+use clap::{ColorChoice, CommandFactory, FromArgMatches};
+use context::{Context, complain, write_raw};
+use failure::{Exit, Failure, Trouble};
+use render::style::{BAD, FAINT, paint};
+use render::text::harmless;
+use serde_json::json;
+use std::ffi::OsString;
+
+/// What `--version` prints.
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Runs one command and says with which code the program ends.
+pub fn run(words: impl IntoIterator<Item = OsString>, now: fn() -> Timestamp) -> u8 {
+    let words: Vec<OsString> = words.into_iter().collect();
+    let early = Early::scan(&words);
+    let ended = match parse(&words, early) {
+        Ok(cli) => dispatch(&Context::new(&cli.globals, now), cli.command),
+        Err(error) => usage(&error, early),
+    };
+    match ended {
+        Ok(exit) => exit as u8,
+        Err(failure) => report(&failure, early),
+    }
+}
+
+fn parse(words: &[OsString], early: Early) -> Result<Cli, clap::Error> {
+    let color = match early.color {
+        args::Color::Auto => ColorChoice::Auto,
+        args::Color::Always => ColorChoice::Always,
+        args::Color::Never => ColorChoice::Never,
+    };
+    let mut matches = Cli::command().color(color).try_get_matches_from(words)?;
+    Cli::from_arg_matches_mut(&mut matches)
+}
+
+fn dispatch(cx: &Context, command: Command) -> Result<Exit, Failure> {
+    match command {
+        Command::Init(args) => init::run(cx, &args),
+        Command::New(args) => new::run(cx, &args),
+        Command::Check(args) => check::run(cx, &args),
+        Command::Plans => plans::run(cx),
+        Command::Plan(args) => plan::run(cx, &args),
+        Command::Apply(args) => apply::run(cx, &args),
+        Command::Run(args) => run::run(cx, &args),
+        Command::Status(args) => status::run(cx, &args),
+        Command::Info(args) => info::run(cx, &args),
+        Command::Wait(args) => wait::run(cx, &args),
+        Command::Events(args) => events::run(cx, &args),
+        Command::Logs(args) => logs::run(cx, &args),
+        Command::Start(args) => switch::run(cx, &args, WantedState::Running),
+        Command::Stop(args) => switch::run(cx, &args, WantedState::Stopped),
+        Command::Restart(args) => errands::run(cx, &args, ErrandKind::Restart),
+        Command::Retry(args) => errands::run(cx, &args, ErrandKind::Retry),
+        Command::Credentials(args) => credentials::run(cx, &args),
+        Command::Doctor(args) => doctor::run(cx, &args),
+        Command::Schema(args) => schema::run(cx, &args),
+        Command::Explain(args) => explain::run(cx, &args),
+    }
+}
+
+/// Help, version, or a command line that cannot be understood.
+fn usage(error: &clap::Error, early: Early) -> Result<Exit, Failure> {
+    let text = error.render();
+    match error.kind() {
+        ErrorKind::DisplayVersion if early.json => {
+            write_raw(&json!({"schema": SCHEMA, "name": "innkeeper", "version": VERSION}).to_string())?;
+            Ok(Exit::Done)
+        }
+        ErrorKind::DisplayHelp if early.json => {
+            write_raw(&json!({"schema": SCHEMA, "help": text.to_string()}).to_string())?;
+            Ok(Exit::Done)
+        }
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            error.print().map_err(|e| Failure::of_stdout(&e))?;
+            Ok(Exit::Done)
+        }
+        _ => {
+            complain(early.color, &text.ansi().to_string());
+            let mut failure = usage_failure(&text.to_string());
+            if early.json {
+                write_raw(&to_json(&failure))?;
+            }
+            failure.silent = true;
+            Err(failure)
+        }
+    }
+}
+
+/// clap's text in the parts of a failure: the error, and the tip or the usage as its hint.
+fn usage_failure(text: &str) -> Failure {
+    let paragraph = |start: &str| {
+        let from = text.find(start)?;
+        let rest = &text[from + start.len()..];
+        Some(rest.split("\n\n").next().unwrap_or(rest).split_whitespace().collect::<Vec<_>>().join(" "))
+    };
+    let message = paragraph("error: ").unwrap_or_else(|| "a command is missing".to_owned());
+    let hint = paragraph("  tip: ").or_else(|| paragraph("Usage: ").map(|usage| format!("usage: {usage}")));
+    Failure::new(Trouble::Usage, message).hint(hint.unwrap_or_else(|| "innkeeper --help".to_owned()))
+}
+
+fn to_json(failure: &Failure) -> String {
+    serde_json::to_string_pretty(&failure.document()).unwrap_or_else(|e| unreachable!("plain data serializes: {e}"))
+}
+
+/// Tells a failure once: as a document on stdout where documents are asked for, as text on stderr in any case.
+fn report(failure: &Failure, early: Early) -> u8 {
+    if failure.silent {
+        return failure.exit as u8;
+    }
+    if early.json && !failure.answered && write_raw(&to_json(failure)).is_err() {
+        return Exit::Failed as u8;
+    }
+    let mut text = String::new();
+    match failure.problems.is_empty() {
+        true => {
+            text.push_str(&format!(
+                "{} {} {}\n",
+                paint(BAD, "error:"),
+                harmless(&failure.message),
+                paint(FAINT, &format!("[{}]", failure.trouble.code()))
+            ));
+            text.extend(failure.hint.iter().map(|hint| format!("  hint: {}\n", harmless(hint))));
+        }
+        false => {
+            text.extend(failure.problems.iter().map(|problem| render::problems::render(problem, None)));
+            let faults = render::text::count(failure.problems.len(), "problem", "problems");
+            text.push_str(&format!("{} {faults}: {}\n", paint(BAD, "error:"), failure.message));
+        }
+    }
+    complain(early.color, &text);
+    failure.exit as u8
+}

@@ -4,6 +4,7 @@ use super::case::{Case, Draft, Why, changed, new_field};
 use super::odoo::CONNECTIONS_PER_PROCESS;
 use crate::model::changes::HoldReason;
 use crate::model::live::RoleLive;
+use crate::model::service_plan::Limits;
 use crate::model::step::{Action, DatabaseSpec, FieldChange, Origin, Risk, RoleSpec};
 
 /// Connections that a role may hold besides the application's own: a job container and a person's `psql`.
@@ -93,9 +94,13 @@ pub(super) fn provisioned(case: &Case<'_>, draft: &mut Draft) {
 
 /// Connections that the role may hold: every process of its Odoo at its own limit, and a few to spare.
 fn connection_limit(case: &Case<'_>) -> u32 {
-    let workers = case.wanted.limits.workers;
+    connections(&case.wanted.limits)
+}
+
+/// Connections that an instance with these limits may hold.
+pub fn connections(limits: &Limits) -> u32 {
     // workers, one cron process and the gevent process; threaded Odoo is one process (Odoo deployment guide, "Workers").
-    let processes = if workers == 0 { 1 } else { workers + 2 };
+    let processes = if limits.workers == 0 { 1 } else { limits.workers + 2 };
     processes * CONNECTIONS_PER_PROCESS + CONNECTIONS_SPARE
 }
 

@@ -14,6 +14,8 @@ mod odoo;
 mod service;
 mod site;
 
+pub use database::connections;
+
 use crate::model::changes::{Changes, HoldReason, InstanceChanges};
 use crate::model::name::InstanceName;
 use crate::model::wanted::WantedState;

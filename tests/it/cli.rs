@@ -1,1 +1,8 @@
-//! (being written)
+//! The command line: help, exit codes, documents, and how plans and tables look. The shipped binary runs in fleets of its
+//! own, with an environment of its own; nothing here needs Docker, PostgreSQL, nginx or a daemon.
+
+mod fleet;
+mod looks;
+mod output;
+mod sellers;
+mod words;

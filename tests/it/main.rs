@@ -5,7 +5,6 @@
 mod bad_instances;
 mod cli;
 mod contract;
-mod converge;
 mod daemon;
 mod decide;
 mod floors;
@@ -15,6 +14,5 @@ mod lab;
 mod nginx_rendering;
 mod queue;
 mod read_fleet;
-mod rehearsed;
 mod tidy;
 mod world;

@@ -52,6 +52,19 @@ struct Catalog {
     databases: Vec<DatabaseRow>,
 }
 
+/// The role that Innkeeper itself logs in as.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnRole {
+    /// Its name.
+    pub name: String,
+    /// SUPERUSER, which is more than is needed.
+    pub superuser: bool,
+    /// CREATEDB, which is needed.
+    pub create_database: bool,
+    /// CREATEROLE, which is needed.
+    pub create_role: bool,
+}
+
 impl Postgres {
     /// Takes the settings. Nothing is connected yet: the first use does that, and every use after a break.
     ///
@@ -59,6 +72,27 @@ impl Postgres {
     /// [`crate::edges::ErrorKind::Refused`] when the URL cannot be used.
     pub fn new(settings: &PostgresSettings, installation: InstallationId) -> Result<Self, EdgeError> {
         Ok(Self { server: Server::new(settings)?, installation })
+    }
+
+    /// The role that Innkeeper itself logs in as, for `doctor`.
+    ///
+    /// # Errors
+    /// Connecting failed, or the server refused the query.
+    pub async fn own_role(&self) -> Result<OwnRole, EdgeError> {
+        let sql = "SELECT rolname::text, rolsuper, rolcreatedb, rolcreaterole FROM pg_roles WHERE rolname = current_user";
+        let doing = "could not look at the own role";
+        let work = async {
+            let session = self.server.admin().await?;
+            let rows = session.query(doing, sql, &[]).await?;
+            let row = rows.first().ok_or_else(|| error::refused(doing, "it is not in pg_roles"))?;
+            Ok(OwnRole {
+                name: session.get(row, 0)?,
+                superuser: session.get(row, 1)?,
+                create_database: session.get(row, 2)?,
+                create_role: session.get(row, 3)?,
+            })
+        };
+        self.server.within(LOOK_DEADLINE, doing, work).await
     }
 
     async fn catalog(&self, names: &[String]) -> Result<Catalog, EdgeError> {

@@ -1,0 +1,190 @@
+//! `apply`: makes the world as the files ask, once. A running daemon is handed the work; without one it is done here,
+//! under the same lock.
+
+use super::context::Context;
+use super::failure::{ErrorMember, Exit, Failure, Trouble};
+use super::render::style::{BAD, FAINT, GOOD, STRONG, paint};
+use super::render::text::{count, harmless};
+use super::world::{self, Look};
+use super::{args, fleet, plan, saved};
+use crate::control::{ApplyRequest, Converged, End, InstanceEnd, Progress, ProgressWord, Verdict};
+use crate::model::changes::HoldReason;
+use crate::model::name::InstanceName;
+use crate::model::settings::Settings;
+use crate::model::status::SCHEMA;
+use crate::model::time::Seconds;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Instances; without any, the whole fleet
+    #[arg(conflicts_with = "plan")]
+    names: Vec<String>,
+    /// Apply a plan saved by `plan --out FILE`, without asking
+    #[arg(long, value_name = "FILE")]
+    plan: Option<PathBuf>,
+    /// Do not ask
+    #[arg(long, short)]
+    yes: bool,
+    /// Stay with what fails or does not answer, and try again until the time is over
+    #[arg(long)]
+    wait: bool,
+    /// How long at most
+    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = args::duration)]
+    timeout: Seconds,
+}
+
+#[derive(Debug, Serialize)]
+struct Document<'a> {
+    schema: u32,
+    verdict: Verdict,
+    instances: BTreeMap<&'a InstanceName, &'a InstanceEnd>,
+    host: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<ErrorMember<'a>>,
+}
+
+pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
+    let fleet = fleet::read(cx)?;
+    let saved = args.plan.as_deref().map(saved::load).transpose()?;
+    let names = match &saved {
+        Some(saved) => saved.names.clone(),
+        None => fleet::many(&args.names, &fleet::known(cx, &fleet))?,
+    };
+    let look = world::look(cx, &names)?;
+    if let (Some(saved), Some(file)) = (&saved, &args.plan) {
+        saved::check(saved, file, &look.fleet, &look.changes)?;
+    }
+    if let Some(failure) = world::unseen(&look.facts.live).filter(|_| !args.wait) {
+        return Err(failure);
+    }
+    let problems = plan::problems_of(&look.fleet, &names);
+    if !cx.quiet {
+        cx.complain(&plan::for_people(cx, &look, &problems));
+    }
+    if !look.changes.is_settled() {
+        confirm(cx, args)?;
+    }
+    let request = ApplyRequest { names, timeout_s: Some(args.timeout.0), patient: args.wait };
+    let converged = carry_out(cx, &look, request)?;
+    finish(cx, &converged, &look)
+}
+
+/// Asks for `yes`, unless the plan was reviewed before or nobody wants to be asked.
+fn confirm(cx: &Context, args: &Args) -> Result<(), Failure> {
+    if args.yes || args.plan.is_some() {
+        return Ok(());
+    }
+    if !cx.interactive() {
+        let names = args.names.iter().map(|name| format!(" {name}")).collect::<String>();
+        return Err(Failure::new(Trouble::NotConfirmed, "there is no terminal on which to ask, so nothing was done")
+            .hint(format!("innkeeper apply --yes{names}   (or review it first: innkeeper plan{names} --out FILE; innkeeper apply --plan FILE)")));
+    }
+    cx.complain(&format!("{} ", paint(STRONG, "Do this? Only \"yes\" is taken for an answer:")));
+    let mut line = String::new();
+    let read = std::io::stdin().read_line(&mut line);
+    match read.is_ok() && line.trim() == "yes" {
+        true => Ok(()),
+        false => Err(Failure::new(Trouble::NotConfirmed, "not confirmed, so nothing was done")),
+    }
+}
+
+fn carry_out(cx: &Context, look: &Look, request: ApplyRequest) -> Result<Converged, Failure> {
+    let settings: &Settings = &look.fleet.settings;
+    world::block_on(async {
+        match world::daemon(settings).await? {
+            Some(mut client) => {
+                cx.notice(&format!("handed over to the daemon (process {})", client.hello().pid));
+                let told = |progress| cx.notice(&progress_line(progress));
+                client.apply(request, told).await.map_err(|e| world::of_control(&e))
+            }
+            None => world::converge(cx, request, &|progress| cx.notice(&progress_line(Some(progress)))).await,
+        }
+    })?
+}
+
+fn progress_line(progress: Option<Progress>) -> String {
+    let Some(progress) = progress else {
+        return paint(FAINT, "(some lines were left out: this terminal was too slow)");
+    };
+    let (word, style) = match progress.word {
+        ProgressWord::Began => ("…", FAINT),
+        ProgressWord::Done => ("ok", GOOD),
+        ProgressWord::Failed => ("FAILED", BAD),
+    };
+    let message =
+        if progress.message.is_empty() { String::new() } else { format!(": {}", harmless(&progress.message)) };
+    format!("{} {}{message}", paint(style, &format!("{word:<6}")), harmless(&progress.step))
+}
+
+/// The answer, and the exit code that the verdict means.
+fn finish(cx: &Context, converged: &Converged, look: &Look) -> Result<Exit, Failure> {
+    let failure = failure_of(converged).map(Failure::answered);
+    if cx.json {
+        cx.document(&Document {
+            schema: SCHEMA,
+            verdict: converged.verdict,
+            instances: converged.instances.iter().collect(),
+            host: &converged.host,
+            error: failure.as_ref().map(Failure::member),
+        })?;
+    } else {
+        cx.say(&for_people(converged, look.changes.is_settled()))?;
+    }
+    failure.map_or(Ok(Exit::Done), Err)
+}
+
+fn for_people(converged: &Converged, was_settled: bool) -> String {
+    let mut text = String::new();
+    for (name, end) in converged.instances.iter().filter(|(_, end)| end.end != End::Settled) {
+        let message = if end.message.is_empty() { holds(end) } else { end.message.clone() };
+        text.push_str(&format!("{} {name} {}: {}\n", paint(BAD, "!"), word(end.end), harmless(&message)));
+    }
+    text.extend(converged.host.iter().map(|message| format!("{} host: {}\n", paint(BAD, "!"), harmless(message))));
+    let settled = converged.instances.values().filter(|end| end.end == End::Settled).count();
+    let steps: u64 = converged.instances.values().map(|end| end.steps_done).sum();
+    let done = match (steps, was_settled) {
+        (0, true) => "nothing to do".to_owned(),
+        _ => count(usize::try_from(steps).unwrap_or(usize::MAX), "step done", "steps done"),
+    };
+    let of = converged.instances.len();
+    text.push_str(&format!("{settled} of {} as asked; {done}\n", count(of, "instance", "instances")));
+    text
+}
+
+fn holds(end: &InstanceEnd) -> String {
+    end.holds.iter().map(|hold| format!("{}: {}", hold.reason.as_str(), hold.message)).collect::<Vec<_>>().join("; ")
+}
+
+fn word(end: End) -> &'static str {
+    match end {
+        End::Settled => "is as asked",
+        End::Failed => "failed",
+        End::Unreachable => "waits for a system",
+        End::Held => "is held",
+        End::Unfinished => "is not done yet",
+    }
+}
+
+fn failure_of(converged: &Converged) -> Option<Failure> {
+    let of = converged.instances.len();
+    let open = converged.instances.values().filter(|end| end.end != End::Settled).count();
+    let summary = format!("{open} of {} not as asked", count(of, "instance is", "instances are"));
+    let held_by = |reason: HoldReason| {
+        let mut open = converged.instances.values().filter(|end| end.end != End::Settled);
+        open.any(|end| end.holds.iter().any(|hold| hold.reason == reason))
+    };
+    let failure = match converged.verdict {
+        Verdict::Settled => return None,
+        Verdict::Partly => Failure::new(Trouble::PartlyApplied, summary),
+        Verdict::Failed => Failure::new(Trouble::NotApplied, summary),
+        Verdict::Unreachable => Failure::new(Trouble::NoSystem, summary),
+        Verdict::Held if held_by(HoldReason::InvalidFile) => Failure::new(Trouble::InvalidFiles, summary),
+        Verdict::Held => Failure::new(Trouble::Guarded, summary),
+        Verdict::TimedOut => Failure::new(Trouble::TimedOut, summary),
+        Verdict::Interrupted => Failure::new(Trouble::NotApplied, format!("interrupted: {summary}")),
+    };
+    Some(failure.hint("`innkeeper info NAME` says more of each"))
+}

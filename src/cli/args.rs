@@ -1,0 +1,159 @@
+//! What can be typed. What it means is decided by each command's own file.
+
+use crate::model::time::Seconds;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+   0  done, or nothing to do
+   1  failed
+   2  the command line cannot be understood
+   3  not ready (status --check)
+   4  no such instance, plan or backup
+   5  daemon, Docker, PostgreSQL or nginx unreachable
+   6  files have problems
+   7  partly applied
+   8  refused by a guard, or not confirmed
+   9  timed out waiting; the work goes on
+  10  changes pending (plan --detailed-exitcode)
+
+A fleet is a directory with innkeeper.toml, plans.toml, instances.d/ and nginx-templates/.
+Begin with: innkeeper init DIR";
+
+/// Keeps one Odoo for each customer, exactly as a file asks for it
+#[derive(Debug, Parser)]
+#[command(name = "innkeeper", version = super::VERSION, after_help = EXIT_CODES, max_term_width = 100)]
+#[command(arg_required_else_help = true, subcommand_required = true, infer_subcommands = false)]
+#[command(disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) globals: Globals,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Flags that every command takes.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Everywhere")]
+pub(crate) struct Globals {
+    /// The fleet's directory
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "INNKEEPER_FLEET",
+        default_value = ".",
+        hide_env_values = true
+    )]
+    pub(crate) fleet: PathBuf,
+    /// The settings file, when it is not DIR/innkeeper.toml
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Answer with one JSON document on stdout
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// When to use colours
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", value_enum)]
+    pub(crate) color: Color,
+    /// Say nothing but the answer and errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Say more on stderr; twice for everything
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal, unless NO_COLOR is set or TERM=dumb; CLICOLOR_FORCE forces it
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// The commands, in the order in which a newcomer meets them.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Write a commented fleet to begin with
+    Init(super::init::Args),
+    /// Write a checked instance file for a new customer
+    New(super::new::Args),
+    /// Validate files and print all problems
+    Check(super::check::Args),
+    /// List service plans with limits, modules, used and free places
+    Plans,
+    /// Show what would change and why; changes nothing
+    Plan(super::plan::Args),
+    /// Make the world as the files ask, once
+    Apply(super::apply::Args),
+    /// Run the daemon in the foreground
+    Run(super::run::Args),
+    /// Show the fleet as a table
+    Status(super::status::Args),
+    /// Show one instance in full
+    Info(super::info::Args),
+    /// Wait until instances are ready or stopped
+    Wait(super::wait::Args),
+    /// Show what happened
+    Events(super::events::Args),
+    /// Show the output of an instance's container or job
+    Logs(super::logs::Args),
+    /// Set state = "running" in an instance's file
+    Start(super::switch::Args),
+    /// Set state = "stopped" in an instance's file
+    Stop(super::switch::Args),
+    /// Restart an instance's container
+    Restart(super::errands::Args),
+    /// Forget an instance's failures and try again now
+    Retry(super::errands::Args),
+    /// Show the first administrator's login and password
+    Credentials(super::credentials::Args),
+    /// Check this host, one line a check, with the fix
+    Doctor(super::doctor::Args),
+    /// Print the JSON Schema of a file, for editors
+    Schema(super::schema::Args),
+    /// Explain a code or a reason
+    Explain(super::explain::Args),
+}
+
+/// Reads `10m`, `90s`, `1h30m`.
+pub(crate) fn duration(text: &str) -> Result<Seconds, String> {
+    text.parse::<Seconds>().map_err(|e| e.to_string())
+}
+
+/// What must be known before the arguments are parsed, because parsing may fail: taken from the raw words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Early {
+    /// `--json` stands among them.
+    pub(crate) json: bool,
+    /// `--color`, as far as it can be read.
+    pub(crate) color: Color,
+}
+
+impl Early {
+    /// Looks through the words up to `--`.
+    pub(crate) fn scan(words: &[std::ffi::OsString]) -> Self {
+        let mut early = Self { json: false, color: Color::Auto };
+        let mut words = words.iter().skip(1).map(|word| word.to_string_lossy()).take_while(|word| word != "--");
+        while let Some(word) = words.next() {
+            match word.as_ref() {
+                "--json" => early.json = true,
+                "--color" => early.color = color(&words.next().unwrap_or_default()),
+                other => {
+                    if let Some(value) = other.strip_prefix("--color=") {
+                        early.color = color(value);
+                    }
+                }
+            }
+        }
+        early
+    }
+}
+
+fn color(text: &str) -> Color {
+    Color::from_str(text, false).unwrap_or(Color::Auto)
+}

@@ -1,0 +1,127 @@
+//! What every command is handed: where the fleet is, how to answer, and a clock.
+
+use super::args::{Color, Globals};
+use super::failure::Failure;
+use crate::model::time::Timestamp;
+use crate::spec::SETTINGS_FILE;
+use anstream::{AutoStream, ColorChoice};
+use serde::Serialize;
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+/// Narrower terminals are treated as this wide.
+const TERMINAL_COLUMNS_MIN: usize = 20;
+
+/// What every command is handed.
+#[derive(Debug, Clone)]
+pub(crate) struct Context {
+    /// The fleet's directory.
+    pub(crate) fleet_dir: PathBuf,
+    /// The settings file.
+    pub(crate) settings_file: PathBuf,
+    /// Answer with documents.
+    pub(crate) json: bool,
+    /// Say nothing besides the answer.
+    pub(crate) quiet: bool,
+    /// How often `-v` was given.
+    pub(crate) verbose: u8,
+    /// The clock.
+    pub(crate) now: fn() -> Timestamp,
+    color: Color,
+}
+
+impl Context {
+    /// What the flags mean.
+    pub(crate) fn new(globals: &Globals, now: fn() -> Timestamp) -> Self {
+        Self {
+            fleet_dir: globals.fleet.clone(),
+            settings_file: globals.config.clone().unwrap_or_else(|| within(&globals.fleet, SETTINGS_FILE)),
+            json: globals.json,
+            quiet: globals.quiet,
+            verbose: globals.verbose,
+            now,
+            color: globals.color,
+        }
+    }
+
+    /// A path in the fleet, as people would write it.
+    pub(crate) fn within(&self, path: &str) -> PathBuf {
+        within(&self.fleet_dir, path)
+    }
+
+    /// Writes text to stdout: the answer for people.
+    pub(crate) fn say(&self, text: &str) -> Result<(), Failure> {
+        let stdout = std::io::stdout().lock();
+        let choice = choice(self.color, &stdout);
+        let mut stream = AutoStream::new(stdout, choice);
+        stream.write_all(text.as_bytes()).and_then(|()| stream.flush()).map_err(|e| Failure::of_stdout(&e))
+    }
+
+    /// Writes one JSON document to stdout.
+    pub(crate) fn document(&self, document: &impl Serialize) -> Result<(), Failure> {
+        let text =
+            serde_json::to_string_pretty(document).unwrap_or_else(|e| unreachable!("plain data serializes: {e}"));
+        write_raw(&text)
+    }
+
+    /// Writes one line of JSON to stdout.
+    pub(crate) fn json_line(&self, document: &impl Serialize) -> Result<(), Failure> {
+        let text = serde_json::to_string(document).unwrap_or_else(|e| unreachable!("plain data serializes: {e}"));
+        write_raw(&text)
+    }
+
+    /// A remark for people on stderr; `-q` silences it.
+    pub(crate) fn notice(&self, text: &str) {
+        if !self.quiet {
+            complain(self.color, &format!("{text}\n"));
+        }
+    }
+
+    /// Text that belongs on stderr whatever `-q` says.
+    pub(crate) fn complain(&self, text: &str) {
+        complain(self.color, text);
+    }
+
+    /// Columns to fit the answer in; none when stdout is no terminal.
+    pub(crate) fn columns(&self) -> Option<usize> {
+        let (width, _) = terminal_size::terminal_size_of(std::io::stdout())?;
+        Some(usize::from(width.0).max(TERMINAL_COLUMNS_MIN))
+    }
+
+    /// True when colours go to `stream`.
+    pub(crate) fn paints(&self, stream: &impl anstream::stream::RawStream) -> bool {
+        choice(self.color, stream) != ColorChoice::Never
+    }
+
+    /// True when a person can be asked.
+    pub(crate) fn interactive(&self) -> bool {
+        std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+    }
+}
+
+/// `path` in the fleet's directory, without a useless `./` in front.
+fn within(fleet_dir: &Path, path: &str) -> PathBuf {
+    if fleet_dir == Path::new(".") { PathBuf::from(path) } else { fleet_dir.join(path) }
+}
+
+/// Writes to stderr; nothing can be done when that fails.
+pub(crate) fn complain(color: Color, text: &str) {
+    let stderr = std::io::stderr().lock();
+    let choice = choice(color, &stderr);
+    let mut stream = AutoStream::new(stderr, choice);
+    let _ = stream.write_all(text.as_bytes()).and_then(|()| stream.flush());
+}
+
+/// Writes to stdout without regard to colours.
+pub(crate) fn write_raw(text: &str) -> Result<(), Failure> {
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "{text}").and_then(|()| stdout.flush()).map_err(|e| Failure::of_stdout(&e))
+}
+
+fn choice(color: Color, stream: &impl anstream::stream::RawStream) -> ColorChoice {
+    match color {
+        Color::Always => ColorChoice::Always,
+        Color::Never => ColorChoice::Never,
+        Color::Auto => AutoStream::choice(stream),
+    }
+}

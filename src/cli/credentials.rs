@@ -1,0 +1,72 @@
+//! `credentials`: the first administrator's login and password. They are derived, not stored: whoever may read the
+//! installation key may see them, and that they were shown is recorded.
+
+use super::context::Context;
+use super::failure::{Exit, Failure, Trouble};
+use super::render::documents::CredentialsDocument;
+use super::render::style::{STRONG, paint};
+use super::{fleet, world};
+use crate::journal::Journal;
+use crate::model::event::{Level, NewEvent};
+use crate::model::name::InstanceName;
+use crate::model::secret::{ExposeSecret, SecretPurpose};
+use crate::model::settings::Settings;
+use crate::model::status::SCHEMA;
+
+/// The first password of an instance; later ones are the customer's own.
+const PASSWORD_GENERATION: u32 = 1;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The instance
+    name: String,
+}
+
+pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
+    let fleet = fleet::read(cx)?;
+    let name = fleet::one(&args.name, &fleet::known(cx, &fleet))?;
+    let key = world::key(&fleet.settings)?;
+    let known = fleet::journal(cx, &fleet.settings)?.known_of(&name).map_err(|e| fleet::of_journal(&e))?;
+    let known = known.ok_or_else(|| not_yet(&name))?;
+    let current = fleet.instances.get(&name).and_then(|instance| instance.wanted.clone());
+    let login = match (current, known.last_good) {
+        (Some(wanted), _) => wanted.admin_email.to_string(),
+        (None, Some(wanted)) => wanted.admin_email.to_string(),
+        (None, None) => return Err(not_yet(&name)),
+    };
+    let password = key.derive(SecretPurpose::AdminPassword, known.uid, PASSWORD_GENERATION);
+    record(cx, &fleet.settings, &name)?;
+    if !known.provisioned {
+        cx.notice(&format!("{name} is not set up yet: they will work once it is ready (`innkeeper wait {name}`)"));
+    }
+    let password = password.expose_secret();
+    match cx.json {
+        true => cx.document(&CredentialsDocument { schema: SCHEMA, instance: &name, login: &login, password })?,
+        false => {
+            let label = |text: &str| paint(STRONG, text);
+            cx.say(&format!("{} {login}\n{} {password}\n", label("login:   "), label("password:")))?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn not_yet(name: &InstanceName) -> Failure {
+    Failure::new(Trouble::NoCredentials, format!("{name} was never seen by a daemon, so there are no credentials yet"))
+        .hint("start `innkeeper run`, or bring it up once with `innkeeper apply`")
+}
+
+/// Nothing is shown that was not recorded before.
+fn record(cx: &Context, settings: &Settings, name: &InstanceName) -> Result<(), Failure> {
+    let by = world::user();
+    let event = NewEvent {
+        level: Level::Info,
+        instance: Some(name.clone()),
+        kind: "credentials",
+        reason: "CredentialsShown",
+        message: format!("the first administrator's credentials were shown to {by}"),
+        step: None,
+        cause: None,
+    };
+    let journal = Journal::open(&settings.fleet.state_dir, cx.now).map_err(|e| fleet::of_journal(&e))?;
+    journal.record(&event).map(drop).map_err(|e| fleet::of_journal(&e))
+}

@@ -1,0 +1,47 @@
+//! Docker: whether it answers, and whether the images that instances need are there.
+
+use super::Finding;
+use crate::adapters::docker::Docker;
+use crate::edges::{Ask, Engine};
+use crate::model::name::InstallationId;
+use crate::model::status::chain;
+use crate::spec::Fleet;
+use std::collections::BTreeSet;
+
+/// The engine and the images.
+pub(super) async fn check(fleet: &Fleet, installation: &InstallationId) -> Vec<Finding> {
+    let settings = &fleet.settings.docker;
+    let config_dir = fleet.settings.fleet.state_dir.join("secrets").join("odoo");
+    let ask = Ask { images: fleet.settings.odoo.images.values().cloned().collect(), ..Ask::default() };
+    let looked = match Docker::new(settings, installation.clone(), config_dir) {
+        Ok(docker) => docker.look(&ask).await,
+        Err(error) => Err(error),
+    };
+    let live = match looked {
+        Ok(live) => live,
+        Err(error) => {
+            let fix = format!(
+                "start the engine (`systemctl start docker`), or correct `docker.host` = {:?}; this user must be allowed to use it",
+                settings.host
+            );
+            return vec![Finding::fail("Docker", chain(&error), fix)];
+        }
+    };
+    let used: BTreeSet<&String> =
+        fleet.instances.values().filter_map(|instance| instance.wanted.as_ref()).map(|wanted| &wanted.image).collect();
+    let mut findings = vec![Finding::ok("Docker", format!("answers at {}", settings.host))];
+    findings.extend(fleet.settings.odoo.images.values().map(|image| match live.images.get(image) {
+        Some(found) => Finding::ok("image", format!("{image} is on this host (runs as user {})", found.user.uid)),
+        None if used.contains(image) => Finding::fail(
+            "image",
+            format!("{image} is not on this host, and instances need it"),
+            format!("docker pull {image}"),
+        ),
+        None => Finding::warn(
+            "image",
+            format!("{image} is not on this host; no instance needs it yet"),
+            format!("docker pull {image}"),
+        ),
+    }));
+    findings
+}

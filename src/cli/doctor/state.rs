@@ -1,0 +1,112 @@
+//! The state directory and the secrets: there, and for nobody else's eyes.
+
+use super::Finding;
+use crate::model::name::InstallationId;
+use crate::model::secret::{INSTALLATION_KEY_BYTES, InstallationKey};
+use crate::model::settings::Settings;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+/// Bits that let others than owner and group in.
+const OTHERS: u32 = 0o007;
+/// Bits that let anybody but the owner in.
+const ANYBODY: u32 = 0o077;
+/// Bits that let anybody but the owner write.
+const OTHERS_WRITE: u32 = 0o022;
+
+/// Where the installation key stands.
+fn key_file(settings: &Settings) -> PathBuf {
+    settings.fleet.state_dir.join("secrets").join("installation.key")
+}
+
+/// The installation's id, when this user may read the key.
+pub(super) fn installation(settings: &Settings) -> Option<InstallationId> {
+    let bytes = std::fs::read(key_file(settings)).ok()?;
+    let key: [u8; INSTALLATION_KEY_BYTES] = bytes.try_into().ok()?;
+    Some(InstallationKey::new(key).id())
+}
+
+/// State directory, key, and the password file of PostgreSQL.
+pub(super) fn check(settings: &Settings) -> Vec<Finding> {
+    let mut findings = vec![directory(&settings.fleet.state_dir)];
+    if settings.fleet.state_dir.exists() {
+        findings.push(key(settings));
+    }
+    findings.extend(settings.postgres.password_file.iter().map(|file| password(file)));
+    findings
+}
+
+fn mode(path: &Path) -> std::io::Result<u32> {
+    std::fs::metadata(path).map(|metadata| metadata.permissions().mode() & 0o7777)
+}
+
+fn directory(path: &Path) -> Finding {
+    match mode(path) {
+        Ok(mode) if mode & OTHERS_WRITE != 0 => Finding::fail(
+            "state_dir",
+            format!("{} has mode {mode:04o}: others may write to it", path.display()),
+            format!("chmod 0711 {}", path.display()),
+        ),
+        Ok(_) => Finding::ok("state_dir", path.display().to_string()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Finding::warn(
+            "state_dir",
+            format!("{} does not exist yet", path.display()),
+            "the first `innkeeper run` makes it",
+        ),
+        Err(error) => Finding::fail(
+            "state_dir",
+            format!("could not look at {}: {error}", path.display()),
+            "run doctor as the user that the daemon runs as, usually root",
+        ),
+    }
+}
+
+fn key(settings: &Settings) -> Finding {
+    let file = key_file(settings);
+    match mode(&file) {
+        Ok(mode) if mode & ANYBODY != 0 => Finding::fail(
+            "secrets",
+            format!("{} has mode {mode:04o}: whoever reads it knows every password", file.display()),
+            format!("chmod 0600 {}", file.display()),
+        ),
+        Ok(_) => {
+            Finding::ok("secrets", format!("{} is readable by its owner alone; keep a backup of it", file.display()))
+        }
+        Err(error)
+            if error.kind() == std::io::ErrorKind::NotFound
+                && !settings.fleet.state_dir.join("journal.db").exists() =>
+        {
+            Finding::warn(
+                "secrets",
+                "the installation key does not exist yet",
+                "the first `innkeeper run` makes it; keep a backup of it",
+            )
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Finding::fail(
+            "secrets",
+            format!("the installation key {} is gone, and every password is derived from it", file.display()),
+            "restore it from your backup; a new one would lock every instance out of its database",
+        ),
+        Err(error) => Finding::fail(
+            "secrets",
+            format!("could not look at {}: {error}", file.display()),
+            "run doctor as the user that the daemon runs as, usually root",
+        ),
+    }
+}
+
+fn password(file: &Path) -> Finding {
+    match mode(file) {
+        Ok(mode) if mode & OTHERS != 0 => Finding::fail(
+            "password",
+            format!("{} has mode {mode:04o}: everybody on this host may read it", file.display()),
+            format!("chmod 0600 {}", file.display()),
+        ),
+        Ok(_) => Finding::ok("password", format!("{} is not readable by others", file.display())),
+        Err(error) => Finding::fail(
+            "password",
+            format!("could not look at postgres.password_file {}: {error}", file.display()),
+            "write the password of the role in `postgres.url` into that file, mode 0600",
+        ),
+    }
+}

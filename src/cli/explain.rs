@@ -1,0 +1,175 @@
+//! `explain`: what a code or a reason means and what to do about it.
+
+use super::context::Context;
+use super::failure::{Exit, Failure, Trouble};
+use super::fleet::nearest;
+use super::render::style::{STRONG, paint};
+use super::render::text::wrap;
+use crate::model::changes::HoldReason;
+use crate::model::status::SCHEMA;
+use crate::spec;
+use serde::Serialize;
+
+/// Text is broken here even on a wide terminal.
+const TEXT_COLUMNS_MAX: usize = 100;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// A code such as IK0201, or a reason such as DataMissing; without one, all are listed
+    code: Option<String>,
+}
+
+/// One thing that can be explained.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Entry {
+    code: String,
+    title: String,
+    text: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Document {
+    schema: u32,
+    codes: Vec<Entry>,
+}
+
+pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
+    let entries = match &args.code {
+        None => all(),
+        Some(code) => vec![find(code)?],
+    };
+    if cx.json {
+        cx.document(&Document { schema: SCHEMA, codes: entries })?;
+    } else if args.code.is_some() {
+        cx.say(&entries.iter().map(|entry| long(entry, cx.columns())).collect::<String>())?;
+    } else {
+        cx.say(
+            &entries
+                .iter()
+                .map(|entry| format!("{}  {}\n", paint(STRONG, &format!("{:<16}", entry.code)), entry.title))
+                .collect::<String>(),
+        )?;
+    }
+    Ok(Exit::Done)
+}
+
+fn long(entry: &Entry, columns: Option<usize>) -> String {
+    let room = columns.unwrap_or(TEXT_COLUMNS_MAX).min(TEXT_COLUMNS_MAX);
+    let lines = wrap(&entry.text, Some(room)).join("\n");
+    format!("{}\n\n{lines}\n", paint(STRONG, &format!("{}: {}", entry.code, entry.title)))
+}
+
+fn find(code: &str) -> Result<Entry, Failure> {
+    let entries = all();
+    if let Some(entry) = entries.iter().find(|entry| entry.code.eq_ignore_ascii_case(code)) {
+        return Ok(entry.clone());
+    }
+    let failure = Failure::new(Trouble::NoSuchCode, format!("there is no code or reason {code:?}"));
+    Err(match nearest(code, entries.iter().map(|entry| entry.code.as_str())) {
+        Some(near) => failure.hint(format!("did you mean {near:?}? `innkeeper explain` lists all")),
+        None => failure.hint("`innkeeper explain` lists all"),
+    })
+}
+
+/// Every code that the program prints, and every reason for which something waits.
+pub(crate) fn all() -> Vec<Entry> {
+    let own = Trouble::ALL.iter().map(|trouble| entry(trouble.code(), trouble.title(), trouble.text()));
+    let files = spec::codes().iter().map(|code| entry(code.code, code.title, code.text));
+    let mut entries: Vec<Entry> = own.chain(files).collect();
+    entries.sort_by(|a, b| a.code.cmp(&b.code));
+    entries.extend(REASONS.iter().map(|(reason, title, text)| entry(reason.as_str(), title, text)));
+    entries
+}
+
+fn entry(code: &str, title: &str, text: &str) -> Entry {
+    Entry { code: code.to_owned(), title: title.to_owned(), text: text.to_owned() }
+}
+
+/// Why something waits, as `plan`, `info` and the conditions name it.
+const REASONS: &[(HoldReason, &str, &str)] = &[
+    (
+        HoldReason::Unseen,
+        "a system could not be looked at",
+        "Docker, PostgreSQL, nginx or the certificates did not answer. What was not seen is never taken for absent: nothing is made or removed until it answers. `innkeeper doctor` says what is wrong with it.",
+    ),
+    (
+        HoldReason::InvalidFile,
+        "the instance's file has problems",
+        "The last good version of the file stays in force. `innkeeper check` prints all problems with line and column.",
+    ),
+    (
+        HoldReason::Conflict,
+        "something of somebody else stands on a name that is needed",
+        "A container, volume, role, database or site with the needed name exists and does not carry this installation's mark. Innkeeper never touches it. Remove or rename it, or choose another name for the instance.",
+    ),
+    (
+        HoldReason::DataMissing,
+        "data of this instance are gone",
+        "The instance was set up before, but its database or its volume is not there any more. A new and empty one is never made silently in its place. Bring the data back; if the customer shall really begin anew, give it a new name.",
+    ),
+    (
+        HoldReason::ImageMissing,
+        "the image is not on this host",
+        "Pull or build the image that `odoo.images` in innkeeper.toml names: `docker pull odoo:19.0`.",
+    ),
+    (
+        HoldReason::PortsExhausted,
+        "no free port is left",
+        "Each instance takes two loopback ports out of `docker.ports` in innkeeper.toml. Widen the range.",
+    ),
+    (
+        HoldReason::DiskFull,
+        "the disk is nearly full",
+        "No new instance and no module is installed while the disk is nearly full. Free some space; it goes on by itself.",
+    ),
+    (
+        HoldReason::UpgradeNeeded,
+        "another Odoo release is asked for",
+        "A database of one Odoo release does not run on another. Upgrading is not done by changing the file; set `odoo` back to the release that the database has.",
+    ),
+    (
+        HoldReason::BackOff,
+        "a step failed and is tried again later",
+        "`innkeeper events NAME` shows what failed, `innkeeper info NAME` when it is tried again. `innkeeper retry NAME` tries at once.",
+    ),
+    (
+        HoldReason::Failed,
+        "a step failed for good",
+        "Trying the same again would fail the same way. Correct the file or the host; a changed file is tried at once, otherwise `innkeeper retry NAME`.",
+    ),
+    (
+        HoldReason::JobRunning,
+        "a job of this instance runs",
+        "Modules are being installed or the company is being set up. `innkeeper logs NAME --source job -f` shows it.",
+    ),
+    (
+        HoldReason::NotHealthy,
+        "it was started but does not answer yet",
+        "Odoo takes some seconds to answer. If it stays so: `innkeeper logs NAME`.",
+    ),
+    (
+        HoldReason::Guard,
+        "the guard against mass changes refused",
+        "More instances would be touched at once than `[guard]` in innkeeper.toml allows. Apply them in groups by naming them, or raise the limits.",
+    ),
+    (
+        HoldReason::Orphaned,
+        "the instance's file is gone",
+        "The instance runs on. Put the file back; only `state = \"absent\"` asks for removal.",
+    ),
+    (
+        HoldReason::RemovalHeld,
+        "removal is asked for, but not done by this version",
+        "`state = \"absent\"` is noted and nothing is removed. The instance stays as it is.",
+    ),
+    (
+        HoldReason::Suspended,
+        "the file says suspended = true",
+        "Innkeeper looks and reports, and changes nothing. Remove `suspended` from the file to go on.",
+    ),
+    (
+        HoldReason::TemplateBroken,
+        "the nginx templates cannot be used",
+        "nginx keeps serving what it has. The message names the template and the line; `nginx-templates/` is in the fleet's directory.",
+    ),
+];

@@ -1,0 +1,103 @@
+//! Reading the fleet for a command, and finding what a name on the command line means.
+
+use super::context::Context;
+use super::failure::{Failure, Trouble};
+use crate::journal::Journal;
+use crate::model::name::InstanceName;
+use crate::model::settings::Settings;
+use crate::model::wanted::Wanted;
+use crate::spec::{Fleet, INSTANCES_DIR, Reader, Remembered};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Names less alike than this are not suggested (Jaro-Winkler, 1 is equal).
+const LIKENESS_MIN: f64 = 0.8;
+
+/// Reads all files as they are now.
+pub(crate) fn read(cx: &Context) -> Result<Fleet, Failure> {
+    if !cx.settings_file.exists() {
+        let message = format!("there is no fleet here: {} does not exist", cx.settings_file.display());
+        return Err(Failure::new(Trouble::NoFleet, message)
+            .file(&cx.settings_file)
+            .hint("go to the fleet's directory, name it with --fleet DIR or $INNKEEPER_FLEET, or begin one with `innkeeper init DIR`"));
+    }
+    let mut reader = Reader::new(cx.fleet_dir.clone(), cx.settings_file.clone());
+    let fleet = reader.read_now().map_err(|e| Failure::of_problems(e.problems, "the fleet cannot be read"))?;
+    match remember(cx, &fleet.settings, &mut reader) {
+        true => reader.read_now().map_err(|e| Failure::of_problems(e.problems, "the fleet cannot be read")),
+        false => Ok(fleet),
+    }
+}
+
+/// Tells the reader what the journal knows: who has a domain already, and the last good version of a file that has
+/// problems now. Without a journal, or where it cannot be read, the files alone count. True when it knew something.
+pub(crate) fn remember(cx: &Context, settings: &Settings, reader: &mut Reader) -> bool {
+    let known = journal(cx, settings).ok().and_then(|journal| journal.known().ok()).unwrap_or_default();
+    let last_good: BTreeMap<InstanceName, Arc<Wanted>> =
+        known.into_iter().filter_map(|(name, known)| Some((name, Arc::new(known.last_good?)))).collect();
+    let knows = !last_good.is_empty();
+    reader.remember(Remembered { last_good });
+    knows
+}
+
+/// The file of an instance.
+pub(crate) fn file_of(cx: &Context, name: &InstanceName) -> PathBuf {
+    cx.within(INSTANCES_DIR).join(format!("{name}.toml"))
+}
+
+/// All names that mean something: those with a file, and those that the journal remembers where it can be read.
+pub(crate) fn known(cx: &Context, fleet: &Fleet) -> BTreeSet<InstanceName> {
+    let mut names: BTreeSet<InstanceName> = fleet.instances.keys().cloned().collect();
+    if let Ok(remembered) = journal(cx, &fleet.settings).and_then(|journal| journal.known().map_err(|e| of_journal(&e)))
+    {
+        names.extend(remembered.into_keys());
+    }
+    names
+}
+
+/// The journal, for reading.
+pub(crate) fn journal(cx: &Context, settings: &Settings) -> Result<Journal, Failure> {
+    Journal::open_read_only(&settings.fleet.state_dir, cx.now).map_err(|e| of_journal(&e))
+}
+
+/// A failure of the journal, with what to do when it is a matter of permissions.
+pub(crate) fn of_journal(error: &crate::journal::JournalError) -> Failure {
+    Failure::new(Trouble::Files, crate::model::status::chain(error))
+        .hint("the journal belongs to the user that the daemon runs as, usually root: try it as that user")
+}
+
+/// The instance that was named.
+pub(crate) fn one(given: &str, known: &BTreeSet<InstanceName>) -> Result<InstanceName, Failure> {
+    match known.iter().find(|name| name.as_str() == given) {
+        Some(name) => Ok(name.clone()),
+        None => Err(unknown(given, known)),
+    }
+}
+
+/// The instances that were named.
+pub(crate) fn many(given: &[String], known: &BTreeSet<InstanceName>) -> Result<Vec<InstanceName>, Failure> {
+    given.iter().map(|name| one(name, known)).collect()
+}
+
+fn unknown(given: &str, known: &BTreeSet<InstanceName>) -> Failure {
+    let failure =
+        Failure::new(Trouble::NoSuchInstance, format!("there is no instance {:?}", crate::model::name::shorten(given)));
+    match nearest(given, known.iter().map(InstanceName::as_str)) {
+        Some(near) => failure.hint(format!("did you mean {near:?}?")),
+        None if known.is_empty() => {
+            failure.hint("the fleet has no instances yet: `innkeeper new NAME …` writes the first")
+        }
+        None => failure.hint("`innkeeper status` lists all instances"),
+    }
+}
+
+/// The candidate that is most like `given`, when any is like it at all.
+pub(crate) fn nearest<'a>(given: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let given = given.to_lowercase();
+    candidates
+        .map(|candidate| (strsim::jaro_winkler(&given, &candidate.to_lowercase()), candidate))
+        .filter(|(likeness, _)| *likeness >= LIKENESS_MIN)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map(|(_, candidate)| candidate)
+}

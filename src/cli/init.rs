@@ -1,0 +1,79 @@
+//! `init`: a commented fleet to begin with.
+
+use super::context::Context;
+use super::failure::{Exit, Failure, Trouble};
+use super::files;
+use super::render::text::count;
+use crate::model::status::SCHEMA;
+use crate::spec;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Where to; without it, the fleet's directory
+    dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Serialize)]
+struct Document<'a> {
+    schema: u32,
+    directory: &'a Path,
+    files: Vec<&'a Path>,
+}
+
+pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
+    let dir = args.dir.as_deref().unwrap_or(&cx.fleet_dir);
+    let files = contents();
+    // All or nothing: a fleet of which half is somebody else's would only look like one.
+    let in_the_way: Vec<String> = files
+        .iter()
+        .map(|(file, _)| dir.join(file))
+        .filter(|file| file.symlink_metadata().is_ok())
+        .map(|file| file.display().to_string())
+        .collect();
+    if !in_the_way.is_empty() {
+        let message = format!(
+            "nothing was written: {} {} already",
+            in_the_way.join(", "),
+            if in_the_way.len() == 1 { "exists" } else { "exist" }
+        );
+        return Err(Failure::new(Trouble::Exists, message).hint("choose an empty directory: innkeeper init DIR"));
+    }
+    for (file, text) in &files {
+        let file = dir.join(file);
+        let folder = file.parent().unwrap_or(dir);
+        std::fs::create_dir_all(folder).map_err(|e| Failure::of_file(folder, "make", &e))?;
+        files::create(&file, text)?;
+    }
+    answer(cx, dir, &files)
+}
+
+/// Every file of a new fleet.
+fn contents() -> Vec<(PathBuf, String)> {
+    let files = spec::example_files();
+    //files.extend(templates().iter().map(|(name, text)| (Path::new("nginx-templates").join(name), (*text).to_owned())));
+    files
+}
+
+fn answer(cx: &Context, dir: &Path, files: &[(PathBuf, String)]) -> Result<Exit, Failure> {
+    if cx.json {
+        cx.document(&Document {
+            schema: SCHEMA,
+            directory: dir,
+            files: files.iter().map(|(file, _)| file.as_path()).collect(),
+        })?;
+        return Ok(Exit::Done);
+    }
+    cx.say(&files.iter().map(|(file, _)| format!("{}\n", dir.join(file).display())).collect::<String>())?;
+    let at = dir.display();
+    cx.notice(&format!(
+        "\n{} written. What comes next:\n  1. set `base_domain`, `[postgres]` and `[acme]` in {at}/innkeeper.toml\n  \
+         2. innkeeper --fleet {at} doctor     says what this host still lacks\n  \
+         3. innkeeper --fleet {at} new NAME --plan starter --company \"…\" --admin-email …\n  \
+         4. innkeeper --fleet {at} run\n\
+         instances.d/mycompany.toml is an example: delete it, or it becomes a real instance.",
+        count(files.len(), "file", "files")
+    ));
+    Ok(Exit::Done)
+}

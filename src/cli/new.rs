@@ -1,0 +1,110 @@
+//! `new`: a checked instance file for a new customer.
+
+use super::context::Context;
+use super::failure::{Exit, Failure, Trouble};
+use super::{candidate, files, fleet};
+use crate::model::name::InstanceName;
+use crate::model::problem::Problem;
+use crate::model::status::SCHEMA;
+use crate::spec::{self, Fleet, INSTANCES_DIR, NewInstance};
+use serde::Serialize;
+use std::path::Path;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The instance's name: the file's stem, and its subdomain
+    name: InstanceName,
+    /// The service plan
+    #[arg(long)]
+    plan: String,
+    /// The company's name inside Odoo
+    #[arg(long)]
+    company: String,
+    /// Odoo login of the first administrator
+    #[arg(long, value_name = "EMAIL")]
+    admin_email: String,
+    /// A custom domain; may be given again
+    #[arg(long = "domain", value_name = "DOMAIN")]
+    domains: Vec<String>,
+    /// A module besides the plan's; may be given again
+    #[arg(long = "module", value_name = "MODULE")]
+    modules: Vec<String>,
+    /// Print the file instead of writing it
+    #[arg(long)]
+    print: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Document<'a> {
+    schema: u32,
+    instance: &'a InstanceName,
+    /// Null with `--print`.
+    file: Option<&'a Path>,
+    text: &'a str,
+    url: String,
+}
+
+pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
+    let fleet = fleet::read(cx)?;
+    let file = fleet::file_of(cx, &args.name);
+    if file.symlink_metadata().is_ok() && !args.print {
+        return Err(files::exists(&file).hint("edit it, or choose another name"));
+    }
+    check_plan(&fleet, &args.plan)?;
+    let text = spec::render_instance(&wanted(args)).map_err(refused)?;
+    let problems = candidate::problems_of_text(cx, &fleet, &format!("{}.toml", args.name), text.as_bytes())?;
+    if !problems.is_empty() {
+        return Err(refused(problems));
+    }
+    if !args.print {
+        make_folder(cx)?;
+        files::create(&file, &text)?;
+    }
+    answer(cx, &fleet, args, &file, &text)
+}
+
+fn wanted(args: &Args) -> NewInstance<'_> {
+    NewInstance {
+        name: args.name.as_str(),
+        plan: &args.plan,
+        company: &args.company,
+        admin_email: &args.admin_email,
+        domains: args.domains.iter().map(String::as_str).collect(),
+        modules: args.modules.iter().map(String::as_str).collect(),
+    }
+}
+
+fn check_plan(fleet: &Fleet, given: &str) -> Result<(), Failure> {
+    if fleet.plans.keys().any(|plan| plan.as_str() == given) {
+        return Ok(());
+    }
+    let failure =
+        Failure::new(Trouble::NoSuchPlan, format!("there is no service plan {:?}", crate::model::name::shorten(given)));
+    Err(match fleet::nearest(given, fleet.plans.keys().map(|plan| plan.as_str())) {
+        Some(near) => failure.hint(format!("did you mean {near:?}?")),
+        None => failure.hint("`innkeeper plans` lists all"),
+    })
+}
+
+fn refused(problems: Vec<Problem>) -> Failure {
+    Failure::of_problems(problems, "nothing was written")
+}
+
+fn make_folder(cx: &Context) -> Result<(), Failure> {
+    let folder = cx.within(INSTANCES_DIR);
+    std::fs::create_dir_all(&folder).map_err(|e| Failure::of_file(&folder, "make", &e))
+}
+
+fn answer(cx: &Context, fleet: &Fleet, args: &Args, file: &Path, text: &str) -> Result<Exit, Failure> {
+    let url = format!("https://{}.{}", args.name, fleet.settings.fleet.base_domain);
+    if cx.json {
+        let file = (!args.print).then_some(file);
+        cx.document(&Document { schema: SCHEMA, instance: &args.name, file, text, url })?;
+    } else if args.print {
+        cx.say(text)?;
+    } else {
+        cx.say(&format!("{}\n", file.display()))?;
+        cx.notice(&format!("it will answer at {url}; watch it come: innkeeper wait {}", args.name));
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,89 @@
+//! `plan`: what would change and why. It changes nothing, needs no lock, and works beside a running daemon.
+
+use super::context::Context;
+use super::failure::{Exit, Failure, Trouble};
+use super::render::documents::PlanDocument;
+use super::world::{self, Look};
+use super::{files, fleet, render, saved};
+use crate::model::name::InstanceName;
+use crate::model::problem::Problem;
+use crate::spec::Fleet;
+use std::path::{Path, PathBuf};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Instances; without any, the whole fleet
+    names: Vec<String>,
+    /// End with 10 when changes are pending
+    #[arg(long)]
+    detailed_exitcode: bool,
+    /// Save the plan for `apply --plan FILE`
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
+    let fleet = fleet::read(cx)?;
+    let names = fleet::many(&args.names, &fleet::known(cx, &fleet))?;
+    if let Some(file) = args.out.as_deref().filter(|file| file.exists()) {
+        return Err(files::exists(file));
+    }
+    let look = world::look(cx, &names)?;
+    let problems = problems_of(&look.fleet, &names);
+    let failure = world::unseen(&look.facts.live).or_else(|| invalid(&problems)).map(Failure::answered);
+    match cx.json {
+        true => cx.document(&PlanDocument::new(&look.changes, &problems, failure.as_ref().map(Failure::member)))?,
+        false => cx.say(&for_people(cx, &look, &problems))?,
+    }
+    if let Some(file) = &args.out {
+        save(cx, file, &look, &names, failure.as_ref())?;
+    }
+    match failure {
+        Some(failure) => Err(failure),
+        None if args.detailed_exitcode && !look.changes.is_settled() => Ok(Exit::Pending),
+        None => Ok(Exit::Done),
+    }
+}
+
+/// The plan, and the problems of files after it.
+pub(crate) fn for_people(cx: &Context, look: &Look, problems: &[Problem]) -> String {
+    let mut text = render::plan_text(&look.changes, cx.columns());
+    if !problems.is_empty() {
+        text.push('\n');
+    }
+    text.extend(problems.iter().map(|problem| render::problems::render(problem, None)));
+    text
+}
+
+/// The problems of the named instances' files and of the files that concern all.
+pub(crate) fn problems_of(fleet: &Fleet, names: &[InstanceName]) -> Vec<Problem> {
+    let others = |problem: &Problem| {
+        fleet.instances.iter().any(|(name, instance)| instance.file == problem.file && !names.contains(name))
+    };
+    fleet.problems.iter().filter(|problem| names.is_empty() || !others(problem)).cloned().collect()
+}
+
+/// The failure of files that cannot be obeyed; the plan over all others stands.
+fn invalid(problems: &[Problem]) -> Option<Failure> {
+    let so = "the plan is over all other files, and over the last good version of these";
+    (!problems.is_empty()).then(|| Failure::of_problems(problems.to_vec(), so))
+}
+
+/// A plan that did not see everything is not saved: nobody could review what it does not show.
+fn save(
+    cx: &Context,
+    file: &Path,
+    look: &Look,
+    names: &[InstanceName],
+    failure: Option<&Failure>,
+) -> Result<(), Failure> {
+    if failure.is_some_and(|failure| failure.exit == Exit::Unreachable) {
+        cx.notice(&format!("the plan is not whole and was not saved to {}", file.display()));
+        return Ok(());
+    }
+    let saved = saved::save(&look.fleet, names, &look.changes);
+    let text = serde_json::to_string_pretty(&saved).map_err(|e| Failure::new(Trouble::Failed, e.to_string()))?;
+    files::create(file, &format!("{text}\n"))?;
+    cx.notice(&format!("saved; apply it with: innkeeper apply --plan {}", file.display()));
+    Ok(())
+}

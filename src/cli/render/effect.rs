@@ -1,0 +1,142 @@
+//! What kind of change a step is, for symbols and for totals: one fold over [`Action`].
+
+use crate::model::changes::Changes;
+use crate::model::step::{Action, Origin, Step};
+use serde::{Deserialize, Serialize};
+
+/// What a step does to the thing that it acts on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Effect {
+    /// Something new comes.
+    Create,
+    /// Something is changed in place.
+    Update,
+    /// A container is restarted.
+    Restart,
+    /// A container is removed and made anew.
+    Recreate,
+}
+
+impl Effect {
+    /// What `step` does.
+    pub(crate) fn of(step: &Step) -> Self {
+        match &step.action {
+            Action::CreateNetwork
+            | Action::CreateDatabase(_)
+            | Action::CreateVolume { .. }
+            | Action::CreateService { .. } => Self::Create,
+            Action::RecreateService { .. } => Self::Recreate,
+            Action::RestartService { .. } => Self::Restart,
+            Action::ObtainCertificate(order) if !order.renewal => Self::Create,
+            // These serve for making and for changing; only the fields tell which.
+            Action::SetRole(_) | Action::WriteConf { .. } | Action::PutSite(_) if is_all_new(step) => Self::Create,
+            Action::SetRole(_)
+            | Action::WriteConf { .. }
+            | Action::PutSite(_)
+            | Action::SetPrivileges(_)
+            | Action::MarkProvisioned(_)
+            | Action::RunJob(_)
+            | Action::RemoveJob { .. }
+            | Action::UpdateLimits { .. }
+            | Action::StartService { .. }
+            | Action::StopService { .. }
+            | Action::RenderSites
+            | Action::ObtainCertificate(_) => Self::Update,
+        }
+    }
+
+    /// The symbol in front of a step.
+    pub(crate) fn symbol(self) -> &'static str {
+        match self {
+            Self::Create => "+",
+            Self::Update => "~",
+            Self::Restart => "^",
+            Self::Recreate => "-/+",
+        }
+    }
+
+    /// What the symbol stands for.
+    pub(crate) fn legend(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Update => "change",
+            Self::Restart => "restart",
+            Self::Recreate => "remove and make anew",
+        }
+    }
+}
+
+fn is_all_new(step: &Step) -> bool {
+    step.origin == Origin::Intended && step.fields.iter().all(|field| field.from.is_none())
+}
+
+/// What a step does, in words for people; the resource follows.
+pub(crate) fn verb(action: &Action) -> &'static str {
+    match action {
+        Action::CreateNetwork
+        | Action::CreateDatabase(_)
+        | Action::CreateVolume { .. }
+        | Action::CreateService { .. } => "create",
+        Action::SetRole(_) => "set",
+        Action::SetPrivileges(_) => "set the privileges of",
+        Action::MarkProvisioned(_) => "mark as set up:",
+        Action::WriteConf { .. } => "write",
+        Action::RunJob(job) => match job.work {
+            crate::model::service::JobWork::Install { .. } => "install modules by",
+            crate::model::service::JobWork::SetUp { .. } => "set up company and administrator by",
+        },
+        Action::RemoveJob { .. } => "remove the ended",
+        Action::RecreateService { .. } => "make anew",
+        Action::UpdateLimits { .. } => "change the limits of",
+        Action::StartService { .. } => "start",
+        Action::StopService { .. } => "stop",
+        Action::RestartService { .. } => "restart",
+        Action::PutSite(_) => "publish",
+        Action::RenderSites => "render all",
+        Action::ObtainCertificate(order) if order.renewal => "renew",
+        Action::ObtainCertificate(_) => "obtain",
+    }
+}
+
+/// Totals of a plan: steps by what they do, instances that wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(crate) struct Summary {
+    /// Steps that make something new.
+    pub(crate) create: usize,
+    /// Steps that change something in place.
+    pub(crate) update: usize,
+    /// Containers restarted.
+    pub(crate) restart: usize,
+    /// Containers made anew.
+    pub(crate) recreate: usize,
+    /// Instances taken out of service for good.
+    pub(crate) retire: usize,
+    /// Instances whose data are deleted.
+    pub(crate) purge: usize,
+    /// Instances (and the host) for which something waits.
+    pub(crate) held: usize,
+}
+
+impl Summary {
+    /// Counts over all changes.
+    pub(crate) fn of(changes: &Changes) -> Self {
+        let mut summary = Self::default();
+        for changes in std::iter::once(&changes.host).chain(changes.instances.values()) {
+            summary.held += usize::from(!changes.holds.is_empty());
+            for step in &changes.steps {
+                match Effect::of(step) {
+                    Effect::Create => summary.create += 1,
+                    Effect::Update => summary.update += 1,
+                    Effect::Restart => summary.restart += 1,
+                    Effect::Recreate => summary.recreate += 1,
+                }
+            }
+        }
+        summary
+    }
+
+    /// Steps of all kinds.
+    pub(crate) fn steps(&self) -> usize {
+        self.create + self.update + self.restart + self.recreate + self.retire + self.purge
+    }
+}

@@ -1,0 +1,133 @@
+//! One instance in full.
+
+use super::style::{BAD, FAINT, GOOD, PLAIN, STRONG, WARN, of_state, paint};
+use super::text::{harmless, local, relative, wrap};
+use crate::model::event::Event;
+use crate::model::size::Bytes;
+use crate::model::status::{Condition, ConditionStatus, ConditionType, InstanceStatus};
+use crate::model::time::Timestamp;
+use jiff::tz::TimeZone;
+
+/// Where values begin.
+const LABEL_COLUMNS: usize = 14;
+
+/// The instance, its conditions, what waits, and its last events.
+pub(crate) fn render(
+    status: &InstanceStatus,
+    events: &[Event],
+    now: Timestamp,
+    zone: &TimeZone,
+    columns_max: Option<usize>,
+) -> String {
+    let mut out =
+        format!("{}  {}\n", paint(STRONG, status.name.as_str()), paint(of_state(status.state), status.state.as_str()));
+    for (label, value) in facts(status, now, zone) {
+        let room = columns_max.map(|max| max.saturating_sub(LABEL_COLUMNS + 2).max(20));
+        let value = wrap(&harmless(&value), room).join(&format!("\n{}", " ".repeat(LABEL_COLUMNS + 2)));
+        out.push_str(&format!("  {}{value}\n", paint(FAINT, &format!("{label:<LABEL_COLUMNS$}"))));
+    }
+    section(&mut out, "Conditions", status.conditions.iter().map(|item| condition(item, now)));
+    let holds = status
+        .holds
+        .iter()
+        .map(|hold| format!("  {}: {}\n", paint(WARN, hold.reason.as_str()), harmless(&hold.message)));
+    section(&mut out, "Waits", holds);
+    section(&mut out, "Last events", events.iter().map(|event| format!("  {}", super::event::render(event, zone))));
+    out
+}
+
+fn section(out: &mut String, title: &str, lines: impl Iterator<Item = String>) {
+    let text: String = lines.collect();
+    if !text.is_empty() {
+        out.push_str(&format!("\n{}\n{text}", paint(STRONG, title)));
+    }
+}
+
+fn facts(status: &InstanceStatus, now: Timestamp, zone: &TimeZone) -> Vec<(&'static str, String)> {
+    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+    let list = |names: &std::collections::BTreeSet<crate::model::name::ModuleName>| {
+        names.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(" ")
+    };
+    let missing: std::collections::BTreeSet<_> =
+        status.modules.wanted.difference(&status.modules.installed).cloned().collect();
+    let mut facts = vec![
+        ("wanted", status.wanted.as_str().to_owned()),
+        ("plan", or_dash(status.plan.as_ref().map(ToString::to_string))),
+        ("Odoo", or_dash(status.odoo.as_ref().map(ToString::to_string))),
+        ("address", if status.urls.is_empty() { "-".to_owned() } else { status.urls.join(" ") }),
+        ("modules", if status.modules.wanted.is_empty() { "-".to_owned() } else { list(&status.modules.wanted) }),
+    ];
+    if !missing.is_empty() {
+        facts.push(("not installed", list(&missing)));
+    }
+    facts.push((
+        "container",
+        format!("{}{}", status.container, status.port.map(|port| format!(" on 127.0.0.1:{port}")).unwrap_or_default()),
+    ));
+    facts.push(("database", status.database.clone()));
+    if let Some(certificate) = &status.certificate {
+        let names: Vec<&str> = certificate.names.iter().map(String::as_str).collect();
+        facts.push((
+            "certificate",
+            format!(
+                "{} by {}, ends {} ({})",
+                names.join(" "),
+                certificate.issuer,
+                local(certificate.not_after, zone),
+                relative(certificate.not_after, now)
+            ),
+        ));
+    }
+    if let Some(usage) = &status.usage {
+        facts.push((
+            "uses",
+            format!(
+                "{:.0} % cpu, {} of {} memory, {} database, {} files",
+                usage.cpu_percent,
+                Bytes(usage.memory_bytes),
+                Bytes(usage.memory_limit_bytes),
+                Bytes(usage.database_bytes),
+                Bytes(usage.filestore_bytes),
+            ),
+        ));
+    }
+    if let Some(backup) = &status.last_backup {
+        let verified = if backup.verified { "verified" } else { "not verified" };
+        facts.push((
+            "last backup",
+            format!("{} ({}, {}, {verified})", backup.id, relative(backup.at, now), Bytes(backup.bytes)),
+        ));
+    }
+    facts.extend(status.next_try.map(|at| ("next try", format!("{} ({})", local(at, zone), relative(at, now)))));
+    facts.extend(status.purge_after.map(|at| ("data kept to", local(at, zone))));
+    let pending = if status.generation == status.observed_generation { "" } else { ", being brought into the world" };
+    facts.push(("file version", format!("{}{pending}", status.generation)));
+    facts.extend(status.uid.map(|uid| ("uid", uid.to_string())));
+    facts
+}
+
+/// A condition, with the mark that says whether it is as it should be.
+fn condition(condition: &Condition, now: Timestamp) -> String {
+    let wanted = match condition.kind {
+        ConditionType::Drifted | ConditionType::Orphaned | ConditionType::Stalled | ConditionType::Suspended => {
+            ConditionStatus::False
+        }
+        _ => ConditionStatus::True,
+    };
+    let (mark, style) = match condition.status {
+        _ if condition.kind == ConditionType::Protected => (" ", PLAIN),
+        ConditionStatus::Unknown => ("?", WARN),
+        status if status == wanted => ("*", GOOD),
+        _ => ("!", BAD),
+    };
+    let message =
+        if condition.message.is_empty() { String::new() } else { format!(": {}", harmless(&condition.message)) };
+    format!(
+        "  {} {:<17} {:<8} {}{message} {}\n",
+        paint(style, mark),
+        format!("{:?}", condition.kind),
+        format!("{:?}", condition.status),
+        condition.reason,
+        paint(FAINT, &format!("({})", relative(condition.since, now))),
+    )
+}

@@ -1,0 +1,129 @@
+//! The fleet as a table, what wants a person first.
+
+use super::style::{BAD, FAINT, GOOD, PLAIN, STRONG, WARN, of_state, paint};
+use super::table::{Cell, Column, render as table, text};
+use super::text::{between, count, harmless};
+use crate::model::status::{ConditionStatus, ConditionType, FleetStatus, InstanceStatus, State};
+use crate::model::time::Timestamp;
+use anstyle::Style;
+
+/// A certificate that ends sooner than this should have been renewed.
+const CERTIFICATE_SOON_S: u64 = 7 * 86_400;
+
+const COLUMNS: [Column; 8] = [
+    text("", 0),
+    text("NAME", 0),
+    text("STATE", 0),
+    text("PLAN", 3),
+    text("ODOO", 5),
+    text("CERT", 4),
+    text("URL", 2),
+    text("NOTE", 1),
+];
+
+/// Table, alerts and totals.
+pub fn render(fleet: &FleetStatus, columns_max: Option<usize>) -> String {
+    let mut sorted: Vec<&InstanceStatus> = fleet.instances.iter().collect();
+    sorted.sort_by(|a, b| (severity(a.state), &a.name).cmp(&(severity(b.state), &b.name)));
+    let rows: Vec<Vec<Cell>> = sorted.iter().map(|status| row(status, fleet.at)).collect();
+    let mut out = if rows.is_empty() { String::new() } else { table(&COLUMNS, &rows, columns_max) };
+    for alert in &fleet.alerts {
+        let whose = alert.instance.as_ref().map_or("host", |name| name.as_str());
+        out.push_str(&format!("{} {whose}: {}\n", paint(BAD, "alert:"), harmless(&alert.message)));
+    }
+    out.push_str(&totals(fleet));
+    out
+}
+
+/// Sorts what wants a person first.
+pub(crate) fn severity(state: State) -> u8 {
+    match state {
+        State::Failed => 0,
+        State::Invalid => 1,
+        State::Degraded => 2,
+        State::Orphaned => 3,
+        State::Held => 4,
+        State::Provisioning => 5,
+        State::Updating => 6,
+        State::Ready => 7,
+        State::Stopped => 8,
+        State::Retired => 9,
+    }
+}
+
+/// One character that says the same as the colour.
+pub(crate) fn glyph(state: State) -> &'static str {
+    match state {
+        State::Ready => "*",
+        State::Provisioning | State::Updating => ">",
+        State::Degraded | State::Failed | State::Invalid => "!",
+        State::Held | State::Orphaned => "=",
+        State::Stopped | State::Retired => "-",
+    }
+}
+
+fn row(status: &InstanceStatus, now: Timestamp) -> Vec<Cell> {
+    let style = of_state(status.state);
+    let (certificate, certificate_style) = certificate(status, now);
+    vec![
+        Cell::new(glyph(status.state), style),
+        Cell::new(status.name.as_str(), STRONG),
+        Cell::new(status.state.as_str(), style),
+        status.plan.as_ref().map_or("-", |plan| plan.as_str()).into(),
+        status.odoo.as_ref().map_or("-", |odoo| odoo.as_str()).into(),
+        Cell::new(certificate, certificate_style),
+        status.url.as_deref().map_or_else(|| "-".to_owned(), harmless).into(),
+        harmless(&note(status)).into(),
+    ]
+}
+
+fn certificate(status: &InstanceStatus, now: Timestamp) -> (String, Style) {
+    match &status.certificate {
+        None => ("-".to_owned(), PLAIN),
+        Some(certificate) => {
+            let left = between(now, certificate.not_after);
+            let style = if left.0 < CERTIFICATE_SOON_S { BAD } else { PLAIN };
+            (format!("{}d", left.0 / 86_400), style)
+        }
+    }
+}
+
+/// The one thing worth saying about an instance: why it waits, else what is not as it should be.
+pub(crate) fn note(status: &InstanceStatus) -> String {
+    if let Some(hold) = status.holds.first() {
+        return format!("{}: {}", hold.reason.as_str(), hold.message);
+    }
+    if matches!(status.state, State::Ready | State::Stopped | State::Retired) {
+        return String::new();
+    }
+    let bad = |kind: ConditionType| {
+        !matches!(
+            kind,
+            ConditionType::Ready
+                | ConditionType::Drifted
+                | ConditionType::Orphaned
+                | ConditionType::Suspended
+                | ConditionType::Protected
+                | ConditionType::Stalled
+        )
+    };
+    let told =
+        status.conditions.iter().find(|c| bad(c.kind) && c.status != ConditionStatus::True && !c.message.is_empty());
+    told.map(|condition| condition.message.clone()).unwrap_or_default()
+}
+
+fn totals(fleet: &FleetStatus) -> String {
+    let mut states: Vec<State> = fleet.instances.iter().map(|status| status.state).collect();
+    states.sort_by_key(|state| severity(*state));
+    let counts = states.chunk_by(|a, b| a == b).map(|same| {
+        let text = format!("{} {}", same.len(), same[0].as_str());
+        paint(of_state(same[0]), &text)
+    });
+    let mut parts: Vec<String> = counts.collect();
+    parts.insert(0, count(fleet.instances.len(), "instance", "instances"));
+    let daemon = match fleet.daemon.running {
+        true => paint(GOOD, "daemon running"),
+        false => paint(WARN, "daemon not running"),
+    };
+    format!("{}{} {daemon}\n", parts.join(", "), paint(FAINT, ";"))
+}

@@ -1,0 +1,50 @@
+//! `run`: the daemon, in the foreground. It logs to stderr; stdout stays empty.
+
+use super::context::Context;
+use super::failure::{Exit, Failure};
+use super::{fleet, world};
+use clap::ValueEnum;
+use tracing_subscriber::EnvFilter;
+
+/// Sets what is logged, as `tracing` writes it: `innkeeper=debug`.
+const LOG_VARIABLE: &str = "INNKEEPER_LOG";
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// How lines are written
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
+    log_format: LogFormat,
+}
+
+/// How lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum LogFormat {
+    /// For people
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
+    // Files that cannot be used at all are told as every command tells them, before anything is logged.
+    let fleet = fleet::read(cx)?;
+    log_to_stderr(cx, args.log_format);
+    world::run_daemon(cx, &fleet.settings)?;
+    Ok(Exit::Done)
+}
+
+fn log_to_stderr(cx: &Context, format: LogFormat) {
+    let default = match (cx.quiet, cx.verbose) {
+        (true, _) => "warn",
+        (false, 0) => "info",
+        (false, 1) => "innkeeper=debug,info",
+        (false, _) => "innkeeper=trace,debug",
+    };
+    let filter = EnvFilter::try_from_env(LOG_VARIABLE).unwrap_or_else(|_| EnvFilter::new(default));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A subscriber that is set already (there is none in the program) stays.
+    let _ = match format {
+        LogFormat::Text => builder.with_ansi(cx.paints(&std::io::stderr())).try_init(),
+        LogFormat::Json => builder.json().try_init(),
+    };
+}

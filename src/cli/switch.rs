@@ -1,0 +1,80 @@
+//! `start` and `stop`: set `state` in the instance's file, show the difference, wake the daemon.
+
+use super::context::Context;
+use super::failure::{Exit, Failure, Trouble};
+use super::render::diff;
+use super::{files, fleet, world};
+use crate::model::name::InstanceName;
+use crate::model::status::SCHEMA;
+use crate::model::wanted::WantedState;
+use crate::spec::{self, EditError};
+use serde::Serialize;
+use std::path::Path;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The instance
+    name: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Document<'a> {
+    schema: u32,
+    instance: &'a InstanceName,
+    state: &'static str,
+    changed: bool,
+    file: &'a Path,
+    diff: String,
+}
+
+pub(crate) fn run(cx: &Context, args: &Args, state: WantedState) -> Result<Exit, Failure> {
+    let fleet = fleet::read(cx)?;
+    let name = fleet::one(&args.name, &fleet::known(cx, &fleet))?;
+    let file = fleet::file_of(cx, &name);
+    let former = std::fs::read_to_string(&file).map_err(|e| unreadable(&file, &e))?;
+    let already = fleet
+        .instances
+        .get(&name)
+        .is_some_and(|instance| instance.valid && instance.wanted.as_ref().is_some_and(|wanted| wanted.state == state));
+    let text = match already {
+        true => former.clone(),
+        false => spec::set_state(&former, state).map_err(|e| refused(&file, &e))?,
+    };
+    if text != former {
+        files::replace(&file, &text)?;
+        world::wake(cx, &fleet.settings, &name);
+    }
+    answer(cx, &name, state, &file, &former, &text)
+}
+
+fn answer(
+    cx: &Context,
+    name: &InstanceName,
+    state: WantedState,
+    file: &Path,
+    former: &str,
+    text: &str,
+) -> Result<Exit, Failure> {
+    let changed = former != text;
+    if cx.json {
+        let diff = if changed { diff::plain(file, former, text) } else { String::new() };
+        cx.document(&Document { schema: SCHEMA, instance: name, state: state.as_str(), changed, file, diff })?;
+    } else if changed {
+        cx.say(&diff::render(file, former, text))?;
+    } else {
+        cx.notice(&format!("{name} is wanted {} already; {} stays as it is", state.as_str(), file.display()));
+    }
+    Ok(Exit::Done)
+}
+
+fn unreadable(file: &Path, error: &std::io::Error) -> Failure {
+    let failure = Failure::of_file(file, "read", error);
+    match error.kind() {
+        std::io::ErrorKind::NotFound => failure.hint("the instance runs on without its file: put the file back first"),
+        _ => failure,
+    }
+}
+
+fn refused(file: &Path, error: &EditError) -> Failure {
+    Failure::new(Trouble::InvalidFiles, format!("could not change {}: {error}", file.display())).file(file)
+}

@@ -1,0 +1,253 @@
+//! `wait`: blocks until instances are as asked, for scripts that drop a file and go on when the customer is served.
+//!
+//! It looks at the status documents that the daemon writes, so it works before the daemon runs, and needs no socket. A
+//! document counts only when it was made from the file as it is now: right after an edit, "ready" of the former version
+//! is not an answer.
+
+use super::context::Context;
+use super::failure::{Exit, Failure, Trouble};
+use super::render::status::note;
+use super::{args, fleet, world};
+use crate::model::name::InstanceName;
+use crate::model::problem::Problem;
+use crate::model::settings::Settings;
+use crate::model::status::{ConditionStatus, ConditionType, InstanceStatus, SCHEMA, State};
+use crate::model::time::{Seconds, Timestamp};
+use crate::model::wanted::WantedState;
+use crate::spec::{Fleet, Reader};
+use clap::ValueEnum;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// How often it looks.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// A file that has problems in so many looks in a row is not just being written.
+const INVALID_LOOKS_MAX: u32 = 8;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The instances
+    #[arg(required = true)]
+    names: Vec<String>,
+    /// What to wait for
+    #[arg(long = "for", value_enum, value_name = "STATE", default_value = "ready")]
+    goal: Goal,
+    /// How long at most
+    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = args::duration)]
+    timeout: Seconds,
+}
+
+/// What can be waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Goal {
+    /// It serves, as its file asks
+    Ready,
+    /// It is stopped, as its file asks
+    Stopped,
+    /// It is out of service and its data are kept
+    Retired,
+}
+
+impl Goal {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Stopped => "stopped",
+            Self::Retired => "retired",
+        }
+    }
+
+    fn state(self) -> State {
+        match self {
+            Self::Ready => State::Ready,
+            Self::Stopped => State::Stopped,
+            Self::Retired => State::Retired,
+        }
+    }
+
+    /// What the file must ask for, or it can never come.
+    fn wanted(self) -> WantedState {
+        match self {
+            Self::Ready => WantedState::Running,
+            Self::Stopped => WantedState::Stopped,
+            Self::Retired => WantedState::Absent,
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Document<'a> {
+    schema: u32,
+    #[serde(rename = "for")]
+    goal: &'static str,
+    waited_s: Seconds,
+    instances: Vec<&'a InstanceStatus>,
+}
+
+pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
+    let fleet = fleet::read(cx)?;
+    let names = fleet::many(&args.names, &fleet::known(cx, &fleet))?;
+    let begun = (cx.now)();
+    let mut waiting = Waiting::new(cx, args.goal, &fleet.settings, names);
+    loop {
+        waiting.look()?;
+        if waiting.is_over() {
+            return answer(cx, args.goal, &waiting, begun);
+        }
+        if super::render::text::between(begun, (cx.now)()) >= args.timeout {
+            return Err(waiting.timed_out(args.timeout));
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+}
+
+fn answer(cx: &Context, goal: Goal, waiting: &Waiting<'_>, begun: Timestamp) -> Result<Exit, Failure> {
+    let instances: Vec<&InstanceStatus> = waiting.reached.values().collect();
+    if cx.json {
+        let waited_s = super::render::text::between(begun, (cx.now)());
+        cx.document(&Document { schema: SCHEMA, goal: goal.word(), waited_s, instances })?;
+        return Ok(Exit::Done);
+    }
+    for status in instances {
+        let url = status.url.as_ref().filter(|_| goal == Goal::Ready).map(|url| format!("  {url}")).unwrap_or_default();
+        cx.say(&format!("{} is {}{url}\n", status.name, goal.word()))?;
+    }
+    Ok(Exit::Done)
+}
+
+/// What is still waited for, and what was seen of it last.
+struct Waiting<'a> {
+    cx: &'a Context,
+    goal: Goal,
+    settings: &'a Settings,
+    reader: Reader,
+    left: Vec<InstanceName>,
+    reached: BTreeMap<InstanceName, InstanceStatus>,
+    seen: BTreeMap<InstanceName, String>,
+    invalid_looks: BTreeMap<InstanceName, u32>,
+}
+
+impl<'a> Waiting<'a> {
+    fn new(cx: &'a Context, goal: Goal, settings: &'a Settings, left: Vec<InstanceName>) -> Self {
+        Self {
+            cx,
+            goal,
+            settings,
+            reader: Reader::new(cx.fleet_dir.clone(), cx.settings_file.clone()),
+            left,
+            reached: BTreeMap::new(),
+            seen: BTreeMap::new(),
+            invalid_looks: BTreeMap::new(),
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.left.is_empty()
+    }
+
+    fn look(&mut self) -> Result<(), Failure> {
+        // Plans or settings that cannot be read for a moment are no reason to end.
+        let Ok(fleet) = self.reader.read_now() else { return Ok(()) };
+        for name in self.left.clone() {
+            self.check_file(&fleet, &name)?;
+            let document = world::document(self.settings, &name)?;
+            let current = document.as_ref().is_some_and(|status| self.is_current(&fleet, status));
+            self.tell(&name, document.as_ref(), current);
+            let Some(status) = document.filter(|_| current) else { continue };
+            if status.state == self.goal.state() {
+                self.left.retain(|left| *left != name);
+                self.reached.insert(name, status);
+            } else {
+                self.check_hopeless(&status)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the document was made from the file as it is now. Where the journal cannot be read, the document's own
+    /// word is taken.
+    fn is_current(&self, fleet: &Fleet, status: &InstanceStatus) -> bool {
+        if status.generation != status.observed_generation && self.goal != Goal::Retired {
+            return false;
+        }
+        let known = fleet::journal(self.cx, self.settings).ok().and_then(|journal| journal.known_of(&status.name).ok());
+        let (Some(known), Some(instance)) = (known, fleet.instances.get(&status.name)) else { return true };
+        known.is_some_and(|known| known.generation == status.generation && known.file_digest == instance.digest)
+    }
+
+    /// Ends the waiting when the file asks for something else, or has problems and keeps having them.
+    fn check_file(&mut self, fleet: &Fleet, name: &InstanceName) -> Result<(), Failure> {
+        let Some(instance) = fleet.instances.get(name) else { return Ok(()) };
+        if !instance.valid {
+            let looks = self.invalid_looks.entry(name.clone()).or_default();
+            *looks += 1;
+            return if *looks >= INVALID_LOOKS_MAX { Err(invalid(&instance.problems)) } else { Ok(()) };
+        }
+        self.invalid_looks.remove(name);
+        match &instance.wanted {
+            Some(wanted) if wanted.state != self.goal.wanted() => {
+                let message = format!(
+                    "{name} will not become {}: its file asks for state = {:?}",
+                    self.goal.word(),
+                    wanted.state.as_str()
+                );
+                Err(Failure::new(Trouble::WillNotCome, message).file(&instance.file))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Ends the waiting when nothing moves until a person acts.
+    fn check_hopeless(&self, status: &InstanceStatus) -> Result<(), Failure> {
+        let stalled = status
+            .conditions
+            .iter()
+            .find(|condition| condition.kind == ConditionType::Stalled && condition.status == ConditionStatus::True);
+        let Some(stalled) = stalled else { return Ok(()) };
+        let why = match note(status) {
+            text if text.is_empty() => stalled.message.clone(),
+            text => text,
+        };
+        let message =
+            format!("{} is {} and nothing moves until somebody acts: {why}", status.name, status.state.as_str());
+        Err(Failure::new(Trouble::WillNotCome, message).hint(format!("innkeeper info {}", status.name)))
+    }
+
+    /// Says what was seen, when it is something new.
+    fn tell(&mut self, name: &InstanceName, status: Option<&InstanceStatus>, current: bool) {
+        let seen = match status {
+            None => "not seen by the daemon yet".to_owned(),
+            Some(status) if !current => format!(
+                "{}, the daemon has not brought the file's newest version into the world yet",
+                status.state.as_str()
+            ),
+            Some(status) => match note(status) {
+                text if text.is_empty() => status.state.as_str().to_owned(),
+                text => format!("{}, {text}", status.state.as_str()),
+            },
+        };
+        if self.seen.get(name) != Some(&seen) {
+            self.cx.notice(&format!("{name}: {}", super::render::text::harmless(&seen)));
+            self.seen.insert(name.clone(), seen);
+        }
+    }
+
+    fn timed_out(&self, timeout: Seconds) -> Failure {
+        let parts: Vec<String> = self
+            .left
+            .iter()
+            .map(|name| format!("{name} ({})", self.seen.get(name).map_or("nothing seen", String::as_str)))
+            .collect();
+        let message = format!("after {timeout} not yet {}: {}", self.goal.word(), parts.join("; "));
+        let failure = Failure::new(Trouble::TimedOut, message);
+        match world::daemon_runs(self.settings) {
+            true => failure.hint("the work goes on; wait again, or see `innkeeper info NAME`"),
+            false => failure.hint("no daemon runs here: start `innkeeper run`, or do it once with `innkeeper apply`"),
+        }
+    }
+}
+
+fn invalid(problems: &[Problem]) -> Failure {
+    Failure::of_problems(problems.to_vec(), "it cannot become what is waited for")
+}

@@ -1,0 +1,116 @@
+//! stdout holds the answer only, one document with `--json`, on failure too; colours where they are wanted.
+
+use super::fleet::Fleet;
+use super::words::COMMANDS;
+use std::io::Read;
+use std::process::Stdio;
+
+/// A use of each command that needs none of the systems.
+fn uses() -> Vec<(&'static str, Vec<&'static str>)> {
+    vec![
+        ("init", vec!["init", "fresh"]),
+        ("new", vec!["new", "luna", "--plan", "starter", "--company", "Luna", "--admin-email", "a@luna.example"]),
+        ("check", vec!["check"]),
+        ("plans", vec!["plans"]),
+        ("plan", vec!["plan"]),
+        ("apply", vec!["apply"]),
+        ("status", vec!["status"]),
+        ("info", vec!["info", "acme"]),
+        ("wait", vec!["wait", "acme", "--timeout", "1s"]),
+        ("logs", vec!["logs", "acme"]),
+        ("start", vec!["start", "acme"]),
+        ("stop", vec!["stop", "acme"]),
+        ("restart", vec!["restart", "acme"]),
+        ("retry", vec!["retry", "acme"]),
+        ("credentials", vec!["credentials", "acme"]),
+        ("doctor", vec!["doctor"]),
+        ("schema", vec!["schema", "instance"]),
+        ("explain", vec!["explain", "IK0001"]),
+    ]
+}
+
+#[test]
+fn with_json_every_command_answers_with_one_document_also_when_it_fails() {
+    let fleet = Fleet::with_acme();
+    for (command, words) in uses() {
+        let ran = fleet.run(&[words.as_slice(), &["--json"]].concat());
+        let document = ran.json();
+        assert!(document.is_object(), "{command}: {document}");
+        if ![0, 3, 10].contains(&ran.code) && document.get("problems").is_none() {
+            let error = &document["error"];
+            for member in ["code", "message", "hint", "file", "line", "column"] {
+                assert!(error.get(member).is_some(), "{command} has no error.{member}: {document}");
+            }
+            assert!(error["code"].as_str().unwrap().starts_with("IK"), "{command}");
+            assert!(!ran.stderr.is_empty(), "{command} fails without a word for people");
+        }
+    }
+    let covered: Vec<&str> = uses().into_iter().map(|(command, _)| command).collect();
+    // `events` answers with lines, `run` with none.
+    assert!(COMMANDS.iter().all(|command| covered.contains(command) || ["events", "run"].contains(command)));
+}
+
+#[test]
+fn with_json_a_command_line_that_is_not_understood_is_a_document_too() {
+    for words in [
+        &["--json"][..],
+        &["--json", "frobnicate"],
+        &["new", "--json"],
+        &["new", "../x", "--json"],
+        &["status", "--color", "pink", "--json"],
+        &["--json", "wait", "acme", "--timeout", "soon"],
+    ] {
+        let ran = Fleet::nowhere().run(words).ended(2);
+        assert_eq!(ran.json()["error"]["code"], "IK0001", "{words:?}");
+    }
+    assert_eq!(Fleet::nowhere().run(&["--version", "--json"]).ended(0).json()["version"], env!("CARGO_PKG_VERSION"));
+    assert!(Fleet::nowhere().run(&["--help", "--json"]).ended(0).json()["help"].is_string());
+}
+
+#[test]
+fn without_json_a_failure_leaves_stdout_empty() {
+    let fleet = Fleet::new();
+    for words in [&["info", "x"][..], &["init"], &["wait", "x"], &["explain", "IK9999"], &["frobnicate"]] {
+        let ran = fleet.run(words);
+        assert_ne!(ran.code, 0, "{words:?}");
+        assert_eq!(ran.stdout, "", "{words:?}");
+        assert!(!ran.stderr.is_empty(), "{words:?}");
+    }
+}
+
+#[test]
+fn colours_come_only_where_they_are_asked_for() {
+    let fleet = Fleet::with_acme();
+    let is_coloured = |words: &[&str], variables: &[(&str, &str)]| {
+        let output = fleet.command(words).envs(variables.iter().copied()).output().unwrap();
+        String::from_utf8(output.stdout).unwrap().contains('\u{1b}')
+    };
+    assert!(!is_coloured(&["plans"], &[]));
+    assert!(is_coloured(&["plans", "--color", "always"], &[]));
+    assert!(is_coloured(&["plans", "--color=always"], &[("NO_COLOR", "1"), ("TERM", "dumb")]));
+    assert!(is_coloured(&["plans"], &[("CLICOLOR_FORCE", "1")]));
+    assert!(!is_coloured(&["plans"], &[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]));
+    assert!(!is_coloured(&["plans", "--color", "never"], &[("CLICOLOR_FORCE", "1")]));
+    assert!(is_coloured(&["--help", "--color", "always"], &[]));
+    assert!(!is_coloured(&["--help", "--color=never"], &[("CLICOLOR_FORCE", "1")]));
+    assert!(!is_coloured(&["plans", "--json", "--color", "always"], &[]));
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_the_program_without_a_word() {
+    let fleet = Fleet::with_acme();
+    let mut child = fleet.command(&["explain"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!(said, "");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn an_answer_that_cannot_be_written_is_a_failure() {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = Fleet::with_acme().command(&["plans"]).stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("stdout"));
+}

@@ -1,0 +1,167 @@
+//! Help, exit codes, suggestions, explanations.
+
+use super::fleet::Fleet;
+use std::collections::BTreeSet;
+
+/// Every command of this version.
+pub(super) const COMMANDS: [&str; 20] = [
+    "init",
+    "new",
+    "check",
+    "plans",
+    "plan",
+    "apply",
+    "run",
+    "status",
+    "info",
+    "wait",
+    "events",
+    "logs",
+    "start",
+    "stop",
+    "restart",
+    "retry",
+    "credentials",
+    "doctor",
+    "schema",
+    "explain",
+];
+
+#[test]
+fn help_lists_all_commands_and_all_exit_codes() {
+    let help = Fleet::nowhere().run(&["--help"]).ended(0);
+    let commands: BTreeSet<&str> = help
+        .stdout
+        .lines()
+        .skip_while(|line| *line != "Commands:")
+        .skip(1)
+        .take_while(|line| !line.is_empty())
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    assert_eq!(commands, BTreeSet::from(COMMANDS));
+    for code in 0..=10 {
+        assert!(help.stdout.contains(&format!("  {code:>2}  ")), "{code} is not in the help");
+    }
+    assert!(help.stdout.lines().all(|line| line.chars().count() <= 120), "a line is too long");
+}
+
+#[test]
+fn every_command_has_help_that_says_what_it_does() {
+    let fleet = Fleet::nowhere();
+    for command in COMMANDS {
+        let help = fleet.run(&[command, "--help"]).ended(0);
+        assert!(help.stdout.contains("Usage: innkeeper"), "{command}: {}", help.stdout);
+        assert!(help.stderr.is_empty(), "{command}");
+    }
+}
+
+#[test]
+fn no_arguments_print_help_and_end_with_2() {
+    let ran = Fleet::nowhere().run(&[]).ended(2);
+    assert!(ran.stdout.is_empty());
+    assert!(ran.stderr.contains("Commands:"));
+}
+
+#[test]
+fn an_unknown_command_suggests_the_one_that_was_meant() {
+    let ran = Fleet::nowhere().run(&["statsu"]).ended(2);
+    assert!(ran.stderr.contains("'status'"), "{}", ran.stderr);
+    let ran = Fleet::nowhere().run(&["--json", "statsu"]).ended(2);
+    assert!(ran.json()["error"]["hint"].as_str().unwrap().contains("'status'"), "{}", ran.stdout);
+}
+
+#[test]
+fn commands_of_later_versions_are_not_there_yet() {
+    for command in ["top", "backup", "backups", "restore", "retire", "completions", "man", "help"] {
+        Fleet::nowhere().run(&[command]).ended(2);
+    }
+}
+
+#[test]
+fn a_directory_without_a_fleet_says_how_to_get_one() {
+    let ran = Fleet::nowhere().run(&["status"]).ended(6);
+    assert!(ran.stderr.contains("innkeeper init"), "{}", ran.stderr);
+    assert!(ran.stdout.is_empty());
+}
+
+#[test]
+fn the_fleet_is_the_flag_then_the_variable_then_the_present_directory() {
+    let fleet = Fleet::with_acme();
+    let elsewhere = Fleet::nowhere();
+    let root = fleet.root().to_str().unwrap();
+    elsewhere.run(&["check", "--fleet", root]).ended(0);
+    elsewhere.run(&["--fleet", root, "check"]).ended(0);
+    let by_variable = elsewhere.command(&["check"]).env("INNKEEPER_FLEET", root).output().unwrap();
+    assert_eq!(by_variable.status.code(), Some(0));
+    let by_flag = elsewhere.command(&["check", "--fleet", "."]).env("INNKEEPER_FLEET", root).output().unwrap();
+    assert_eq!(by_flag.status.code(), Some(6));
+    fleet.run(&["check"]).ended(0);
+}
+
+#[test]
+fn the_settings_may_stand_elsewhere() {
+    let fleet = Fleet::with_acme();
+    let moved = fleet.path("elsewhere.toml");
+    std::fs::rename(fleet.path("innkeeper.toml"), &moved).unwrap();
+    fleet.run(&["check"]).ended(6);
+    fleet.run(&["check", "--config", moved.to_str().unwrap()]).ended(0);
+}
+
+#[test]
+fn a_name_that_is_not_there_ends_with_4_and_suggests_the_one_that_was_meant() {
+    let fleet = Fleet::with_acme();
+    for words in [
+        &["info", "acm"][..],
+        &["start", "acm"],
+        &["stop", "acm"],
+        &["wait", "acm"],
+        &["restart", "acm"],
+        &["retry", "acm"],
+        &["events", "acm"],
+        &["logs", "acm"],
+        &["credentials", "acm"],
+        &["plan", "acm"],
+        &["apply", "acm", "--yes"],
+    ] {
+        let ran = fleet.run(words).ended(4);
+        assert!(ran.stderr.contains("did you mean \"acme\"?"), "{words:?}: {}", ran.stderr);
+        assert!(ran.stdout.is_empty(), "{words:?}");
+    }
+}
+
+#[test]
+fn every_code_that_is_listed_is_explained_and_every_printed_code_is_listed() {
+    let fleet = Fleet::with_acme();
+    let listed = fleet.run(&["explain", "--json"]).ended(0).json();
+    let codes: BTreeSet<String> =
+        listed["codes"].as_array().unwrap().iter().map(|entry| entry["code"].as_str().unwrap().to_owned()).collect();
+    assert!(codes.len() > 60, "{}", codes.len());
+    for code in &codes {
+        let ran = fleet.run(&["explain", code]).ended(0);
+        assert!(ran.stdout.lines().count() >= 3, "{code}: {}", ran.stdout);
+    }
+    std::fs::write(fleet.instance("broken"), "plan = ").unwrap();
+    let failing: [&[&str]; 8] = [
+        &["info", "x"],
+        &["new", "b", "--plan", "x", "--company", "C", "--admin-email", "a@b.example"],
+        &["new", "acme", "--plan", "starter", "--company", "C", "--admin-email", "a@b.example"],
+        &["init"],
+        &["explain", "IK9999"],
+        &["frobnicate"],
+        &["apply", "--plan", "no-such-file"],
+        &["stop", "broken"],
+    ];
+    for words in failing {
+        let ran = fleet.run(&[words, &["--json"]].concat());
+        let code = ran.json()["error"]["code"].as_str().unwrap().to_owned();
+        assert!(codes.contains(&code), "{words:?} printed {code}");
+    }
+}
+
+#[test]
+fn reasons_are_explained_too() {
+    let ran = Fleet::nowhere().run(&["explain", "datamissing"]).ended(0);
+    assert!(ran.stdout.contains("DataMissing"));
+    let ran = Fleet::nowhere().run(&["explain", "DataMising"]).ended(4);
+    assert!(ran.stderr.contains("\"DataMissing\""), "{}", ran.stderr);
+}
