@@ -4,3 +4,4 @@ pub mod acme;
 pub mod docker;
 pub mod nginx;
 pub mod postgres;
+pub mod rehearsal;

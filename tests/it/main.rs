@@ -5,6 +5,7 @@
 mod bad_instances;
 mod cli;
 mod contract;
+mod converge;
 mod daemon;
 mod decide;
 mod floors;
@@ -14,5 +15,6 @@ mod lab;
 mod nginx_rendering;
 mod queue;
 mod read_fleet;
+mod rehearsed;
 mod tidy;
 mod world;

@@ -1,0 +1,198 @@
+//! The rehearsed PostgreSQL. Promises as `adapters::postgres` keeps them: a new database has no comment for a moment and
+//! is adopted while it is empty, and what was set up in a broken one is never dropped.
+
+use super::world::{NO_COMMENT, Role};
+use super::{Rehearsal, World, claim_part, conflict, failed, refused};
+use crate::edges::{Ask, Database, Edge, EdgeError};
+use crate::model::live::{DatabaseLive, DatabaseObjectLive, OdooLive, RoleLive, Seen};
+use crate::model::secret::SecretString;
+use crate::model::service::{Component, Owner, Tag};
+use crate::model::step::{DatabaseSpec, RoleSpec};
+use async_trait::async_trait;
+use std::collections::{BTreeMap, BTreeSet};
+
+const EDGE: Edge = Edge::Database;
+/// The word for everybody.
+const PUBLIC: &str = "PUBLIC";
+/// The server that is rehearsed.
+const MAJOR_VERSION: u32 = 15;
+/// `max_connections`
+const CONNECTIONS_MAX: u32 = 300;
+
+#[async_trait]
+impl Database for Rehearsal {
+    async fn look(&self, ask: &Ask) -> Result<DatabaseLive, EdgeError> {
+        Rehearsal::look(self, EDGE, "look", |world, _| Ok(world.database_live(ask))).await
+    }
+
+    async fn set_role(&self, spec: &RoleSpec, password: &SecretString, mark: &str) -> Result<(), EdgeError> {
+        let moments: [super::Moment<'_>; 2] =
+            [&|world, _| world.set_password(spec, password, mark), &|world, _| world.narrow_role(spec)];
+        self.effect(EDGE, "set_role", &spec.role, &moments).await
+    }
+
+    async fn create_database(&self, spec: &DatabaseSpec) -> Result<(), EdgeError> {
+        let moments: [super::Moment<'_>; 2] =
+            [&|world, _| world.make_database(spec), &|world, _| world.settle(spec, spec.provisioned)];
+        self.effect(EDGE, "create_database", &spec.database, &moments).await
+    }
+
+    async fn set_privileges(&self, spec: &DatabaseSpec) -> Result<(), EdgeError> {
+        let settle = |world: &mut World, _| world.settle(spec, spec.provisioned);
+        self.effect(EDGE, "set_privileges", &spec.database, &[&settle]).await
+    }
+
+    async fn mark_provisioned(&self, spec: &DatabaseSpec) -> Result<(), EdgeError> {
+        self.effect(EDGE, "mark_provisioned", &spec.database, &[&|world, _| world.settle(spec, true)]).await
+    }
+}
+
+impl World {
+    fn database_live(&self, ask: &Ask) -> DatabaseLive {
+        let asked: BTreeSet<&str> = ask.instances.values().map(|resources| resources.database.as_str()).collect();
+        let shown = |name: &str, owner: &Owner| owner.tag().is_some() || asked.contains(name);
+        let roles = self.roles.iter().filter(|(name, role)| shown(name, &role.owner));
+        let databases: BTreeMap<String, DatabaseObjectLive> = self
+            .databases
+            .iter()
+            .map(|(name, database)| {
+                let live = DatabaseObjectLive {
+                    owner: self.adopted(name).unwrap_or_else(|| database.owner.clone()),
+                    owner_role: database.owner_role.clone(),
+                    valid: database.valid,
+                    provisioned: database.provisioned,
+                    others_may_connect: database.others_may_connect.clone(),
+                    size_bytes: 8 << 20,
+                };
+                (name.clone(), live)
+            })
+            .filter(|(name, live)| shown(name, &live.owner))
+            .collect();
+        let inside = databases
+            .iter()
+            .filter(|(name, live)| asked.contains(name.as_str()) && live.valid && live.owner.tag().is_some())
+            .filter_map(|(name, _)| Some((name.clone(), Seen::Known(self.databases.get(name)?.odoo.clone()))));
+        DatabaseLive {
+            major_version: MAJOR_VERSION,
+            connections_max: CONNECTIONS_MAX,
+            roles: roles.map(|(name, role)| (name.clone(), role.live())).collect(),
+            inside: inside.collect(),
+            databases,
+        }
+    }
+
+    /// The mark under which an empty database without a comment is taken for ours: that of the role which owns it.
+    fn adopted(&self, name: &str) -> Option<Owner> {
+        let database = self.databases.get(name)?;
+        let bare = matches!(&database.owner, Owner::Foreign(whose) if whose == NO_COMMENT);
+        let tag = self.roles.get(name)?.owner.tag()?;
+        let left_over = bare && database.owner_role == name && database.odoo == OdooLive::default();
+        left_over.then(|| Owner::Ours(Tag { component: Component::Database, ..tag.clone() }))
+    }
+
+    fn set_password(&mut self, spec: &RoleSpec, password: &SecretString, mark: &str) -> Result<(), EdgeError> {
+        let tag =
+            Tag { instance: spec.instance.clone(), uid: spec.uid, component: Component::Role, digest: String::new() };
+        let Some(role) = self.roles.get_mut(&spec.role) else {
+            let role = Role {
+                owner: Owner::Ours(tag),
+                password: password.clone(),
+                mark: Some(mark.to_owned()),
+                login: true,
+                excess: BTreeSet::new(),
+                connection_limit: spec.connection_limit,
+            };
+            self.roles.insert(spec.role.clone(), role);
+            return Ok(());
+        };
+        super::claim(&role.owner, &tag, EDGE, &format!("role {}", spec.role))?;
+        if spec.set_password || role.mark.as_deref() != Some(mark) {
+            (role.password, role.mark) = (password.clone(), Some(mark.to_owned()));
+        }
+        Ok(())
+    }
+
+    fn narrow_role(&mut self, spec: &RoleSpec) -> Result<(), EdgeError> {
+        let role = self.own_role(&spec.role, (&spec.instance, spec.uid))?;
+        (role.login, role.connection_limit) = (true, spec.connection_limit);
+        role.excess.clear();
+        Ok(())
+    }
+
+    fn own_role(
+        &mut self,
+        name: &str,
+        (instance, uid): (&crate::model::name::InstanceName, crate::model::name::Uid),
+    ) -> Result<&mut Role, EdgeError> {
+        let missing = || failed(EDGE, format!("the role {name} does not exist yet"));
+        let role = self.roles.get_mut(name).ok_or_else(missing)?;
+        claim_part(&role.owner, (instance, uid, Component::Role), EDGE, &format!("role {name}"))?;
+        Ok(role)
+    }
+
+    fn make_database(&mut self, spec: &DatabaseSpec) -> Result<(), EdgeError> {
+        self.own_role(&spec.database, (&spec.instance, spec.uid))?;
+        if let Some(found) = self.databases.get(&spec.database) {
+            if found.valid {
+                return Ok(());
+            }
+            let provisioned = spec.provisioned || found.provisioned;
+            self.claim_database(spec)?;
+            if provisioned {
+                return Err(refused(EDGE, format!("the database {} is broken and was set up before", spec.database)));
+            }
+        }
+        let database = super::world::Database {
+            owner: Owner::Foreign(NO_COMMENT.to_owned()),
+            owner_role: spec.database.clone(),
+            valid: true,
+            provisioned: false,
+            others_may_connect: BTreeSet::from([PUBLIC.to_owned()]),
+            odoo: OdooLive::default(),
+            serial: self.next_serial(),
+            content: 0,
+        };
+        self.databases.insert(spec.database.clone(), database);
+        Ok(())
+    }
+
+    fn claim_database(&self, spec: &DatabaseSpec) -> Result<(), EdgeError> {
+        let thing = format!("database {}", spec.database);
+        let owner = self.adopted(&spec.database);
+        match owner.as_ref().or_else(|| self.databases.get(&spec.database).map(|database| &database.owner)) {
+            Some(owner) => claim_part(owner, (&spec.instance, spec.uid, Component::Database), EDGE, &thing),
+            None => Err(failed(EDGE, format!("{thing} does not exist"))),
+        }
+    }
+
+    /// Owner, privileges and comment in one transaction; `provisioned` is only ever added.
+    fn settle(&mut self, spec: &DatabaseSpec, provisioned: bool) -> Result<(), EdgeError> {
+        self.own_role(&spec.database, (&spec.instance, spec.uid))?;
+        self.claim_database(spec)?;
+        let Some(database) = self.databases.get_mut(&spec.database) else {
+            return Err(conflict(EDGE, &spec.database, "it went away"));
+        };
+        database.owner = Owner::Ours(Tag {
+            instance: spec.instance.clone(),
+            uid: spec.uid,
+            component: Component::Database,
+            digest: String::new(),
+        });
+        database.owner_role = spec.database.clone();
+        database.others_may_connect.clear();
+        database.provisioned |= provisioned;
+        Ok(())
+    }
+}
+
+impl Role {
+    fn live(&self) -> RoleLive {
+        RoleLive {
+            owner: self.owner.clone(),
+            password_mark: self.mark.clone().filter(|_| self.owner.tag().is_some()),
+            login: self.login,
+            excess: self.excess.clone(),
+            connection_limit: self.connection_limit,
+        }
+    }
+}

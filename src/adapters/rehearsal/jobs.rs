@@ -1,0 +1,86 @@
+//! What Odoo does inside a job container of the rehearsed world.
+
+use super::world::{ContainerState, World};
+use crate::model::name::{InstanceName, ModuleName, OdooVersion};
+use crate::model::secret::ExposeSecret;
+use crate::model::service::{JobWork, Setup};
+use std::collections::BTreeSet;
+
+/// `-i base` takes 18 s.
+const BASE_S: i64 = 18;
+/// Each further module; three of them took 52 s.
+const MODULE_S: i64 = 17;
+/// `odoo shell` with the set-up's script takes 3 s.
+const SET_UP_S: i64 = 3;
+
+/// How long the work takes, in seconds.
+pub(super) fn duration_s(work: &JobWork) -> i64 {
+    match work {
+        JobWork::Install { modules, .. } => BASE_S + MODULE_S * i64::try_from(modules.len()).unwrap_or(0),
+        JobWork::SetUp { .. } => SET_UP_S,
+    }
+}
+
+impl World {
+    /// The job `name` comes to its end: what it did stands in the database from now on.
+    pub(super) fn finish_job(&mut self, name: &str) {
+        let Some(container) = self.containers.get(name).cloned() else { return };
+        let (Some(work), Some(tag)) = (container.work, container.owner.tag()) else { return };
+        let let_in = container.conf.as_ref().is_some_and(|conf| self.log_in(conf).is_some());
+        let (exit_code, log) = if let_in {
+            self.odoo(&work.work, &tag.instance)
+        } else {
+            (1, "CRITICAL ? odoo.service.server: Failed to initialize database: FATAL: no entry".to_owned())
+        };
+        if matches!(work.work, JobWork::SetUp { .. }) {
+            // The engine's adapter takes the first password away as soon as the job ended.
+            self.files.remove(&(tag.instance.clone(), "setup.json".to_owned()));
+        }
+        if let Some(container) = self.containers.get_mut(name) {
+            container.state = ContainerState::Exited(exit_code);
+            if let Some(work) = &mut container.work {
+                work.log = log;
+            }
+        }
+    }
+
+    fn odoo(&mut self, work: &JobWork, instance: &InstanceName) -> (i64, String) {
+        match work {
+            JobWork::Install { modules, database, version } => self.install(modules, database, version),
+            JobWork::SetUp { database, .. } => self.set_up(database, instance),
+        }
+    }
+
+    fn install(&mut self, modules: &BTreeSet<ModuleName>, database: &str, version: &OdooVersion) -> (i64, String) {
+        let (unknown, known): (BTreeSet<_>, BTreeSet<_>) =
+            modules.iter().cloned().partition(|module| self.unknown_modules.contains(module));
+        let Some(database) = self.databases.get_mut(database) else { return (1, "no such database".to_owned()) };
+        database.odoo.base_version.get_or_insert_with(|| format!("{version}.1.3"));
+        database.odoo.modules.extend(known.into_iter().map(|module| (module, "installed".to_owned())));
+        let names: Vec<&str> = unknown.iter().map(ModuleName::as_str).collect();
+        let log = match names.is_empty() {
+            true => "INFO ? odoo.modules.loading: Modules loaded.".to_owned(),
+            false => format!("WARNING ? odoo.modules.graph: invalid module names, ignored: {}", names.join(", ")),
+        };
+        (0, log)
+    }
+
+    /// The script makes true what its file says, whatever the caller had in mind.
+    fn set_up(&mut self, database: &str, instance: &InstanceName) -> (i64, String) {
+        let file = self.files.get(&(instance.clone(), "setup.json".to_owned()));
+        let read = |text: &str| {
+            let file: serde_json::Value = serde_json::from_str(text).ok()?;
+            serde_json::from_value::<Setup>(file.get("setup")?.clone()).ok()
+        };
+        let Some(setup) = file.and_then(|file| read(file.text.expose_secret())) else {
+            return (1, "FileNotFoundError: /etc/odoo/setup.json".to_owned());
+        };
+        match self.databases.get_mut(database) {
+            Some(database) if !database.odoo.modules.is_empty() => {
+                database.odoo.setup = Some(setup);
+                (0, String::new())
+            }
+            _ => (1, "KeyError: 'ir.config_parameter'".to_owned()),
+        }
+    }
+}

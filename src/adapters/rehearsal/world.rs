@@ -1,0 +1,271 @@
+//! The rehearsed world as plain data: what stands in Docker, PostgreSQL, nginx and the store of certificates, and what
+//! time does to it. It knows no edge, no fault and no clock: "now" is handed in.
+
+use crate::model::live::{CertificateLive, ImageLive, NetworkLive, OdooLive};
+use crate::model::name::{Domain, InstanceName, ModuleName, TemplateName};
+use crate::model::secret::SecretString;
+use crate::model::service::{ImageUser, JobWork, Owner, Ports};
+use crate::model::site::{CertificateName, SiteRow};
+use crate::model::time::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What an object that is not ours is told to be.
+pub const NO_LABEL: &str = "no Innkeeper label";
+/// What a role or a database that is not ours is told to be.
+pub const NO_COMMENT: &str = "no Innkeeper comment";
+/// From the start of a container to its first healthy answer: 1.2 s were measured.
+const BOOT_S: i64 = 2;
+/// How an engine's container ends that was killed (128 and SIGKILL).
+pub const KILLED: i64 = 137;
+
+/// Everything that the edges of one host stand for.
+#[derive(Debug, Clone, Default)]
+pub struct World {
+    /// Images on this host, by reference.
+    pub images: BTreeMap<String, ImageLive>,
+    /// The installation's network.
+    pub network: Option<NetworkLive>,
+    /// Volumes, by name.
+    pub volumes: BTreeMap<String, Volume>,
+    /// Containers of every kind, by name: services, jobs, and those of others.
+    pub containers: BTreeMap<String, Container>,
+    /// Files in the instances' configuration directories, by instance and file name.
+    pub files: BTreeMap<(InstanceName, String), ConfFile>,
+    /// Host ports that programs outside of Docker or foreign containers hold.
+    pub foreign_ports: BTreeSet<u16>,
+    /// Modules that the images do not have: Odoo ignores them and ends with 0.
+    pub unknown_modules: BTreeSet<ModuleName>,
+    /// Roles, by name.
+    pub roles: BTreeMap<String, Role>,
+    /// Databases, by name.
+    pub databases: BTreeMap<String, Database>,
+    /// nginx.
+    pub proxy: ProxyWorld,
+    /// Stored certificates, placeholders among them.
+    pub certificates: BTreeMap<CertificateName, StoredCertificate>,
+    /// Names whose DNS points to another host.
+    pub pointing_elsewhere: BTreeSet<Domain>,
+    /// Certificate orders that the authority received, failed ones too.
+    pub orders: u64,
+    /// Objects made so far; each new one gets the next number, so that one made anew is told from the one before.
+    pub serial: u64,
+}
+
+/// A volume.
+#[derive(Debug, Clone)]
+pub struct Volume {
+    /// Whose it is.
+    pub owner: Owner,
+    /// Its number among all objects ever made.
+    pub serial: u64,
+    /// What the customer stored in it, as a count.
+    pub content: u64,
+}
+
+/// A container of whatever kind.
+#[derive(Debug, Clone)]
+pub struct Container {
+    /// Whose it is.
+    pub owner: Owner,
+    /// The engine's id.
+    pub id: String,
+    /// The image reference it was asked for with.
+    pub image: String,
+    /// The image's id.
+    pub image_id: String,
+    /// How it stands.
+    pub state: ContainerState,
+    /// When its main process last started.
+    pub started_at: Option<Timestamp>,
+    /// How often the engine restarted it.
+    pub restarts: u64,
+    /// Thousandths of a core; 0 is no limit.
+    pub cpu_millis: u32,
+    /// Bytes; 0 is no limit.
+    pub memory_bytes: u64,
+    /// Published loopback ports.
+    pub ports: Option<Ports>,
+    /// All of our hardening is there.
+    pub hardened: bool,
+    /// The volume that it mounts.
+    pub volume: Option<String>,
+    /// odoo.conf as its main process read it at its start.
+    pub conf: Option<ConfFile>,
+    /// What it does, when it is a job.
+    pub work: Option<Work>,
+}
+
+/// How a container stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ContainerState {
+    /// Made, never started.
+    Created,
+    /// Its main process runs.
+    Running,
+    /// Its main process ended with this code.
+    Exited(i64),
+}
+
+/// A job's work.
+#[derive(Debug, Clone)]
+pub struct Work {
+    /// What it does.
+    pub work: JobWork,
+    /// When it will be done; none before its start.
+    pub ends_at: Option<Timestamp>,
+    /// What it printed.
+    pub log: String,
+}
+
+/// A file in an instance's configuration directory.
+#[derive(Debug, Clone)]
+pub struct ConfFile {
+    /// Digest of the wish.
+    pub digest: String,
+    /// Its text; secret.
+    pub text: SecretString,
+    /// The user who may read it.
+    pub owner: ImageUser,
+    /// False once somebody edited it.
+    pub intact: bool,
+    /// When it was written.
+    pub written_at: Timestamp,
+}
+
+/// A role.
+#[derive(Debug, Clone)]
+pub struct Role {
+    /// Whose it is.
+    pub owner: Owner,
+    /// Its password.
+    pub password: SecretString,
+    /// The password's mark in its comment.
+    pub mark: Option<String>,
+    /// May log in.
+    pub login: bool,
+    /// What it should not have.
+    pub excess: BTreeSet<String>,
+    /// CONNECTION LIMIT
+    pub connection_limit: i32,
+}
+
+/// A database.
+#[derive(Debug, Clone)]
+pub struct Database {
+    /// Whose it is; a fresh one has no comment yet.
+    pub owner: Owner,
+    /// The role that owns it.
+    pub owner_role: String,
+    /// False after an interrupted DROP.
+    pub valid: bool,
+    /// The mark in its comment.
+    pub provisioned: bool,
+    /// Who else may CONNECT.
+    pub others_may_connect: BTreeSet<String>,
+    /// What Odoo keeps inside.
+    pub odoo: OdooLive,
+    /// Its number among all objects ever made.
+    pub serial: u64,
+    /// What the customer stored in it, as a count.
+    pub content: u64,
+}
+
+/// nginx.
+#[derive(Debug, Clone, Default)]
+pub struct ProxyWorld {
+    /// The master process answers to signals.
+    pub running: bool,
+    /// Generations made so far.
+    pub generations: u64,
+    /// What `current` points to.
+    pub current: Option<Generation>,
+    /// What the running nginx has loaded.
+    pub loaded: Option<Generation>,
+    /// Sites of the current generation whose lines were edited by hand.
+    pub edited: BTreeSet<InstanceName>,
+    /// Version of the templates on disk.
+    pub templates: u64,
+    /// Why the templates on disk cannot be used.
+    pub template_problem: Option<String>,
+    /// Templates that an instance may name.
+    pub dedicated: BTreeSet<TemplateName>,
+    /// Server names that others' files serve.
+    pub foreign_hosts: BTreeSet<Domain>,
+}
+
+/// One rendered configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Generation {
+    /// `gen-7`
+    pub name: String,
+    /// What it was rendered from.
+    pub rows: BTreeMap<InstanceName, SiteRow>,
+    /// Version of the templates.
+    pub templates: u64,
+}
+
+/// A certificate on disk.
+#[derive(Debug, Clone)]
+pub struct StoredCertificate {
+    /// What it is.
+    pub live: CertificateLive,
+    /// Self-signed, until the real one comes.
+    pub placeholder: bool,
+}
+
+impl World {
+    /// A host on which everything answers and nothing of ours stands yet. It has these images.
+    pub fn fresh<'a>(images: impl IntoIterator<Item = &'a str>) -> Self {
+        let image = |reference: &str| ImageLive {
+            id: format!("sha256:{}", crate::model::secret::digest(&reference).trim_start_matches("v1:")),
+            user: ImageUser { uid: 101, gid: 101 },
+        };
+        Self {
+            images: images.into_iter().map(|reference| (reference.to_owned(), image(reference))).collect(),
+            proxy: ProxyWorld { running: true, ..ProxyWorld::default() },
+            ..Self::default()
+        }
+    }
+
+    /// Lets time do its work up to `now`: jobs whose time came are done.
+    pub fn pass(&mut self, now: Timestamp) {
+        let due = |container: &Container| {
+            container.state == ContainerState::Running
+                && container.work.as_ref().and_then(|work| work.ends_at).is_some_and(|ends_at| ends_at <= now)
+        };
+        let due: Vec<String> =
+            self.containers.iter().filter(|(_, container)| due(container)).map(|(name, _)| name.clone()).collect();
+        for name in due {
+            self.finish_job(&name);
+        }
+    }
+
+    /// The next object's number.
+    pub fn next_serial(&mut self) -> u64 {
+        self.serial += 1;
+        self.serial
+    }
+
+    /// True when the application behind this port would answer with its login page now.
+    pub fn serves(&self, ports: Ports, now: Timestamp) -> bool {
+        let mut running = self.containers.values().filter(|container| {
+            container.work.is_none() && container.state == ContainerState::Running && container.ports == Some(ports)
+        });
+        let Some(container) = running.next() else { return false };
+        let booted = container.started_at.is_some_and(|at| now.as_second() >= at.as_second() + BOOT_S);
+        let mounted = container.volume.as_ref().is_some_and(|volume| self.volumes.contains_key(volume));
+        let odoo = container.conf.as_ref().and_then(|conf| self.log_in(conf));
+        booted && mounted && odoo.is_some_and(|database| !database.odoo.modules.is_empty())
+    }
+
+    /// The database that odoo.conf leads to, when its role and its password let it in.
+    pub(super) fn log_in(&self, conf: &ConfFile) -> Option<&Database> {
+        use crate::model::secret::ExposeSecret;
+        let text = conf.text.expose_secret();
+        let option = |key: &str| text.lines().find_map(|line| line.strip_prefix(key)?.trim().strip_prefix("= "));
+        let (user, password, database) = (option("db_user")?, option("db_password")?, option("db_name")?);
+        let role = self.roles.get(user)?;
+        let allowed = role.login && role.connection_limit != 0 && role.password.expose_secret() == password;
+        self.databases.get(database).filter(|database| allowed && database.valid && database.owner_role == user)
+    }
+}

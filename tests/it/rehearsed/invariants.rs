@@ -1,0 +1,176 @@
+//! What must hold at every moment, whatever goes wrong. Each check compares the world before and after one thing that
+//! Innkeeper did, and says what is wrong.
+
+use super::run::Run;
+use innkeeper::adapters::rehearsal::world::{ContainerState, NO_COMMENT, NO_LABEL};
+use innkeeper::adapters::rehearsal::{Call, World};
+use innkeeper::model::live::OdooLive;
+use innkeeper::model::name::Domain;
+use innkeeper::model::secret::{ExposeSecret, SecretPurpose};
+use innkeeper::model::service::{Owner, Ports};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+
+/// What was found wrong so far.
+pub(crate) type Violations = Arc<Mutex<Vec<String>>>;
+
+/// Has every effect of the run checked.
+pub(crate) fn watch(run: &Run) -> Violations {
+    let violations = Violations::default();
+    let found = Arc::clone(&violations);
+    run.rehearsal.watch(move |before, after, call| {
+        let checks: [fn(&World, &World) -> Vec<String>; 4] =
+            [data_stay, foreign_objects_stay, nothing_is_shared, sites_load];
+        let wrong = checks.iter().flat_map(|check| check(before, after));
+        found.lock().unwrap().extend(wrong.map(|wrong| format!("{}: {wrong}", describe(call))));
+    });
+    violations
+}
+
+/// A call in a line.
+pub(crate) fn describe(call: &Call) -> String {
+    format!("call {} {}.{}({}) {:?}", call.number, call.edge, call.method, call.object, call.fault)
+}
+
+/// No database in which something stands and no volume goes away, is emptied or is made anew.
+fn data_stay(before: &World, after: &World) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for (name, old) in &before.databases {
+        let holds_data = old.provisioned || old.content > 0 || old.odoo != OdooLive::default();
+        let stays = after.databases.get(name).is_some_and(|new| {
+            new.serial == old.serial && new.content >= old.content && new.provisioned >= old.provisioned
+        });
+        if holds_data && old.valid && !stays {
+            wrong.push(format!("database {name} lost its data"));
+        }
+    }
+    for (name, old) in &before.volumes {
+        let stays = after.volumes.get(name).is_some_and(|new| new.serial == old.serial && new.content >= old.content);
+        if !stays {
+            wrong.push(format!("volume {name} lost its data"));
+        }
+    }
+    for (name, new) in after.volumes.iter().filter(|(name, _)| !before.volumes.contains_key(*name)) {
+        let orphaned = new.owner.tag().is_some_and(|tag| {
+            let database = innkeeper::model::name::Resources::of(&tag.instance).database;
+            before.databases.get(&database).is_some_and(|database| database.provisioned || database.content > 0)
+        });
+        if orphaned {
+            wrong.push(format!("an empty volume {name} was made beside a database with data"));
+        }
+    }
+    wrong
+}
+
+/// What is not ours is as it was. A database without a comment that is empty and our role's is one that we just made.
+fn foreign_objects_stay(before: &World, after: &World) -> Vec<String> {
+    let foreign = |owner: &Owner| matches!(owner, Owner::Foreign(_));
+    let mut wrong = Vec::new();
+    let mut hold = |kind: &str, name: &str, same: bool| {
+        if !same {
+            wrong.push(format!("the foreign {kind} {name} was touched"));
+        }
+    };
+    for (name, old) in before.containers.iter().filter(|(_, it)| foreign(&it.owner)) {
+        let new = after.containers.get(name);
+        hold(
+            "container",
+            name,
+            new.is_some_and(|new| new.id == old.id && new.state == old.state && new.owner == old.owner),
+        );
+    }
+    for (name, old) in before.volumes.iter().filter(|(_, it)| foreign(&it.owner)) {
+        hold(
+            "volume",
+            name,
+            after.volumes.get(name).is_some_and(|new| new.serial == old.serial && new.owner == old.owner),
+        );
+    }
+    for (name, old) in before.roles.iter().filter(|(_, it)| foreign(&it.owner)) {
+        let same = |new: &innkeeper::adapters::rehearsal::world::Role| {
+            new.owner == old.owner
+                && new.login == old.login
+                && new.password.expose_secret() == old.password.expose_secret()
+        };
+        hold("role", name, after.roles.get(name).is_some_and(same));
+    }
+    for (name, old) in before.databases.iter().filter(|(_, it)| foreign(&it.owner)) {
+        let half_made = old.content == 0 && before.roles.get(name).is_some_and(|role| role.owner.tag().is_some());
+        let new = after.databases.get(name);
+        hold("database", name, half_made || new.is_some_and(|new| new.owner == old.owner && new.serial == old.serial));
+    }
+    let words = [NO_LABEL, NO_COMMENT];
+    if before.network.as_ref().is_some_and(|network| !network.ours) && before.network != after.network {
+        wrong.push(format!("the foreign network was touched ({words:?})"));
+    }
+    wrong
+}
+
+/// One Odoo a database; no two instances share a volume, a port or a domain.
+fn nothing_is_shared(_: &World, after: &World) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let services = after.containers.iter().filter(|(_, it)| it.is_service());
+    let mut databases: BTreeSet<String> = BTreeSet::new();
+    let mut volumes: BTreeSet<&str> = BTreeSet::new();
+    let mut ports: BTreeSet<u16> = BTreeSet::new();
+    for (name, it) in services {
+        let text = it.conf.as_ref().map(|conf| conf.text.expose_secret()).unwrap_or_default();
+        let database = text.lines().find_map(|line| line.strip_prefix("db_name = ")).unwrap_or_default();
+        if it.state == ContainerState::Running && !databases.insert(database.to_owned()) {
+            wrong.push(format!("{name} is a second Odoo on database {database}"));
+        }
+        if !volumes.insert(it.volume.as_deref().unwrap_or_default()) {
+            wrong.push(format!("{name} shares its volume"));
+        }
+        let own = it.ports.map(|ports: Ports| [ports.http, ports.gevent()]);
+        if own.is_some_and(|own| own.iter().any(|port| !ports.insert(*port))) {
+            wrong.push(format!("{name} shares its port"));
+        }
+    }
+    let mut hosts: BTreeMap<&Domain, &str> = BTreeMap::new();
+    let mut ports: BTreeSet<u16> = BTreeSet::new();
+    for (name, row) in after.proxy.current.iter().flat_map(|generation| &generation.rows) {
+        for host in row.hosts.keys() {
+            if let Some(other) = hosts.insert(host, name.as_str()) {
+                wrong.push(format!("{other} and {name} share {host}"));
+            }
+        }
+        if !ports.insert(row.ports.http) {
+            wrong.push(format!("the site of {name} shares its port"));
+        }
+    }
+    wrong
+}
+
+/// What `current` points to could be loaded: every row has a host, and every host a certificate's name that fits it.
+fn sites_load(_: &World, after: &World) -> Vec<String> {
+    let rows = after.proxy.current.iter().flat_map(|generation| &generation.rows);
+    let unsound = rows.filter(|(name, row)| {
+        let fits = |(host, certificate): (&Domain, &innkeeper::model::site::CertificateName)| {
+            certificate.0 == host.as_str() || certificate.is_wildcard()
+        };
+        row.instance != **name || row.hosts.is_empty() || !row.hosts.iter().all(fits)
+    });
+    unsound.map(|(name, _)| format!("the row of {name} cannot be loaded")).collect()
+}
+
+/// No secret stands in a label, a plan, the journal or anything that prints itself.
+pub(crate) fn secrets_in(run: &Run, texts: &[String]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let world = run.rehearsal.with(|world| format!("{world:?}"));
+    let mut places: Vec<(String, Vec<u8>)> = vec![("the world's marks".to_owned(), world.into_bytes())];
+    places.extend(texts.iter().map(|text| ("a plan".to_owned(), text.clone().into_bytes())));
+    for entry in std::fs::read_dir(run.state_dir.path()).unwrap() {
+        let path = entry.unwrap().path();
+        places.push((path.display().to_string(), std::fs::read(path).unwrap()));
+    }
+    for (name, known) in run.known() {
+        for purpose in [SecretPurpose::RolePassword, SecretPurpose::MasterPassword, SecretPurpose::AdminPassword] {
+            let secret = run.key.derive(purpose, known.uid, 1);
+            let secret = secret.expose_secret().as_bytes();
+            let found = places.iter().filter(|(_, text)| text.windows(secret.len()).any(|part| part == secret));
+            wrong.extend(found.map(|(place, _)| format!("the {purpose:?} of {name} stands in {place}")));
+        }
+    }
+    wrong
+}
