@@ -3,6 +3,7 @@
 
 use super::world::{NO_COMMENT, Role};
 use super::{Rehearsal, World, claim_part, conflict, failed, refused};
+use crate::edges::database::InstallationLock;
 use crate::edges::{Ask, Database, Edge, EdgeError};
 use crate::model::live::{DatabaseLive, DatabaseObjectLive, OdooLive, RoleLive, Seen};
 use crate::model::secret::SecretString;
@@ -10,6 +11,7 @@ use crate::model::service::{Component, Owner, Tag};
 use crate::model::step::{DatabaseSpec, RoleSpec};
 use async_trait::async_trait;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 const EDGE: Edge = Edge::Database;
 /// The word for everybody.
@@ -44,6 +46,20 @@ impl Database for Rehearsal {
 
     async fn mark_provisioned(&self, spec: &DatabaseSpec) -> Result<(), EdgeError> {
         self.effect(EDGE, "mark_provisioned", &spec.database, &[&|world, _| world.settle(spec, true)]).await
+    }
+
+    async fn lock_installation(&self) -> Result<InstallationLock, EdgeError> {
+        Rehearsal::look(self, EDGE, "lock_installation", |_, _| Ok(())).await?;
+        let held = Arc::new(());
+        let mut direction = self.direction();
+        if direction.lock.upgrade().is_some() {
+            return Err(conflict(EDGE, "the lock", "another Innkeeper acts for this installation"));
+        }
+        direction.lock = Arc::downgrade(&held);
+        Ok(Box::pin(async move {
+            let _held = held;
+            std::future::pending::<()>().await;
+        }))
     }
 }
 

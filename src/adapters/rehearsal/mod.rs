@@ -28,7 +28,7 @@ use crate::model::name::{InstanceName, Uid};
 use crate::model::service::{Component, Owner, Tag};
 use crate::model::time::Timestamp;
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::Notify;
 
@@ -59,6 +59,8 @@ struct Direction {
     calls: Vec<Call>,
     dead: bool,
     hints: VecDeque<Option<InstanceName>>,
+    /// Alive as long as somebody holds the installation's lock.
+    lock: Weak<()>,
 }
 
 /// A call that was made.
@@ -100,6 +102,7 @@ impl Rehearsal {
             calls: Vec::new(),
             dead: false,
             hints: VecDeque::new(),
+            lock: Weak::new(),
         };
         let stage = Stage {
             world: Mutex::new(world),
