@@ -106,15 +106,22 @@ impl Board {
         }
     }
 
-    /// Raises an alert of the host; one about the same thing keeps its time.
-    pub fn raise(&self, about: &str, reason: &str, message: &str, now: Timestamp) {
+    /// Raises an alert of the host; one about the same thing keeps its time. True when it says something new.
+    pub fn raise(&self, about: &str, reason: &str, message: &str, now: Timestamp) -> bool {
         let mut inner = self.inner();
         let since = inner.host.get(about).map_or(now, |alert| alert.since);
         let alert = Alert { instance: None, reason: reason.to_owned(), message: message.to_owned(), since };
-        if inner.host.get(about) != Some(&alert) {
-            inner.host.insert(about.to_owned(), alert);
-            inner.snapshot = None;
+        if inner.host.get(about) == Some(&alert) {
+            return false;
         }
+        inner.host.insert(about.to_owned(), alert);
+        inner.snapshot = None;
+        true
+    }
+
+    /// True while there is an alert of the host about that.
+    pub fn is_raised(&self, about: &str) -> bool {
+        self.inner().host.contains_key(about)
     }
 
     /// Ends an alert of the host. True when there was one.

@@ -10,7 +10,7 @@ use crate::model::step::{Action, DatabaseSpec, FieldChange, Origin, Risk, RoleSp
 /// Connections that a role may hold besides the application's own: a job container and a person's `psql`.
 const CONNECTIONS_SPARE: u32 = 8;
 /// Generation of role passwords; counted up by hand when a derivation must be replaced.
-pub(super) const PASSWORD_GENERATION: u32 = 1;
+pub const PASSWORD_GENERATION: u32 = 1;
 
 /// The role: LOGIN and nothing else, the derived password, a connection limit.
 pub(super) fn role(case: &Case<'_>, draft: &mut Draft) {

@@ -14,7 +14,7 @@ mod odoo;
 mod service;
 mod site;
 
-pub use database::connections;
+pub use database::{PASSWORD_GENERATION, connections};
 
 use crate::model::changes::{Changes, HoldReason, InstanceChanges};
 use crate::model::name::InstanceName;

@@ -1,0 +1,182 @@
+//! The directory of secrets in the state directory, and the installation key in it, from which all others are derived.
+//!
+//! Losing the key is said plainly: a new one would be another installation, to which every container, role and database
+//! of the old one is foreign.
+
+use crate::model::secret::{INSTALLATION_KEY_BYTES, InstallationKey, hex};
+use std::fs::{self, DirBuilder, File, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// The directory's name in the state directory.
+pub const SECRETS_DIR: &str = "secrets";
+/// The installation key: 64 hexadecimal digits, 0600.
+pub const KEY_FILE: &str = "installation.key";
+/// The installation's public id, beside its key: tells a lost key from a first start.
+const ID_FILE: &str = "installation.id";
+/// One directory an instance, mounted into its containers.
+pub const ODOO_DIR: &str = "odoo";
+/// Certificates with their keys.
+pub const CERTIFICATES_DIR: &str = "certificates";
+const ACCOUNT_KEY_FILE: &str = "acme-account.pem";
+/// May be passed through by nginx's workers and by Docker, and listed by nobody else.
+const PASSAGE_MODE: u32 = 0o711;
+const KEY_MODE: u32 = 0o600;
+const ID_MODE: u32 = 0o644;
+
+/// The secrets could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretsError {
+    /// The key is gone although there was one.
+    #[error(
+        "the installation key {} is gone, although this state directory was used before: restore it from your backup. \
+         With a new key every container, role and database of this fleet would be foreign; to begin a new \
+         installation on purpose, use another state_dir",
+        .0.display()
+    )]
+    KeyLost(PathBuf),
+    /// The key is not the one that this installation began with.
+    #[error(
+        "the installation key {} is not the one that this state directory began with ({expected}, not {found}): \
+         restore the right one from your backup",
+        file.display()
+    )]
+    KeySwapped {
+        /// The key's file.
+        file: PathBuf,
+        /// The id written down beside it.
+        expected: String,
+        /// The key's own.
+        found: String,
+    },
+    /// The file does not hold a key.
+    #[error("{} does not hold an installation key (64 hexadecimal digits): restore it from your backup", .0.display())]
+    KeyMalformed(PathBuf),
+    /// A file could not be read or written.
+    #[error("could not {doing} {}", file.display())]
+    File {
+        /// What was being done.
+        doing: &'static str,
+        /// Which file.
+        file: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The system gives no random bytes.
+    #[error("could not make a key")]
+    Chance(#[from] openssl::error::ErrorStack),
+}
+
+/// The directory of secrets of one installation.
+pub(super) struct Secrets {
+    state_dir: PathBuf,
+    dir: PathBuf,
+}
+
+impl Secrets {
+    pub(super) fn of(state_dir: &Path) -> Self {
+        Self { state_dir: state_dir.to_owned(), dir: state_dir.join(SECRETS_DIR) }
+    }
+
+    pub(super) fn certificates(&self) -> PathBuf {
+        self.dir.join(CERTIFICATES_DIR)
+    }
+
+    pub(super) fn odoo(&self) -> PathBuf {
+        self.dir.join(ODOO_DIR)
+    }
+
+    pub(super) fn account_key(&self) -> PathBuf {
+        self.dir.join(ACCOUNT_KEY_FILE)
+    }
+
+    /// Reads the key; none before the first start. Writes nothing.
+    pub(super) fn open(&self) -> Result<Option<InstallationKey>, SecretsError> {
+        let file = self.dir.join(KEY_FILE);
+        let id_file = self.dir.join(ID_FILE);
+        let Some(text) = read(&file)? else {
+            let used = id_file.exists() || self.state_dir.join(crate::journal::JOURNAL_FILE).exists();
+            return if used { Err(SecretsError::KeyLost(file)) } else { Ok(None) };
+        };
+        let key = parse(&text).ok_or_else(|| SecretsError::KeyMalformed(file.clone()))?;
+        match read(&id_file)? {
+            Some(expected) if expected.trim() != key.id().0 => {
+                Err(SecretsError::KeySwapped { file, expected: expected.trim().to_owned(), found: key.id().0 })
+            }
+            _ => Ok(Some(key)),
+        }
+    }
+
+    /// Reads the key, or makes it at the first start; makes the directories that adapters use.
+    pub(super) fn open_or_begin(&self) -> Result<InstallationKey, SecretsError> {
+        let key = match self.open()? {
+            Some(key) => key,
+            None => {
+                self.make_dir(&self.dir)?;
+                let key_bytes = random()?;
+                // The key before its id: what is cut off in between is a first start again.
+                create(&self.dir.join(KEY_FILE), &hex(&key_bytes), KEY_MODE)?;
+                InstallationKey::new(key_bytes)
+            }
+        };
+        let id_file = self.dir.join(ID_FILE);
+        if read(&id_file)?.is_none() {
+            create(&id_file, &key.id().0, ID_MODE)?;
+        }
+        for dir in [self.certificates(), self.odoo()] {
+            self.make_dir(&dir)?;
+        }
+        Ok(key)
+    }
+
+    fn make_dir(&self, dir: &Path) -> Result<(), SecretsError> {
+        let made = DirBuilder::new().recursive(true).mode(PASSAGE_MODE).create(dir);
+        made.map_err(|source| SecretsError::File { doing: "make", file: dir.to_owned(), source })
+    }
+}
+
+/// A key that no installation has.
+pub(super) fn new_key() -> Result<InstallationKey, SecretsError> {
+    Ok(InstallationKey::new(random()?))
+}
+
+fn random() -> Result<[u8; INSTALLATION_KEY_BYTES], SecretsError> {
+    let mut bytes = [0; INSTALLATION_KEY_BYTES];
+    openssl::rand::rand_bytes(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn parse(text: &str) -> Option<InstallationKey> {
+    let digits = text.trim();
+    let mut bytes = [0; INSTALLATION_KEY_BYTES];
+    if digits.len() != 2 * INSTALLATION_KEY_BYTES || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        return None;
+    }
+    for (byte, at) in bytes.iter_mut().zip((0..).step_by(2)) {
+        *byte = u8::from_str_radix(digits.get(at..at + 2)?, 16).ok()?;
+    }
+    Some(InstallationKey::new(bytes))
+}
+
+fn read(file: &Path) -> Result<Option<String>, SecretsError> {
+    match fs::read_to_string(file) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(SecretsError::File { doing: "read", file: file.to_owned(), source }),
+    }
+}
+
+/// Writes a whole new file, on disk when this returns; never over one that is there.
+fn create(file: &Path, line: &str, mode: u32) -> Result<(), SecretsError> {
+    let work = || {
+        let dir = file.parent().unwrap_or(Path::new("."));
+        let mut fresh = tempfile::NamedTempFile::new_in(dir)?;
+        writeln!(fresh, "{line}")?;
+        fresh.as_file().set_permissions(Permissions::from_mode(mode))?;
+        fresh.as_file().sync_all()?;
+        fresh.persist_noclobber(file).map_err(|error| error.error)?;
+        File::open(dir)?.sync_all()
+    };
+    work().map_err(|source| SecretsError::File { doing: "write", file: file.to_owned(), source })
+}

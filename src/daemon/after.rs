@@ -1,0 +1,70 @@
+//! What comes after a turn: at once while something was done, soon while health is waited for, later after a failure.
+
+use super::backoff;
+use super::keeper::Keeper;
+use super::schedule::Next;
+use crate::apply::Outcome;
+use crate::diff::facts::Facts;
+use crate::model::changes::{HoldReason, InstanceChanges};
+use crate::model::name::InstanceName;
+use std::time::Duration;
+
+/// So many turns in a row may do something at once; one that never settles is slowed down after that.
+const RESTLESS_TURNS_MAX: u32 = 12;
+/// An instance that was started is asked again this soon.
+const HEALTH_WAIT_FIRST: Duration = Duration::from_secs(1);
+/// And this late, when it does not answer for long.
+const HEALTH_WAIT_MAX: Duration = Duration::from_secs(30);
+/// So many times in a row it is asked that soon: Odoo's first answer takes about 2 s, on a busy host 30.
+const HEALTH_SOON_TURNS: u32 = 30;
+
+/// What comes after this turn.
+pub(super) fn next(
+    keeper: &Keeper,
+    name: &InstanceName,
+    facts: &Facts,
+    changes: &InstanceChanges,
+    outcome: &Outcome,
+) -> Next {
+    let mut register = keeper.register();
+    let Some(entry) = register.entries.get_mut(name) else { return Next::Quiet };
+    if !outcome.done.is_empty() || !outcome.failed.is_empty() {
+        entry.unhealthy = 0;
+        entry.restless = entry.restless.saturating_add(1);
+        // Look at once at what came of it: the next step, or the reason to wait.
+        return match entry.restless.checked_sub(RESTLESS_TURNS_MAX) {
+            None | Some(0) => Next::Again(Duration::ZERO),
+            Some(surplus) => Next::Again(backoff::wait(surplus, (keeper.place.chance)())),
+        };
+    }
+    entry.restless = 0;
+    if holds(changes, HoldReason::Unseen) {
+        return Next::Failed;
+    }
+    let mut wait: Option<Duration> = None;
+    if holds(changes, HoldReason::NotHealthy) || holds(changes, HoldReason::JobRunning) {
+        entry.unhealthy = entry.unhealthy.saturating_add(1);
+        wait = Some(health_wait(entry.unhealthy));
+    } else {
+        entry.unhealthy = 0;
+    }
+    if holds(changes, HoldReason::BackOff) {
+        wait = wait.into_iter().chain(until_next_try(facts, name)).min();
+    }
+    wait.map_or(Next::Quiet, Next::Again)
+}
+
+fn health_wait(turns: u32) -> Duration {
+    let late = turns.saturating_sub(HEALTH_SOON_TURNS);
+    (HEALTH_WAIT_FIRST * late.saturating_add(1)).min(HEALTH_WAIT_MAX)
+}
+
+pub(super) fn until_next_try(facts: &Facts, name: &InstanceName) -> Option<Duration> {
+    let failures = facts.instances.get(name)?.failures.values();
+    let next_try = failures.filter_map(|failure| failure.next_try).filter(|next_try| *next_try > facts.now).min()?;
+    Duration::try_from(next_try.duration_since(facts.now)).ok()
+}
+
+pub(super) fn holds(changes: &InstanceChanges, reason: HoldReason) -> bool {
+    changes.holds.iter().any(|hold| hold.reason == reason)
+}

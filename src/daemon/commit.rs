@@ -1,0 +1,46 @@
+//! Which commit a changed file came with, where the fleet is a git checkout: for people who read the history. Best
+//! effort: no answer in time, no git or no checkout is no cause.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::process::Command;
+
+/// git answers in milliseconds; a checkout on a disk that hangs is not waited for.
+const GIT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The checkout at this moment.
+pub(super) struct Commit {
+    /// `a1b2c3d by Ann`
+    head: String,
+    /// Files that are not as committed, relative to the fleet's directory.
+    dirty: BTreeSet<String>,
+}
+
+/// Asks git about the checkout that `dir` is.
+pub(super) async fn of(dir: &Path) -> Option<Commit> {
+    let head = git(dir, &["log", "-1", "--format=%h by %an"]).await?;
+    let status = git(dir, &["status", "--porcelain=v1", "-z", "--untracked-files=all", "--", "."]).await?;
+    // Paths in it are relative to the top of the checkout, which the fleet's directory may be below.
+    let prefix = git(dir, &["rev-parse", "--show-prefix"]).await?;
+    let path = |entry: &str| entry.get(3..).and_then(|path| path.strip_prefix(prefix.trim())).map(str::to_owned);
+    let head = head.lines().next().unwrap_or_default().chars().filter(|c| !c.is_control()).take(80).collect();
+    Some(Commit { head, dirty: status.split('\0').filter_map(path).collect() })
+}
+
+impl Commit {
+    /// What caused the present version of `file`.
+    pub(super) fn cause(&self, file: &str) -> String {
+        if self.dirty.contains(file) { "edited, not committed".to_owned() } else { format!("commit {}", self.head) }
+    }
+}
+
+async fn git(dir: &Path, arguments: &[&str]) -> Option<String> {
+    let mut command = Command::new("git");
+    // Looking must not write: git would refresh its index.
+    command.arg("-C").arg(dir).args(arguments).env("GIT_OPTIONAL_LOCKS", "0");
+    command.stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+    let output = tokio::time::timeout(GIT_TIMEOUT, command.output()).await.ok()?.ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+}

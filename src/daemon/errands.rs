@@ -1,0 +1,61 @@
+//! What people asked for once: forgetting failures before a turn decides, and the end of what a turn carried out.
+
+use super::after::holds;
+use super::keeper::{Keeper, event};
+use crate::apply::Outcome;
+use crate::diff::facts::Facts;
+use crate::journal::JournalError;
+use crate::model::changes::{HoldReason, InstanceChanges};
+use crate::model::errand::ErrandKind;
+use crate::model::event::{Level, NewEvent};
+use crate::model::name::InstanceName;
+use crate::model::wanted::WantedState;
+
+/// Forgets failures where somebody asked for that.
+pub(super) fn retry(keeper: &Keeper, name: &InstanceName) -> Result<(), JournalError> {
+    for errand in keeper.journal.errands(name)?.into_iter().filter(|errand| errand.kind == ErrandKind::Retry) {
+        keeper.journal.clear_failures(name)?;
+        keeper.journal.end_errand(errand.id)?;
+        if let Some(entry) = keeper.register().entries.get_mut(name) {
+            (entry.restless, entry.unhealthy) = (0, 0);
+        }
+        let told = event(Level::Info, Some(name), "errand", "Retried", "back-off and failures are forgotten");
+        keeper.tell(&NewEvent { cause: Some(format!("asked by {}", errand.by)), ..told });
+    }
+    Ok(())
+}
+
+/// Ends errands that were carried out, and those for which there is nothing to do.
+pub(super) fn end(
+    keeper: &Keeper,
+    name: &InstanceName,
+    facts: &Facts,
+    changes: &InstanceChanges,
+    outcome: &Outcome,
+) -> Result<(), JournalError> {
+    let Some(instance) = facts.instances.get(name) else { return Ok(()) };
+    let starts = ["restart-container", "create-container", "recreate-container", "start-container"];
+    let started =
+        changes.steps.iter().any(|step| starts.contains(&step.action.kind()) && outcome.done.contains(&step.id));
+    let waits = [HoldReason::Unseen, HoldReason::BackOff, HoldReason::JobRunning, HoldReason::NotHealthy];
+    let dropped = changes.steps.is_empty() && !waits.iter().any(|reason| holds(changes, *reason));
+    for errand in instance.errands.iter().filter(|_| started || dropped) {
+        keeper.journal.end_errand(errand.id)?;
+        let running = instance.wanted.as_ref().is_some_and(|wanted| wanted.state == WantedState::Running);
+        let told = match (started, running) {
+            (true, _) => event(Level::Info, Some(name), "errand", "ErrandDone", "its container was started anew"),
+            (false, false) => event(
+                Level::Warning,
+                Some(name),
+                "errand",
+                "ErrandDropped",
+                "nothing is to be restarted: it is stopped",
+            ),
+            (false, true) => {
+                event(Level::Warning, Some(name), "errand", "ErrandDropped", "it is held and not restarted")
+            }
+        };
+        keeper.tell(&NewEvent { cause: Some(format!("asked by {}", errand.by)), ..told });
+    }
+    Ok(())
+}

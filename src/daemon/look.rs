@@ -1,0 +1,142 @@
+//! Edges → facts: looks, notes which systems answer, and puts what is known beside what is seen.
+
+use super::keeper::{Bell, Keeper, event};
+use super::register::{Entry, Register, failures};
+use crate::diff::facts::{Facts, InstanceFacts};
+use crate::edges::{Ask, Edge};
+use crate::journal::JournalError;
+use crate::model::event::Level;
+use crate::model::live::{EngineLive, Live};
+use crate::model::name::{InstanceName, Uid};
+use crate::model::service::{Owner, Tag};
+use crate::observe;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Where Docker keeps its data, unless told otherwise.
+const DOCKER_ROOT: &str = "/var/lib/docker";
+
+impl Keeper {
+    /// Looks at what `ask` names and notes which systems answered.
+    pub(super) async fn look(&self, ask: &Ask) -> Live {
+        let live = observe::observe(&self.edges, ask).await;
+        self.note_edges(&live);
+        live
+    }
+
+    /// Tells of a system that stopped answering, and of one that answers again: then everything is looked at.
+    fn note_edges(&self, live: &Live) {
+        let edges = [
+            (Edge::Engine, live.engine.why()),
+            (Edge::Database, live.database.why()),
+            (Edge::Proxy, live.proxy.why()),
+            (Edge::Authority, live.authority.why()),
+        ];
+        for (edge, why) in edges {
+            let about = format!("edge {edge}");
+            match why {
+                Some(why) => {
+                    let message = format!("{edge} is unreachable: {why}");
+                    let known = self.board.is_raised(&about);
+                    self.board.raise(&about, "EdgeLost", &message, self.now());
+                    if !known {
+                        let waits = "; nothing is concluded from that, it is tried again with back-off";
+                        self.tell(&event(Level::Error, None, "edge", "EdgeLost", message + waits));
+                    }
+                }
+                None => {
+                    if self.board.lower(&about) {
+                        self.tell(&event(Level::Info, None, "edge", "EdgeBack", format!("{edge} answers again")));
+                        self.ring(Bell::Fleet);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Everything that a decision may know, with all instances as they are in the register.
+    pub(super) fn facts(&self, register: &Register, live: Live) -> Facts {
+        Facts {
+            now: self.now(),
+            settings: Arc::clone(&register.fleet.settings),
+            instances: register.entries.iter().map(|(name, entry)| (name.clone(), entry.facts.clone())).collect(),
+            live,
+            disk_free_bytes: self.disk_free_bytes(),
+        }
+    }
+
+    /// The journal's rows of one instance, anew: steps write them too.
+    pub(super) fn refresh(&self, entry: &mut Entry, name: &InstanceName) -> Result<(), JournalError> {
+        if let Some(known) = self.journal.known_of(name)? {
+            entry.refresh(&known);
+        }
+        entry.facts.failures = failures(self.journal.failures(name)?);
+        entry.facts.errands = self.journal.errands(name)?;
+        Ok(())
+    }
+
+    /// The least that is free where data are kept, as far as that is on this host.
+    fn disk_free_bytes(&self) -> Option<u64> {
+        [self.connected.fleet.state_dir.as_path(), Path::new(DOCKER_ROOT)]
+            .into_iter()
+            .filter_map(|path| rustix::fs::statvfs(path).ok())
+            .map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize))
+            .min()
+    }
+}
+
+/// What the world shows about who is who.
+pub(super) enum Identity {
+    /// Its objects carry this mark.
+    Marked(Uid),
+    /// Nothing of it exists.
+    New,
+    /// It cannot be told: a system that could hold its objects does not answer.
+    Unknown,
+}
+
+/// Whose objects the world shows, by instance. A database counts before a container: it holds the data.
+pub(super) fn marks(live: &Live) -> BTreeMap<InstanceName, Uid> {
+    let engine = live.engine.known().into_iter().flat_map(engine_owners);
+    let database = live.database.known().into_iter().flat_map(|database| {
+        let roles = database.roles.values().map(|role| &role.owner);
+        roles.chain(database.databases.values().map(|it| &it.owner))
+    });
+    let tags = engine.chain(database).filter_map(Owner::tag);
+    tags.map(|Tag { instance, uid, .. }| (instance.clone(), *uid)).collect()
+}
+
+/// Which identity an instance has that the journal does not know.
+pub(super) fn identity(name: &InstanceName, marks: &BTreeMap<InstanceName, Uid>, live: &Live) -> Identity {
+    match marks.get(name) {
+        // Without a look at the database the container's mark could be the wrong one.
+        Some(uid) if live.database.known().is_some() => Identity::Marked(*uid),
+        None if live.engine.known().is_some() && live.database.known().is_some() => Identity::New,
+        _ => Identity::Unknown,
+    }
+}
+
+/// True when nothing of `name` is left in a world that was seen whole.
+pub(super) fn is_gone(name: &InstanceName, marks: &BTreeMap<InstanceName, Uid>, live: &Live) -> bool {
+    let seen = live.engine.known().is_some() && live.database.known().is_some();
+    let no_site = live.proxy.known().is_some_and(|proxy| !proxy.sites.contains_key(name));
+    seen && no_site && !marks.contains_key(name)
+}
+
+/// The ports that an instance's container has, when the container is its own.
+pub(super) fn live_ports(
+    live: &Live,
+    facts: &InstanceFacts,
+    name: &InstanceName,
+) -> Option<crate::model::service::Ports> {
+    let container = crate::model::name::Resources::of(name).container;
+    let service = live.engine.known()?.services.get(&container)?;
+    let own = service.owner.tag().is_some_and(|tag| tag.uid == facts.uid && tag.instance == *name);
+    service.ports.filter(|_| own)
+}
+
+fn engine_owners(engine: &EngineLive) -> impl Iterator<Item = &Owner> {
+    let services = engine.services.values().map(|service| &service.owner);
+    services.chain(engine.jobs.values().map(|job| &job.owner)).chain(engine.volumes.values())
+}

@@ -1,0 +1,242 @@
+//! The look at everything: finds what changed without anybody telling, and refreshes every status. It changes nothing in
+//! the world; instances that need something are woken and have turns of their own.
+
+use super::after::until_next_try;
+use super::keeper::{Keeper, event};
+use super::look::{Identity, identity, is_gone, live_ports, marks};
+use super::register::{Entry, failures};
+use super::turn::{Subject, ports_of};
+use crate::diff::facts::{Facts, FileState};
+use crate::diff::{self, conditions};
+use crate::journal::JournalError;
+use crate::model::changes::{Changes, HoldReason, InstanceChanges};
+use crate::model::event::Level;
+use crate::model::name::{InstanceName, Uid};
+use crate::model::status::{ConditionStatus, ConditionType, InstanceStatus};
+use crate::observe;
+use crate::spec::Fleet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+use super::scan::ScanError;
+
+/// Instances whose login page is asked for in one look besides those that are not proven: each costs Odoo 0.1 s.
+const PROVEN_AGAIN_MAX: usize = 32;
+
+/// What would be done, and over what that was decided.
+pub struct Plan {
+    /// The files.
+    pub fleet: Arc<Fleet>,
+    /// Everything that was known.
+    pub facts: Facts,
+    /// What would be done.
+    pub changes: Changes,
+    /// How the instances stand.
+    pub statuses: BTreeMap<InstanceName, InstanceStatus>,
+}
+
+/// Who should have a turn after a look, and in how long.
+pub(super) type Due = Vec<(Subject, Duration)>;
+
+impl Keeper {
+    /// Reads, looks and decides, and does nothing: for `names`, or for the whole fleet when there are none.
+    ///
+    /// # Errors
+    /// The files or the journal cannot be read.
+    pub async fn plan(self: &Arc<Self>, names: &[InstanceName]) -> Result<Plan, ScanError> {
+        self.scan_if_stale().await?;
+        let chosen: BTreeSet<&InstanceName> = names.iter().collect();
+        let prove = |_: &InstanceName| true;
+        let Whole { mut facts, unidentified, .. } =
+            self.whole_facts(|name| chosen.is_empty() || chosen.contains(name), prove).await?;
+        let mut changes = decide_all(&mut facts, &unidentified, |name| chosen.is_empty() || chosen.contains(name));
+        if !chosen.is_empty() {
+            changes.host = InstanceChanges::default();
+        }
+        let statuses = facts
+            .instances
+            .keys()
+            .filter(|name| chosen.is_empty() || chosen.contains(name))
+            .filter_map(|name| Some((name.clone(), self.status_of(&facts, name, &changes)?)))
+            .collect();
+        Ok(Plan { fleet: self.fleet(), facts, changes, statuses })
+    }
+
+    /// Looks at everything, refreshes every status, and says who is due.
+    pub(super) async fn look_at_all(self: &Arc<Self>) -> Result<Due, JournalError> {
+        let began = Instant::now();
+        let asked = self.to_prove();
+        let Whole { mut facts, marks, unidentified } = self.whole_facts(|_| true, |name| asked.contains(name)).await?;
+        // Pure, and for 10,000 instances a tenth of a second: not on a thread that serves others.
+        let decided = tokio::task::spawn_blocking(move || {
+            let changes = decide_all(&mut facts, &unidentified, |_| true);
+            (facts, changes)
+        });
+        let Ok((facts, changes)) = decided.await else { return Ok(Vec::new()) };
+        self.tell_templates(&changes.host);
+        let mut due: Due = Vec::new();
+        if !changes.host.steps.is_empty() {
+            due.push((Subject::Host, Duration::ZERO));
+        }
+        for name in facts.instances.keys() {
+            if self.forget_if_gone(name, &marks, &facts)? {
+                continue;
+            }
+            let decided_since = self.register().entries.get(name).and_then(|entry| entry.decided_at);
+            if decided_since.is_some_and(|at| at >= began) {
+                // Its own turn knows more than this look.
+                continue;
+            }
+            if let Some(status) = self.status_of(&facts, name, &changes) {
+                self.report(self.board.put(status), "could not write a status document");
+            }
+            due.extend(self.due(name, &facts, &changes));
+        }
+        Ok(due)
+    }
+
+    /// Looks with all that a decision over the fleet needs. Unmet instances get the identity that their objects carry,
+    /// for this decision alone.
+    async fn whole_facts(
+        self: &Arc<Self>,
+        within: impl Fn(&InstanceName) -> bool,
+        prove: impl Fn(&InstanceName) -> bool,
+    ) -> Result<Whole, JournalError> {
+        let ask = {
+            let register = self.register();
+            let entries = register.entries.iter().filter(|(name, _)| within(name));
+            observe::ask(entries.map(|(name, entry)| (name, entry.facts.wanted.as_deref())), prove)
+        };
+        let live = self.look(&ask).await;
+        let marks = marks(&live);
+        let (mut all_failures, mut all_errands) = (self.journal.all_failures()?, self.journal.all_errands()?);
+        let mut register = self.register();
+        for name in marks.keys().filter(|name| within(name)) {
+            register.entries.entry(name.clone()).or_insert_with(|| Entry::unmet(&self.key));
+        }
+        let mut unidentified = BTreeSet::new();
+        for (name, entry) in &mut register.entries {
+            entry.facts.failures = failures(all_failures.remove(name).unwrap_or_default());
+            entry.facts.errands = all_errands.remove(name).unwrap_or_default();
+            match identity(name, &marks, &live) {
+                _ if entry.met => {}
+                Identity::Marked(uid) => entry.identify(uid, &self.key),
+                Identity::New => {}
+                Identity::Unknown => drop(unidentified.insert(name.clone())),
+            }
+            entry.facts.ports = entry.facts.ports.or_else(|| live_ports(&live, &entry.facts, name));
+        }
+        Ok(Whole { facts: self.facts(&register, live), marks, unidentified })
+    }
+
+    /// Instances that are not proven to serve, and some of those that are, in turn.
+    fn to_prove(&self) -> BTreeSet<InstanceName> {
+        let mut cursor = self.proven_up_to.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let proven = |status: &InstanceStatus| {
+            let ready = status.conditions.iter().find(|condition| condition.kind == ConditionType::Ready);
+            ready.is_some_and(|condition| condition.status == ConditionStatus::True)
+        };
+        let names: Vec<InstanceName> = self.register().entries.keys().cloned().collect();
+        let (ready, mut asked): (Vec<_>, BTreeSet<_>) = {
+            let (ready, rest): (Vec<_>, Vec<_>) =
+                names.into_iter().partition(|name| self.board.get(name).is_some_and(|status| proven(&status)));
+            (ready, rest.into_iter().collect())
+        };
+        let start = cursor.as_ref().map_or(0, |last| ready.partition_point(|name| name <= last));
+        let turn: Vec<_> = ready[start..].iter().chain(&ready[..start]).take(PROVEN_AGAIN_MAX).cloned().collect();
+        *cursor = turn.last().cloned();
+        asked.extend(turn);
+        asked
+    }
+
+    /// When the instance should have a turn, if it should.
+    fn due(&self, name: &InstanceName, facts: &Facts, changes: &Changes) -> Option<(Subject, Duration)> {
+        let subject = Subject::Instance(name.clone());
+        let instance = facts.instances.get(name)?;
+        let met = self.register().entries.get(name)?.met;
+        let nothing = InstanceChanges::default();
+        let changes = changes.instances.get(name).unwrap_or(&nothing);
+        let held = |reason| changes.holds.iter().any(|hold| hold.reason == reason);
+        let unsettled = changes.is_empty() && instance.observed_generation != instance.generation;
+        let now = !changes.steps.is_empty()
+            || held(HoldReason::NotHealthy)
+            || held(HoldReason::JobRunning)
+            || !instance.errands.is_empty()
+            || unsettled
+            || (!met && instance.wanted.is_some());
+        match held(HoldReason::BackOff).then(|| until_next_try(facts, name)).flatten() {
+            _ if now => Some((subject, Duration::ZERO)),
+            Some(wait) => Some((subject, wait)),
+            None => None,
+        }
+    }
+
+    fn status_of(&self, facts: &Facts, name: &InstanceName, changes: &Changes) -> Option<InstanceStatus> {
+        let nothing = InstanceChanges::default();
+        let changes = changes.instances.get(name).unwrap_or(&nothing);
+        let mut status = conditions::status(facts, name, changes, self.board.get(name).as_deref())?;
+        if !self.register().entries.get(name).is_some_and(|entry| entry.met) {
+            status.uid = None;
+        }
+        Some(status)
+    }
+
+    /// Takes an instance off the books of which neither a file nor any object is left.
+    fn forget_if_gone(
+        &self,
+        name: &InstanceName,
+        marks: &BTreeMap<InstanceName, Uid>,
+        facts: &Facts,
+    ) -> Result<bool, JournalError> {
+        let missing = facts.instances.get(name).is_some_and(|instance| instance.file == FileState::Missing);
+        if !missing || !is_gone(name, marks, &facts.live) {
+            return Ok(false);
+        }
+        let mut register = self.register();
+        if register.entries.get(name).is_none_or(|entry| entry.facts.file != FileState::Missing) {
+            // The file came back meanwhile.
+            return Ok(false);
+        }
+        self.journal.forget(name)?;
+        register.entries.remove(name);
+        drop(register);
+        self.report(self.board.remove(name), "could not remove a status document");
+        let message = "neither its file nor any of its objects is left: it is forgotten";
+        self.tell(&event(Level::Info, Some(name), "file", "Forgotten", message));
+        Ok(true)
+    }
+}
+
+/// Everything that a decision over the fleet needs.
+struct Whole {
+    facts: Facts,
+    /// Whose objects the world shows.
+    marks: BTreeMap<InstanceName, Uid>,
+    /// Instances whose identity only a system could tell that does not answer: nothing may be decided for them.
+    unidentified: BTreeSet<InstanceName>,
+}
+
+/// Decides over the chosen instances, one after the other, so that two that are new get different ports.
+fn decide_all(
+    facts: &mut Facts,
+    unidentified: &BTreeSet<InstanceName>,
+    chosen: impl Fn(&InstanceName) -> bool,
+) -> Changes {
+    let mut changes = Changes { host: diff::changes_of_host(facts), instances: BTreeMap::new() };
+    let names: Vec<InstanceName> = facts.instances.keys().filter(|name| chosen(name)).cloned().collect();
+    for name in names {
+        let mut decided = diff::changes_of(facts, &name);
+        if unidentified.contains(&name) {
+            decided.steps.clear();
+        }
+        if let (Some(instance), Some(ports)) = (facts.instances.get_mut(&name), ports_of(&decided)) {
+            instance.ports = Some(ports);
+        }
+        if !decided.is_empty() {
+            changes.instances.insert(name, decided);
+        }
+    }
+    changes
+}

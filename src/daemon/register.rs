@@ -1,0 +1,270 @@
+//! What is known of each instance in memory: its file as last read and its row of the journal, side by side.
+//!
+//! It holds no news and no plan: a turn copies it into facts and looks for itself. Everything in it that must survive is
+//! in the journal before anything acts on it.
+
+use crate::diff::PASSWORD_GENERATION;
+use crate::diff::facts::{Failure, FileState, InstanceFacts};
+use crate::journal::{FailureRow, FileSeen, Journal, JournalError, Known};
+use crate::model::name::{InstanceName, Uid};
+use crate::model::secret::{InstallationKey, SecretPurpose};
+use crate::model::wanted::Wanted;
+use crate::spec::{Fleet, FleetInstance};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::time::Instant;
+
+/// All instances that have a file, a row in the journal, or an object in the world.
+pub(super) struct Register {
+    pub(super) fleet: Arc<Fleet>,
+    pub(super) entries: BTreeMap<InstanceName, Entry>,
+}
+
+/// One instance.
+pub(super) struct Entry {
+    pub(super) facts: InstanceFacts,
+    /// The journal has its identity. Otherwise `facts.uid` is a throw-away one that nothing may be made with.
+    pub(super) met: bool,
+    /// Digest of its file as noted in the journal.
+    digest: String,
+    /// Its file was read since the start.
+    scanned: bool,
+    /// When its last turn decided: a bulk look that began before that knows less.
+    pub(super) decided_at: Option<Instant>,
+    /// Turns in a row that did something: one that never settles is slowed down.
+    pub(super) restless: u32,
+    /// Turns in a row that only waited for its health.
+    pub(super) unhealthy: u32,
+}
+
+/// What a scan found different about one file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct FileChange {
+    pub(super) name: InstanceName,
+    pub(super) what: What,
+}
+
+/// What is different.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum What {
+    /// A file that was never seen before.
+    Added,
+    /// Another version of a file.
+    Changed,
+    /// The same file means something else: plans or settings changed.
+    Meaning,
+    /// It has (other) problems, one line each.
+    Invalid(Vec<String>),
+    /// It has none any more.
+    Mended,
+    /// It is gone.
+    Missing,
+}
+
+impl Register {
+    /// What the journal knows, before the first scan.
+    pub(super) fn new(fleet: Arc<Fleet>, known: &BTreeMap<InstanceName, Known>, key: &InstallationKey) -> Self {
+        let entries = known.iter().map(|(name, known)| (name.clone(), Entry::known(known, key))).collect();
+        Self { fleet, entries }
+    }
+
+    /// Takes a scan's result in, and says what is different. `journal` is none when nothing may be written.
+    ///
+    /// # Errors
+    /// The journal's; then the next scan finds the same differences again.
+    pub(super) fn take_in(
+        &mut self,
+        fleet: Arc<Fleet>,
+        journal: Option<&Journal>,
+        key: &InstallationKey,
+    ) -> Result<Vec<FileChange>, JournalError> {
+        let mut changes = Vec::new();
+        for (name, file) in fleet.instances.iter().filter(|(_, file)| file.settled || file.wanted.is_some()) {
+            let entry = self.entries.entry(name.clone()).or_insert_with(|| Entry::unmet(key));
+            if let Some(what) = entry.compare(file) {
+                changes.push(FileChange { name: name.clone(), what });
+            }
+        }
+        self.note(&fleet, &changes, journal)?;
+        for (name, file) in &fleet.instances {
+            if let Some(entry) = self.entries.get_mut(name) {
+                entry.take(file);
+            }
+        }
+        // A file that is not in an incomplete listing is not known to be gone.
+        let gone = |name: &InstanceName| fleet.complete && !fleet.instances.contains_key(name);
+        for (name, entry) in self.entries.iter_mut().filter(|(name, _)| gone(name)) {
+            if entry.facts.file != FileState::Missing {
+                entry.facts.file = FileState::Missing;
+                changes.push(FileChange { name: name.clone(), what: What::Missing });
+            }
+            entry.scanned = true;
+        }
+        self.fleet = fleet;
+        Ok(changes)
+    }
+
+    /// Writes the new versions of files down, in one write, and takes over their generations.
+    fn note(&mut self, fleet: &Fleet, changes: &[FileChange], journal: Option<&Journal>) -> Result<(), JournalError> {
+        let mut seen = Vec::new();
+        for change in changes {
+            let (Some(entry), Some(file)) = (self.entries.get(&change.name), fleet.instances.get(&change.name)) else {
+                continue;
+            };
+            if entry.met {
+                seen.extend(file_seen(&change.name, file));
+            }
+        }
+        let generations = match journal {
+            Some(journal) if !seen.is_empty() => journal.see_files(&seen)?,
+            _ => BTreeMap::new(),
+        };
+        for (name, generation) in generations {
+            if let Some(entry) = self.entries.get_mut(&name) {
+                entry.facts.generation = generation;
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives an instance its identity for good, and notes its file under it.
+    ///
+    /// # Errors
+    /// The journal's; then it stays unmet.
+    pub(super) fn meet(
+        &mut self,
+        name: &InstanceName,
+        uid: Uid,
+        journal: &Journal,
+        key: &InstallationKey,
+    ) -> Result<(), JournalError> {
+        let uid = journal.meet(name, uid)?;
+        let generation = match self.fleet.instances.get(name).and_then(|file| file_seen(name, file)) {
+            Some(seen) => journal.see_files(&[seen])?.get(name).copied(),
+            None => None,
+        };
+        let entry = self.entries.entry(name.clone()).or_insert_with(|| Entry::unmet(key));
+        entry.identify(uid, key);
+        entry.met = true;
+        entry.facts.generation = generation.unwrap_or(entry.facts.generation);
+        Ok(())
+    }
+}
+
+impl Entry {
+    /// One that only its file, or only the world, knows.
+    pub(super) fn unmet(key: &InstallationKey) -> Self {
+        let uid = Uid(uuid::Uuid::now_v7());
+        Self {
+            facts: InstanceFacts {
+                wanted: None,
+                file: FileState::Missing,
+                uid,
+                password_mark: password_mark(key, uid),
+                provisioned: false,
+                ports: None,
+                generation: 1,
+                observed_generation: 0,
+                failures: BTreeMap::new(),
+                errands: Vec::new(),
+            },
+            met: false,
+            digest: String::new(),
+            scanned: false,
+            decided_at: None,
+            restless: 0,
+            unhealthy: 0,
+        }
+    }
+
+    fn known(known: &Known, key: &InstallationKey) -> Self {
+        let mut entry = Self::unmet(key);
+        entry.identify(known.uid, key);
+        entry.met = true;
+        entry.digest = known.file_digest.clone();
+        entry.facts.wanted = known.last_good.clone().map(Arc::new);
+        // Whether it has a file is not known before the first complete scan.
+        entry.facts.file = FileState::Invalid(vec!["instances.d could not be read yet".to_owned()]);
+        entry.refresh(known);
+        entry
+    }
+
+    /// Takes over what a turn or a step wrote into the journal.
+    pub(super) fn refresh(&mut self, known: &Known) {
+        self.facts.ports = known.ports;
+        self.facts.provisioned = known.provisioned;
+        self.facts.generation = known.generation;
+        self.facts.observed_generation = known.observed_generation;
+    }
+
+    /// Uses this identity, without anything being written.
+    pub(super) fn identify(&mut self, uid: Uid, key: &InstallationKey) {
+        if self.facts.uid != uid {
+            self.facts.uid = uid;
+            self.facts.password_mark = password_mark(key, uid);
+        }
+    }
+
+    /// What is different about the file since it was read last, or since the journal noted it.
+    fn compare(&self, file: &FleetInstance) -> Option<What> {
+        let lines = problem_lines(file);
+        let was_invalid = matches!(self.facts.file, FileState::Invalid(_)) && self.scanned;
+        if !file.valid && file.settled {
+            let same = self.facts.file == FileState::Invalid(lines.clone());
+            return (!same).then_some(What::Invalid(lines));
+        }
+        let changed = !file.digest.is_empty() && file.digest != self.digest;
+        let meaning = self.facts.wanted.as_deref() != file.wanted.as_deref();
+        match () {
+            () if was_invalid && file.valid => Some(What::Mended),
+            () if changed && self.digest.is_empty() => Some(What::Added),
+            () if changed => Some(What::Changed),
+            () if meaning => Some(What::Meaning),
+            // A file that came back as it was.
+            () if self.scanned && self.facts.file == FileState::Missing => Some(What::Changed),
+            () => None,
+        }
+    }
+
+    fn take(&mut self, file: &FleetInstance) {
+        self.facts.wanted = file.wanted.clone();
+        self.facts.file = match (file.valid, file.settled) {
+            (true, _) => FileState::Valid,
+            (false, true) => FileState::Invalid(problem_lines(file)),
+            // While it is being written, what was said before holds.
+            (false, false) if self.scanned => return,
+            (false, false) => FileState::Valid,
+        };
+        if !file.digest.is_empty() {
+            self.digest.clone_from(&file.digest);
+        }
+        self.scanned = true;
+    }
+}
+
+/// What the journal is told about a file; nothing while no byte of it was read.
+fn file_seen<'a>(name: &'a InstanceName, file: &'a FleetInstance) -> Option<FileSeen<'a>> {
+    let wanted: Option<&Wanted> = file.wanted.as_deref().filter(|_| file.valid);
+    (!file.digest.is_empty()).then_some(FileSeen { name, digest: &file.digest, wanted })
+}
+
+fn problem_lines(file: &FleetInstance) -> Vec<String> {
+    file.problems.iter().map(|problem| problem.to_string().replace("\n  ", ", ")).collect()
+}
+
+fn password_mark(key: &InstallationKey, uid: Uid) -> String {
+    key.mark(&key.derive(SecretPurpose::RolePassword, uid, PASSWORD_GENERATION))
+}
+
+/// The journal's rows as decisions know them.
+pub(super) fn failures(rows: BTreeMap<String, FailureRow>) -> BTreeMap<String, Failure> {
+    let convert = |row: FailureRow| Failure {
+        input: row.input,
+        generation: row.generation,
+        attempts: row.attempts,
+        permanent: row.permanent,
+        next_try: row.next_try,
+        message: row.message,
+    };
+    rows.into_iter().map(|(key, row)| (key, convert(row))).collect()
+}

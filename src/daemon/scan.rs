@@ -1,0 +1,149 @@
+//! Files → register: reads what changed, tells it, and rings for the instances that it concerns.
+
+use super::commit;
+use super::keeper::{Bell, Keeper, event};
+use super::register::{FileChange, What};
+use crate::journal::JournalError;
+use crate::model::event::{Level, NewEvent};
+use crate::model::name::InstanceName;
+use crate::model::problem::Problem;
+use crate::model::settings::Settings;
+use crate::spec::{INSTANCES_DIR, SpecError};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Files that are being written are read again after this time, which is how long they must stay the same.
+pub(super) const UNSETTLED_WAIT: Duration = Duration::from_millis(500);
+/// A turn does not read files again that were read so recently: a hundred turns at once are one scan.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// Why a scan brought nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum ScanError {
+    /// The files cannot be read at all.
+    #[error(transparent)]
+    Fleet(#[from] SpecError),
+    /// What they say could not be written down.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The reading itself broke.
+    #[error("the reading of the files broke off")]
+    Cut(#[from] tokio::task::JoinError),
+}
+
+impl Keeper {
+    /// Reads the files, whenever they were read last. Those that changed have their instances woken.
+    ///
+    /// # Errors
+    /// [`ScanError`]; the last good versions stay in force.
+    pub async fn scan(self: &Arc<Self>) -> Result<(), ScanError> {
+        let mut scanned_at = self.scanning.lock().await;
+        self.scan_now().await?;
+        *scanned_at = Some(Instant::now());
+        Ok(())
+    }
+
+    /// Reads the files unless that was done a moment ago.
+    pub(super) async fn scan_if_stale(self: &Arc<Self>) -> Result<(), ScanError> {
+        let mut scanned_at = self.scanning.lock().await;
+        if scanned_at.is_some_and(|at| at.elapsed() < FRESH) {
+            return Ok(());
+        }
+        self.scan_now().await?;
+        *scanned_at = Some(Instant::now());
+        Ok(())
+    }
+
+    async fn scan_now(self: &Arc<Self>) -> Result<(), ScanError> {
+        let keeper = Arc::clone(self);
+        let (changes, unsettled) = tokio::task::spawn_blocking(move || keeper.read()).await??;
+        if unsettled {
+            self.ring(Bell::Files(UNSETTLED_WAIT));
+        }
+        if !changes.is_empty() && self.acts() {
+            let commit = commit::of(self.fleet_dir()).await;
+            for change in changes {
+                let file = format!("{INSTANCES_DIR}/{}.toml", change.name);
+                let cause = commit.as_ref().map(|commit| commit.cause(&file));
+                self.tell(&file_event(&change, cause.clone()));
+                self.ring(Bell::Instance(change.name, cause));
+            }
+        }
+        Ok(())
+    }
+
+    /// Blocks for as long as the disk needs.
+    fn read(&self) -> Result<(Vec<FileChange>, bool), ScanError> {
+        let mut reader = self.reader();
+        let fleet = Arc::new(reader.read()?);
+        let unsettled = reader.unsettled();
+        drop(reader);
+        let journal = self.acts().then_some(&self.journal);
+        let mut register = self.register();
+        let before = Arc::clone(&register.fleet);
+        let changes = register.take_in(Arc::clone(&fleet), journal, &self.key)?;
+        drop(register);
+        self.tell_problems(&fleet.problems);
+        if fleet.settings != before.settings {
+            self.tell_settings(&fleet.settings);
+        }
+        Ok((changes, unsettled))
+    }
+
+    /// Problems of files that are no instance's: settings, plans, strangers in the folder.
+    fn tell_problems(&self, problems: &[Problem]) {
+        let of_instance = |problem: &&Problem| {
+            let stem = problem.file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+            let name = InstanceName::parse(stem).ok().filter(|_| problem.file.starts_with(INSTANCES_DIR));
+            name.is_some_and(|name| self.register().entries.contains_key(&name))
+        };
+        let lines: Vec<String> =
+            problems.iter().filter(|problem| !of_instance(problem)).map(ToString::to_string).collect();
+        if lines.is_empty() {
+            if self.board.lower("files") {
+                self.tell(&event(Level::Info, None, "file", "FilesMended", "settings and plans are valid again"));
+            }
+        } else if self.board.raise("files", "FileInvalid", &lines.join("; "), self.now()) {
+            let message = format!("the last good version stays in force: {}", lines.join("; "));
+            self.tell(&event(Level::Error, None, "file", "FileInvalid", message));
+        }
+    }
+
+    /// Most settings hold from the next turn on; those that the systems were connected with need a new start.
+    fn tell_settings(&self, settings: &Settings) {
+        let of_connections = |settings: &Settings| {
+            let fleet = &settings.fleet;
+            let Settings { docker, postgres, nginx, acme, .. } = settings.clone();
+            (fleet.base_domain.clone(), fleet.state_dir.clone(), docker.host, postgres, nginx, acme)
+        };
+        if of_connections(settings) == of_connections(&self.connected) {
+            self.board.lower("settings");
+            self.tell(&event(Level::Info, None, "file", "SettingsChanged", "innkeeper.toml changed"));
+        } else {
+            let message = "innkeeper.toml changed in base_domain, state_dir, [docker], [postgres], [nginx] or [acme]: \
+                 restart the daemon, until then the former systems are used";
+            if self.board.raise("settings", "RestartNeeded", message, self.now()) {
+                self.tell(&event(Level::Warning, None, "file", "RestartNeeded", message));
+            }
+        }
+        self.ring(Bell::Fleet);
+    }
+}
+
+fn file_event(change: &FileChange, cause: Option<String>) -> NewEvent {
+    let name = Some(&change.name);
+    let told = |level, reason, message: &str| event(level, name, "file", reason, message);
+    let event = match &change.what {
+        What::Added => told(Level::Info, "FileAdded", "its file appeared"),
+        What::Changed => told(Level::Info, "FileChanged", "its file changed"),
+        What::Meaning => told(Level::Info, "FileChanged", "its plan or the settings changed"),
+        What::Mended => told(Level::Info, "FileMended", "its file is valid again"),
+        What::Missing => told(Level::Warning, "FileMissing", "its file is gone; it runs on as it is"),
+        What::Invalid(lines) => {
+            let message = format!("its file has problems, the last good version stays in force: {}", lines.join("; "));
+            told(Level::Error, "FileInvalid", &message)
+        }
+    };
+    NewEvent { cause, ..event }
+}

@@ -1,0 +1,53 @@
+//! What a decision has people know: statuses, drift, templates that cannot be used.
+
+use super::keeper::{Keeper, event};
+use crate::diff::conditions;
+use crate::diff::facts::Facts;
+use crate::model::changes::{HoldReason, InstanceChanges};
+use crate::model::event::{Level, NewEvent};
+use crate::model::name::InstanceName;
+use crate::model::step::Origin;
+
+impl Keeper {
+    /// Puts the instance's status on the board.
+    pub(super) fn publish(&self, name: &InstanceName, facts: &Facts, changes: &InstanceChanges) {
+        let previous = self.board.get(name);
+        if let Some(mut status) = conditions::status(facts, name, changes, previous.as_deref()) {
+            if !self.register().entries.get(name).is_some_and(|entry| entry.met) {
+                status.uid = None;
+            }
+            self.report(self.board.put(status), "could not write a status document");
+        }
+    }
+
+    /// Tells of templates that cannot be used, and of their mending.
+    pub(super) fn tell_templates(&self, changes: &InstanceChanges) {
+        match changes.holds.iter().find(|hold| hold.reason == HoldReason::TemplateBroken) {
+            Some(hold) => {
+                if self.board.raise("templates", "TemplateBroken", &hold.message, self.now()) {
+                    self.tell(&event(Level::Error, None, "file", "TemplateBroken", hold.message.clone()));
+                }
+            }
+            None => {
+                if self.board.lower("templates") {
+                    self.tell(&event(Level::Info, None, "file", "TemplateMended", "the templates can be used again"));
+                }
+            }
+        }
+    }
+
+    /// Says what was changed behind our back before it is repaired.
+    pub(super) fn tell_drift(&self, name: &InstanceName, changes: &InstanceChanges) {
+        for step in changes.steps.iter().filter(|step| step.origin == Origin::Drift) {
+            let fields = step.fields.iter().map(|field| {
+                let side = |text: &Option<String>| text.clone().unwrap_or_else(|| "nothing".to_owned());
+                format!("{} is {}, should be {}", field.field, side(&field.from), side(&field.to))
+            });
+            let fields: Vec<String> = fields.collect();
+            let details = if fields.is_empty() { String::new() } else { format!(" ({})", fields.join(", ")) };
+            let message = format!("{}: {}{details}", step.action.resource(), step.reason);
+            let told = event(Level::Warning, Some(name), "drift", "DriftFound", message);
+            self.tell(&NewEvent { step: Some(step.id.to_string()), ..told });
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! One turn: read, look, decide, act once. A turn takes nothing over from the wake that brought it up.
+
+use super::keeper::Keeper;
+use super::look::{Identity, identity, live_ports, marks};
+use super::register::Register;
+use super::schedule::Next;
+use super::{after, errands};
+use crate::apply::{self, Outcome};
+use crate::diff::{self, facts::Facts};
+use crate::edges::Ask;
+use crate::journal::JournalError;
+use crate::model::changes::InstanceChanges;
+use crate::model::live::Live;
+use crate::model::name::{InstanceName, Resources};
+use crate::model::service::Ports;
+use crate::model::status::chain;
+use crate::model::step::Action;
+use crate::observe;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// What has turns.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Subject {
+    /// What belongs to no single instance.
+    Host,
+    /// One instance.
+    Instance(InstanceName),
+}
+
+/// What a turn came to.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// Whose turn it was.
+    pub subject: Subject,
+    /// When it began: whatever was asked for later is not in it.
+    pub began: Instant,
+    /// What was decided.
+    pub changes: InstanceChanges,
+    /// Steps that were done.
+    pub done: u64,
+    /// What failed, one line each.
+    pub failed: Vec<String>,
+    /// True when every failure needs another input.
+    pub permanent: bool,
+    /// There is nothing to do and nothing to wait for.
+    pub settled: bool,
+    /// What comes next.
+    pub next: Next,
+}
+
+impl Report {
+    fn new(subject: Subject, began: Instant, changes: InstanceChanges, next: Next) -> Self {
+        Self { subject, began, settled: false, changes, done: 0, failed: Vec::new(), permanent: false, next }
+    }
+
+    fn failed(subject: Subject, began: Instant, message: String) -> Self {
+        Self { failed: vec![message], ..Self::new(subject, began, InstanceChanges::default(), Next::Failed) }
+    }
+
+    fn with(mut self, outcome: &Outcome) -> Self {
+        self.done = outcome.done.len() as u64;
+        self.failed = outcome.failed.iter().map(|it| format!("{}: {}", it.step, it.message)).collect();
+        self.permanent = !outcome.failed.is_empty() && outcome.failed.iter().all(|failure| failure.permanent);
+        self
+    }
+}
+
+/// What was decided, and over what.
+struct Decision {
+    facts: Facts,
+    changes: InstanceChanges,
+}
+
+/// Takes one turn. `cause` is told in events. It never fails: what goes wrong is in the report and in the journal.
+pub async fn take(keeper: &Arc<Keeper>, subject: &Subject, cause: Option<String>) -> Report {
+    let began = Instant::now();
+    if let Err(error) = keeper.scan_if_stale().await {
+        let message = chain(&error);
+        keeper.report(Err(error), "could not read the fleet's files");
+        return Report::failed(subject.clone(), began, message);
+    }
+    match subject {
+        Subject::Host => host(keeper, began, cause).await,
+        Subject::Instance(name) => match instance(keeper, name, began, cause).await {
+            Ok(report) => report,
+            Err(error) => {
+                let message = chain(&error);
+                keeper.report(Err(error), "could not take a turn");
+                Report::failed(subject.clone(), began, message)
+            }
+        },
+    }
+}
+
+async fn instance(
+    keeper: &Arc<Keeper>,
+    name: &InstanceName,
+    began: Instant,
+    cause: Option<String>,
+) -> Result<Report, JournalError> {
+    let subject = Subject::Instance(name.clone());
+    errands::retry(keeper, name)?;
+    let live = {
+        // Never closed.
+        let _place = keeper.looks.acquire().await;
+        keeper.look(&ask(keeper, name)).await
+    };
+    let Some(Decision { facts, changes }) = decide(keeper, name, live)? else {
+        return Ok(Report::new(subject, began, InstanceChanges::default(), Next::Quiet));
+    };
+    keeper.publish(name, &facts, &changes);
+    keeper.tell_drift(name, &changes);
+    let context = context(keeper, Some(name), generation(&facts, name), cause);
+    let outcome = apply::carry_out(&changes, &context).await;
+    errands::end(keeper, name, &facts, &changes, &outcome)?;
+    let next = after::next(keeper, name, &facts, &changes, &outcome);
+    let settled = changes.is_empty();
+    Ok(Report { settled, ..Report::new(subject, began, changes, next).with(&outcome) })
+}
+
+/// The proxy's templates and files. Failures back off in the queue: the journal keeps them for instances only.
+async fn host(keeper: &Arc<Keeper>, began: Instant, cause: Option<String>) -> Report {
+    let live = keeper.look(&Ask::default()).await;
+    let facts = keeper.facts(&keeper.register(), live);
+    let changes = diff::changes_of_host(&facts);
+    keeper.tell_templates(&changes);
+    let outcome = apply::carry_out(&changes, &context(keeper, None, 0, cause)).await;
+    let next = match () {
+        () if !outcome.failed.is_empty() => Next::Failed,
+        () if !outcome.done.is_empty() => Next::Again(Duration::ZERO),
+        () => Next::Quiet,
+    };
+    let settled = changes.is_empty();
+    Report { settled, ..Report::new(Subject::Host, began, changes, next).with(&outcome) }
+}
+
+fn ask(keeper: &Keeper, name: &InstanceName) -> Ask {
+    let register = keeper.register();
+    let wanted = register.entries.get(name).and_then(|entry| entry.facts.wanted.clone());
+    observe::ask([(name, wanted.as_deref())], |_| true)
+}
+
+/// Decides, with the register held: identity and ports are in the journal before anybody else decides, and two turns
+/// never get the same.
+fn decide(keeper: &Keeper, name: &InstanceName, live: Live) -> Result<Option<Decision>, JournalError> {
+    let mut register = keeper.register();
+    if !register.entries.contains_key(name) {
+        return Ok(None);
+    }
+    let identified = identify(keeper, &mut register, name, &live)?;
+    let Some(entry) = register.entries.get_mut(name) else { return Ok(None) };
+    keeper.refresh(entry, name)?;
+    if entry.met {
+        take_over_marks(keeper, entry, name, &live)?;
+    }
+    entry.decided_at = Some(Instant::now());
+    let mut facts = keeper.facts(&register, live);
+    let mut changes = diff::changes_of(&facts, name);
+    if !identified {
+        changes.steps.clear();
+    }
+    if let (Some(entry), Some(ports)) = (register.entries.get_mut(name), ports_of(&changes))
+        && entry.facts.ports != Some(ports)
+    {
+        keeper.journal.reserve_ports(name, ports)?;
+        entry.facts.ports = Some(ports);
+    }
+    if changes.is_empty() && identified {
+        settle(keeper, &mut register, &mut facts, name)?;
+    }
+    Ok(Some(Decision { facts, changes }))
+}
+
+/// Gives an unmet instance its identity. False: it cannot be told yet, so nothing may be done.
+fn identify(keeper: &Keeper, register: &mut Register, name: &InstanceName, live: &Live) -> Result<bool, JournalError> {
+    let Some(entry) = register.entries.get(name) else { return Ok(false) };
+    if entry.met {
+        return Ok(true);
+    }
+    let uid = match identity(name, &marks(live), live) {
+        Identity::Marked(uid) => uid,
+        // A file that never was valid needs no identity.
+        Identity::New if entry.facts.wanted.is_none() => return Ok(false),
+        Identity::New => entry.facts.uid,
+        Identity::Unknown => return Ok(false),
+    };
+    register.meet(name, uid, &keeper.journal, &keeper.key)?;
+    Ok(true)
+}
+
+/// What only the world remembers (after the journal was lost) goes back into the journal.
+fn take_over_marks(
+    keeper: &Keeper,
+    entry: &mut super::register::Entry,
+    name: &InstanceName,
+    live: &Live,
+) -> Result<(), JournalError> {
+    let database = live.database.known().and_then(|it| it.databases.get(&Resources::of(name).database));
+    let own = database.filter(|it| it.provisioned && it.owner.tag().is_some_and(|tag| tag.uid == entry.facts.uid));
+    if own.is_some() && !entry.facts.provisioned {
+        keeper.journal.set_provisioned(name)?;
+        entry.facts.provisioned = true;
+    }
+    if let (None, Some(ports)) = (entry.facts.ports, live_ports(live, &entry.facts, name)) {
+        keeper.journal.reserve_ports(name, ports)?;
+        entry.facts.ports = Some(ports);
+    }
+    Ok(())
+}
+
+/// Notes that the world was brought to this version of the file.
+fn settle(
+    keeper: &Keeper,
+    register: &mut Register,
+    facts: &mut Facts,
+    name: &InstanceName,
+) -> Result<(), JournalError> {
+    let (Some(entry), Some(instance)) = (register.entries.get_mut(name), facts.instances.get_mut(name)) else {
+        return Ok(());
+    };
+    if entry.facts.observed_generation != entry.facts.generation {
+        keeper.journal.set_observed(name, entry.facts.generation)?;
+    }
+    if !entry.facts.failures.is_empty() {
+        keeper.journal.clear_failures(name)?;
+    }
+    for known in [&mut entry.facts, instance] {
+        known.observed_generation = known.generation;
+        known.failures.clear();
+    }
+    Ok(())
+}
+
+/// The ports that a decision chose.
+pub(super) fn ports_of(changes: &InstanceChanges) -> Option<Ports> {
+    changes.steps.iter().find_map(|step| match &step.action {
+        Action::CreateService { spec, .. } | Action::RecreateService { spec, .. } => Some(spec.ports),
+        Action::PutSite(row) => Some(row.ports),
+        _ => None,
+    })
+}
+
+fn generation(facts: &Facts, name: &InstanceName) -> u64 {
+    facts.instances.get(name).map(|instance| instance.generation).unwrap_or_default()
+}
+
+fn context(keeper: &Keeper, name: Option<&InstanceName>, generation: u64, cause: Option<String>) -> apply::Context {
+    apply::Context {
+        edges: keeper.edges.clone(),
+        key: keeper.key.clone(),
+        journal: keeper.journal.clone(),
+        lanes: Arc::clone(&keeper.lanes),
+        instance: name.cloned(),
+        generation,
+        cause,
+        stopping: keeper.stopping.clone(),
+        now: keeper.place.now,
+        chance: keeper.place.chance,
+    }
+}
