@@ -35,7 +35,8 @@ impl Cache {
     /// # Errors
     /// As [`see_current`].
     pub(super) fn current(&self, places: &Places) -> io::Result<CurrentSeen> {
-        let now = || identities(std::iter::once(places.current()).chain(entries(&places.current())));
+        let dirs = [places.root.clone(), places.current()];
+        let now = || identities(dirs.iter().cloned().chain(entries(&places.current())));
         let before = now();
         if let Some((known, seen)) = &self.lock().current
             && *known == before

@@ -7,7 +7,7 @@ use super::host::HostConfig;
 use super::names::site_file;
 use super::render::{own_file, render};
 use super::sight::Sight;
-use super::template::{Chosen, sha256};
+use super::template::{Chosen, dedicated_file, sha256};
 use crate::model::name::InstanceName;
 use crate::model::secret::digest;
 use crate::model::site::SiteRow;
@@ -65,6 +65,9 @@ impl<'s> Draft<'s> {
     /// when even that fails the site is left out. Returns false when there was nothing left to hold back.
     pub(super) fn hold(&mut self, name: &InstanceName, why: String) -> bool {
         let Some(row) = self.rows.get(name) else { return false };
+        // What is wrong with the template on disk says more than what became of an older version of it.
+        let template = row.template.as_ref().map(|template| dedicated_file(template.as_str()));
+        let why = template.and_then(|file| self.chosen.site_problems.get(&file).cloned()).unwrap_or(why);
         if self.old.get(name) != Some(row) {
             restore(&mut self.rows, &self.old, name);
         } else {
@@ -147,8 +150,12 @@ impl<'s> Draft<'s> {
 
     /// True when the generation in force is intact and says the same.
     pub(super) fn is_in_force(&self) -> bool {
-        let base = self.sight.base.as_ref();
-        self.sight.is_intact() && base.is_some_and(|base| base.manifest.stamp == self.manifest().stamp)
+        let in_force = self.sight.in_force().filter(|_| self.sight.is_intact());
+        match in_force {
+            Some(generation) => generation.manifest.stamp == self.manifest().stamp,
+            // Nothing in force and nothing to put there.
+            None => self.sight.current.is_none() && self.rows.is_empty(),
+        }
     }
 
     /// True when the templates are not those of the generation in force.

@@ -229,24 +229,27 @@ pub(super) fn next_number(places: &Places, loaded: Option<u64>) -> io::Result<u6
     Ok(numbers(places)?.into_iter().chain(loaded).max().unwrap_or(0) + 1)
 }
 
-/// Removes all but the newest generations, never one of `keep`, and what a crash left unfinished or untested: a
-/// generation above the current one was never switched to.
+/// Removes what a crash left unfinished, and all but the newest generations up to the current one, which is the first
+/// of `keep`; never one of `keep`. A generation above the current one was never switched to. With nothing to keep all
+/// generations stay: the link was taken away by hand, and their rows are still good.
 ///
 /// # Errors
 /// The directory cannot be written.
 pub(super) fn prune(places: &Places, keep: &[&str]) -> io::Result<()> {
+    if !places.root.is_dir() {
+        return Ok(());
+    }
     for entry in fs::read_dir(&places.root)? {
         let path = entry?.path();
         if is_unfinished(&path) {
-            if path.is_dir() { remove_tree(&path)? } else { fs::remove_file(&path)? }
+            if path.is_dir() && !path.is_symlink() { remove_tree(&path)? } else { fs::remove_file(&path)? }
         }
     }
-    let current = keep.first().and_then(|name| generation_number(name));
+    let kept: Vec<u64> = keep.iter().filter_map(|name| generation_number(name)).collect();
+    let Some(current) = kept.first() else { return Ok(()) };
     let numbers = numbers(places)?;
-    let kept: BTreeSet<u64> = keep.iter().filter_map(|name| generation_number(name)).collect();
-    let newest = numbers.iter().rev().filter(|number| Some(**number) <= current).take(GENERATIONS_KEPT);
-    let newest: BTreeSet<u64> = newest.copied().collect();
-    for number in numbers.difference(&newest).filter(|number| !kept.contains(number)) {
+    let newest: Vec<u64> = numbers.range(..=current).rev().take(GENERATIONS_KEPT).copied().collect();
+    for number in numbers.iter().filter(|number| !newest.contains(number) && !kept.contains(number)) {
         remove_tree(&places.generation(*number))?;
     }
     Ok(())

@@ -35,6 +35,7 @@ impl Nginx {
         let running = self.program.master().is_some();
         let told = if running { self.program.loaded().await } else { None };
         let edits = edits(&sight);
+        let rows = if sight.current.is_some() { sight.rows() } else { BTreeMap::new() };
         let foreign_hosts = sight.foreign_names().iter().filter_map(|name| Domain::parse(name).ok()).collect();
         Ok(ProxyLive {
             running,
@@ -43,7 +44,7 @@ impl Nginx {
             templates_changed: sight.templates_changed(),
             template_problem: template_problem(&sight),
             foreign_hosts,
-            sites: sight.rows().into_iter().map(|(name, row)| (name.clone(), site(row, &edits.sites, &name))).collect(),
+            sites: rows.into_iter().map(|(name, row)| (name.clone(), site(row, &edits.sites, &name))).collect(),
             edits: edits.others,
             current: sight.current,
         })
@@ -56,8 +57,8 @@ fn site(row: SiteRow, edited: &BTreeSet<InstanceName>, name: &InstanceName) -> S
 
 /// The name of the current generation when that is what nginx has loaded; else all that it told.
 fn loaded_name(sight: &Sight, told: String) -> String {
-    match &sight.base {
-        Some(base) if sight.damage.is_none() && base.manifest.told() == told => base.manifest.generation.clone(),
+    match sight.in_force() {
+        Some(generation) if generation.manifest.told() == told => generation.manifest.generation.clone(),
         _ => told,
     }
 }
@@ -68,7 +69,7 @@ fn template_problem(sight: &Sight) -> Option<String> {
     match &sight.templates {
         Err(problem) => Some(problem.clone()),
         Ok(chosen) => chosen.problem.clone().or_else(|| {
-            let held = sight.base.iter().flat_map(|base| base.manifest.held.values()).map(|held| &held.why);
+            let held = sight.in_force().into_iter().flat_map(|base| base.manifest.held.values()).map(|held| &held.why);
             let problem = chosen.site_problems.values().chain(held).next()?;
             (!sight.templates_changed()).then(|| problem.clone())
         }),
@@ -78,7 +79,7 @@ fn template_problem(sight: &Sight) -> Option<String> {
 fn edits(sight: &Sight) -> Edits {
     let mut edits = Edits::default();
     edits.others.extend(sight.damage.clone());
-    let Some(base) = sight.base.as_ref().filter(|_| sight.damage.is_none()) else { return edits };
+    let Some(base) = sight.in_force() else { return edits };
     for file in &sight.differing {
         if let Some(site) = site_of_file(file).and_then(|name| InstanceName::parse(name).ok())
             && base.manifest.rows.contains_key(&site)

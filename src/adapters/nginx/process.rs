@@ -1,5 +1,6 @@
 //! The nginx program and its running master: tested with, signalled and asked, never started and never stopped.
 
+use super::names::generation_number;
 use super::render::{LOADED_PATH, own_name};
 use crate::edges::{Edge, EdgeError, ErrorKind};
 use crate::model::settings::NginxSettings;
@@ -139,7 +140,12 @@ impl Program {
         if answer.status() != reqwest::StatusCode::OK || answer.content_length()? > LOADED_BYTES_MAX as u64 {
             return None;
         }
-        answer.text().await.ok()
+        // Somebody else's server may answer for every name.
+        answer
+            .text()
+            .await
+            .ok()
+            .filter(|told| matches!(told.split_once(' '), Some((name, _)) if generation_number(name).is_some()))
     }
 
     /// Why nothing is asked of nginx.

@@ -50,6 +50,9 @@ impl Nginx {
         self.check_ownership(&sight)?;
         let chosen = sight.templates.clone().map_err(templates_refused)?;
         let problem = chosen.problem.clone();
+        // What a crash left behind would otherwise be counted as a generation.
+        generation::prune(&self.places, sight.current.as_deref().into_iter().collect::<Vec<_>>().as_slice())
+            .map_err(|error| cannot("could not remove what a crash left behind", error))?;
         let mut draft = Draft::new(&sight, chosen, &changes.put);
         let moved = self.settle(&sight, &mut draft).await?;
         match problem {
@@ -64,10 +67,13 @@ impl Nginx {
         // Each round holds back somebody who was not held back before.
         let rounds_max = 3 * (draft.rows.len() + draft.refused.len()) + 2;
         for _ in 0..rounds_max {
-            if draft.is_in_force() {
-                return self.ensure_loaded(sight).await;
-            }
-            match self.try_out(draft).await {
+            let tested = match draft.render() {
+                // Asked after rendering, which may have held somebody back.
+                Ok(_) if draft.is_in_force() => return self.ensure_loaded(sight).await,
+                Ok(files) => self.try_out(draft, files).await,
+                Err(problem) => Err(Objection::Blame(Blame::Templates(problem))),
+            };
+            match tested {
                 Ok(tested) => match self.switch(sight, &tested.generation, tested.took).await? {
                     Ok(()) => {
                         self.tidy(&tested.generation).await?;
@@ -99,8 +105,7 @@ impl Nginx {
     }
 
     /// Writes the draft as a generation and has nginx test it. What fails leaves nothing behind.
-    async fn try_out(&self, draft: &mut Draft<'_>) -> Result<Tested, Objection> {
-        let mut files = draft.render().map_err(|problem| Objection::Blame(Blame::Templates(problem)))?;
+    async fn try_out(&self, draft: &Draft<'_>, mut files: BTreeMap<String, String>) -> Result<Tested, Objection> {
         let host =
             draft.host().map_err(|why| cannot("could not read nginx's own configuration", io::Error::other(why)))?;
         if !host.includes_ours() {
@@ -268,7 +273,8 @@ impl Nginx {
     }
 
     async fn passes(&self, draft: &mut Draft<'_>) -> Result<bool, EdgeError> {
-        match self.try_out(draft).await {
+        let Ok(files) = draft.render() else { return Ok(false) };
+        match self.try_out(draft, files).await {
             Ok(tested) => {
                 discard(&tested.generation)?;
                 Ok(true)

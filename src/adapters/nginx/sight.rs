@@ -25,7 +25,7 @@ pub(super) struct Sight {
     pub(super) environment: Environment,
     /// What `current` points to, whether it can be read or not.
     pub(super) current: Option<String>,
-    /// Where the present rows are taken from: the current generation, or an older one when that is damaged.
+    /// Where the present rows are taken from: the current generation, or another one when that is damaged or gone.
     pub(super) base: Option<Arc<Generation>>,
     /// Why the current generation cannot be read.
     pub(super) damage: Option<String>,
@@ -52,11 +52,16 @@ impl Sight {
 
     /// True when the templates or what goes in besides them would give other files.
     pub(super) fn templates_changed(&self) -> bool {
-        let (Some(base), Ok(templates)) = (&self.base, &self.templates) else { return false };
+        let (Some(base), Ok(templates)) = (self.in_force(), &self.templates) else { return false };
         base.manifest.templates != templates.digest || base.manifest.environment != self.environment
     }
 
-    /// True when the current generation can be read and is as it was rendered.
+    /// The generation in force; none when there is none or it cannot be read.
+    pub(super) fn in_force(&self) -> Option<&Generation> {
+        self.base.as_deref().filter(|_| self.current.is_some() && self.damage.is_none())
+    }
+
+    /// False when the current generation cannot be read or is not as it was rendered.
     pub(super) fn is_intact(&self) -> bool {
         self.damage.is_none() && self.differing.is_empty()
     }
@@ -172,7 +177,11 @@ pub(super) struct CurrentSeen {
 /// The directory is there and cannot be read.
 pub(super) fn see_current(places: &super::names::Places) -> std::io::Result<CurrentSeen> {
     let target = match std::fs::read_link(places.current()) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(CurrentSeen::default()),
+        // Somebody took the link away: nothing is in force, but the rows are still known.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let base = generation::newest_readable(places).map(Arc::new);
+            return Ok(CurrentSeen { base, ..CurrentSeen::default() });
+        }
         target => target?,
     };
     let name = Some(file_name(&target));

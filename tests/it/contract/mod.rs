@@ -5,3 +5,4 @@ mod database;
 mod engine;
 mod proxy;
 mod proxy_bench;
+mod proxy_sites;
