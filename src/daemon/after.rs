@@ -1,11 +1,12 @@
 //! What comes after a turn: at once while something was done, soon while health is waited for, later after a failure.
 
 use super::backoff;
-use super::keeper::Keeper;
+use super::keeper::{Keeper, event};
 use super::schedule::Next;
 use crate::apply::Outcome;
 use crate::diff::facts::Facts;
 use crate::model::changes::{HoldReason, InstanceChanges};
+use crate::model::event::Level;
 use crate::model::name::InstanceName;
 use std::time::Duration;
 
@@ -34,7 +35,10 @@ pub(super) fn next(
         // Look at once at what came of it: the next step, or the reason to wait.
         return match entry.restless.checked_sub(RESTLESS_TURNS_MAX) {
             None | Some(0) => Next::Again(Duration::ZERO),
-            Some(surplus) => Next::Again(backoff::wait(surplus, (keeper.place.chance)())),
+            Some(surplus) => {
+                tell_restless(keeper, name, surplus);
+                Next::Again(backoff::wait(surplus, (keeper.place.chance)()))
+            }
         };
     }
     entry.restless = 0;
@@ -52,6 +56,14 @@ pub(super) fn next(
         wait = wait.into_iter().chain(until_next_try(facts, name)).min();
     }
     wait.map_or(Next::Quiet, Next::Again)
+}
+
+/// Something that is done again and again is undone by somebody else, or is a fault of ours.
+fn tell_restless(keeper: &Keeper, name: &InstanceName, surplus: u32) {
+    if surplus == 1 {
+        let message = "it does not come to rest: what is done is undone again; it is slowed down";
+        keeper.tell(&event(Level::Warning, Some(name), "step", "NotSettling", message));
+    }
 }
 
 fn health_wait(turns: u32) -> Duration {

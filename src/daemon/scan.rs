@@ -33,15 +33,16 @@ pub enum ScanError {
 }
 
 impl Keeper {
-    /// Reads the files, whenever they were read last. Those that changed have their instances woken.
+    /// Reads the files, whenever they were read last. Those that changed have their instances woken. True while some
+    /// file is being written: read again soon.
     ///
     /// # Errors
     /// [`ScanError`]; the last good versions stay in force.
-    pub async fn scan(self: &Arc<Self>) -> Result<(), ScanError> {
+    pub async fn scan(self: &Arc<Self>) -> Result<bool, ScanError> {
         let mut scanned_at = self.scanning.lock().await;
-        self.scan_now().await?;
+        let unsettled = self.scan_now().await?;
         *scanned_at = Some(Instant::now());
-        Ok(())
+        Ok(unsettled)
     }
 
     /// Reads the files unless that was done a moment ago.
@@ -55,7 +56,7 @@ impl Keeper {
         Ok(())
     }
 
-    async fn scan_now(self: &Arc<Self>) -> Result<(), ScanError> {
+    async fn scan_now(self: &Arc<Self>) -> Result<bool, ScanError> {
         let keeper = Arc::clone(self);
         let (changes, unsettled) = tokio::task::spawn_blocking(move || keeper.read()).await??;
         if unsettled {
@@ -70,7 +71,7 @@ impl Keeper {
                 self.ring(Bell::Instance(change.name, cause));
             }
         }
-        Ok(())
+        Ok(unsettled)
     }
 
     /// Blocks for as long as the disk needs.

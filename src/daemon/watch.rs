@@ -51,6 +51,11 @@ impl Watch {
         self.hint.notified().await;
     }
 
+    /// The same hints for whoever does not own the watch.
+    pub fn ear(&self) -> Arc<Notify> {
+        Arc::clone(&self.hint)
+    }
+
     /// Watches anew when a watched path is no longer the inode that it was. True when it did: what changed before that
     /// was perhaps not heard of, so a scan is due.
     ///
