@@ -5,17 +5,19 @@ use super::context::Context;
 use super::failure::{ErrorMember, Exit, Failure, Trouble};
 use super::render::style::{BAD, FAINT, GOOD, STRONG, paint};
 use super::render::text::{count, harmless};
-use super::world::{self, Look};
+use super::signals::Endings;
+use super::world;
 use super::{args, fleet, plan, saved};
-use crate::control::{ApplyRequest, Converged, End, InstanceEnd, Progress, ProgressWord, Verdict};
+use crate::control::{ApplyRequest, Client, Converged, End, InstanceEnd, Progress, ProgressWord, Verdict};
+use crate::daemon::{self, Conduct, ConvergeError, Plan};
 use crate::model::changes::HoldReason;
 use crate::model::name::InstanceName;
-use crate::model::settings::Settings;
-use crate::model::status::SCHEMA;
+use crate::model::status::{SCHEMA, chain};
 use crate::model::time::Seconds;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use tokio_util::sync::CancellationToken;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -91,18 +93,59 @@ fn confirm(cx: &Context, args: &Args) -> Result<(), Failure> {
     }
 }
 
-fn carry_out(cx: &Context, look: &Look, request: ApplyRequest) -> Result<Converged, Failure> {
-    let settings: &Settings = &look.fleet.settings;
+fn carry_out(cx: &Context, look: &Plan, request: ApplyRequest) -> Result<Converged, Failure> {
     world::block_on(async {
-        match world::daemon(settings).await? {
-            Some(mut client) => {
-                cx.notice(&format!("handed over to the daemon (process {})", client.hello().pid));
-                let told = |progress| cx.notice(&progress_line(progress));
-                client.apply(request, told).await.map_err(|e| world::of_control(&e))
-            }
-            None => world::converge(cx, request, &|progress| cx.notice(&progress_line(Some(progress)))).await,
+        let mut endings = Endings::catch()?;
+        match world::daemon(&look.fleet.settings).await? {
+            Some(client) => hand_over(cx, client, request, &mut endings).await,
+            None => converge(cx, &request, &mut endings).await,
         }
     })?
+}
+
+/// The daemon does it; this command only watches.
+async fn hand_over(
+    cx: &Context,
+    mut client: Client,
+    request: ApplyRequest,
+    endings: &mut Endings,
+) -> Result<Converged, Failure> {
+    cx.notice(&format!("handed over to the daemon (process {})", client.hello().pid));
+    let told = |progress| cx.notice(&progress_line(progress));
+    tokio::select! {
+        converged = client.apply(request, told) => converged.map_err(|e| world::of_control(&e)),
+        () = endings.next() => Err(Failure::new(Trouble::Unwatched, "no longer watched; the daemon goes on with it")
+            .hint("innkeeper events -f")),
+    }
+}
+
+/// Does it here, under the lock. The first signal lets running steps finish.
+async fn converge(cx: &Context, request: &ApplyRequest, endings: &mut Endings) -> Result<Converged, Failure> {
+    let keeper = world::keeper(cx, Conduct::ActOnce)?;
+    let stop = CancellationToken::new();
+    let told = |progress| cx.notice(&progress_line(Some(progress)));
+    let work = daemon::converge(&keeper, request, stop.clone(), &told);
+    tokio::pin!(work);
+    loop {
+        tokio::select! {
+            converged = &mut work => return converged.map_err(|e| of_converge(&e)),
+            () = endings.next() => {
+                if stop.is_cancelled() {
+                    let message = "ended in the middle; what was begun is taken up by the next `apply` or `run`";
+                    return Err(Failure::new(Trouble::Unwatched, message));
+                }
+                cx.notice("finishing the steps that run; once more ends at once");
+                stop.cancel();
+            }
+        }
+    }
+}
+
+fn of_converge(error: &ConvergeError) -> Failure {
+    match error {
+        ConvergeError::Scan(error) => world::of_scan(error),
+        ConvergeError::Locked(error) => Failure::new(Trouble::Locked, chain(error)),
+    }
 }
 
 fn progress_line(progress: Option<Progress>) -> String {
@@ -120,7 +163,7 @@ fn progress_line(progress: Option<Progress>) -> String {
 }
 
 /// The answer, and the exit code that the verdict means.
-fn finish(cx: &Context, converged: &Converged, look: &Look) -> Result<Exit, Failure> {
+fn finish(cx: &Context, converged: &Converged, look: &Plan) -> Result<Exit, Failure> {
     let failure = failure_of(converged).map(Failure::answered);
     if cx.json {
         cx.document(&Document {

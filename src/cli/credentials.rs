@@ -2,11 +2,10 @@
 //! installation key may see them, and that they were shown is recorded.
 
 use super::context::Context;
-use super::failure::{Exit, Failure, Trouble};
+use super::failure::{Exit, Failure};
 use super::render::documents::CredentialsDocument;
 use super::render::style::{STRONG, paint};
 use super::{fleet, world};
-use crate::journal::Journal;
 use crate::model::event::{Level, NewEvent};
 use crate::model::name::InstanceName;
 use crate::model::secret::{ExposeSecret, SecretPurpose};
@@ -25,14 +24,14 @@ pub(crate) struct Args {
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
     let fleet = fleet::read(cx)?;
     let name = fleet::one(&args.name, &fleet::known(cx, &fleet))?;
-    let key = world::key(&fleet.settings)?;
+    let key = world::key(cx, &fleet.settings)?.ok_or_else(|| fleet::never_seen(&name))?;
     let known = fleet::journal(cx, &fleet.settings)?.known_of(&name).map_err(|e| fleet::of_journal(&e))?;
-    let known = known.ok_or_else(|| not_yet(&name))?;
+    let known = known.ok_or_else(|| fleet::never_seen(&name))?;
     let current = fleet.instances.get(&name).and_then(|instance| instance.wanted.clone());
     let login = match (current, known.last_good) {
         (Some(wanted), _) => wanted.admin_email.to_string(),
         (None, Some(wanted)) => wanted.admin_email.to_string(),
-        (None, None) => return Err(not_yet(&name)),
+        (None, None) => return Err(fleet::never_seen(&name)),
     };
     let password = key.derive(SecretPurpose::AdminPassword, known.uid, PASSWORD_GENERATION);
     record(cx, &fleet.settings, &name)?;
@@ -50,11 +49,6 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-fn not_yet(name: &InstanceName) -> Failure {
-    Failure::new(Trouble::NoCredentials, format!("{name} was never seen by a daemon, so there are no credentials yet"))
-        .hint("start `innkeeper run`, or bring it up once with `innkeeper apply`")
-}
-
 /// Nothing is shown that was not recorded before.
 fn record(cx: &Context, settings: &Settings, name: &InstanceName) -> Result<(), Failure> {
     let by = world::user();
@@ -67,6 +61,6 @@ fn record(cx: &Context, settings: &Settings, name: &InstanceName) -> Result<(), 
         step: None,
         cause: None,
     };
-    let journal = Journal::open(&settings.fleet.state_dir, cx.now).map_err(|e| fleet::of_journal(&e))?;
+    let journal = fleet::journal_to_write(cx, settings, name)?;
     journal.record(&event).map(drop).map_err(|e| fleet::of_journal(&e))
 }

@@ -4,7 +4,6 @@
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::{fleet, world};
-use crate::journal::Journal;
 use crate::model::errand::ErrandKind;
 use crate::model::name::InstanceName;
 use crate::model::settings::Settings;
@@ -61,6 +60,6 @@ async fn tell_daemon(settings: &Settings, name: &InstanceName, kind: ErrandKind)
 }
 
 fn note(cx: &Context, settings: &Settings, name: &InstanceName, kind: ErrandKind) -> Result<u64, Failure> {
-    let journal = Journal::open(&settings.fleet.state_dir, cx.now).map_err(|e| fleet::of_journal(&e))?;
+    let journal = fleet::journal_to_write(cx, settings, name)?;
     journal.add_errand(name, kind, &world::user()).map_err(|e| fleet::of_journal(&e))
 }

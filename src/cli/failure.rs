@@ -117,10 +117,12 @@ troubles! {
         "Not one of the instances could be brought to what its file asks. They are listed with the reason; `innkeeper info NAME` and `innkeeper events NAME` say more.";
     WillNotCome = "IK0503", Failed, "it cannot come to what is waited for",
         "A step failed in a way that trying again does not mend, or the file asks for another state than the one waited for. `innkeeper info NAME` says what is wrong; once the file or the host is corrected it goes on.";
-    NoCredentials = "IK0504", Failed, "there are no credentials yet",
-        "The first administrator's password is derived from the instance's identity, which it gets when the daemon (or `apply`) first sees its file.";
+    NeverSeen = "IK0504", Failed, "the instance was never brought up",
+        "An instance gets its identity, from which its passwords are derived, when the daemon (or `apply`) first sees its file. Before that there is nothing to restart and no credentials.";
     TimedOut = "IK0601", TimedOut, "timed out waiting",
         "The time given by --timeout passed. The work goes on in the daemon; wait again, or look at it with `innkeeper info NAME`.";
+    Unwatched = "IK0602", Failed, "no longer watched",
+        "The command was interrupted. A daemon goes on with the work; what a one-shot `apply` left in the middle is taken up by the next one, without damage.";
     Unwell = "IK0701", Failed, "doctor found something to mend",
         "Each line that says FAIL names what is wrong and how to mend it.";
 }

@@ -2,9 +2,10 @@
 
 use super::context::Context;
 use super::failure::{Failure, Trouble};
-use crate::journal::Journal;
+use crate::journal::{Journal, JournalError};
 use crate::model::name::InstanceName;
 use crate::model::settings::Settings;
+use crate::model::status::chain;
 use crate::model::wanted::Wanted;
 use crate::spec::{Fleet, INSTANCES_DIR, Reader, Remembered};
 use std::collections::{BTreeMap, BTreeSet};
@@ -61,10 +62,34 @@ pub(crate) fn journal(cx: &Context, settings: &Settings) -> Result<Journal, Fail
     Journal::open_read_only(&settings.fleet.state_dir, cx.now).map_err(|e| of_journal(&e))
 }
 
-/// A failure of the journal, with what to do when it is a matter of permissions.
-pub(crate) fn of_journal(error: &crate::journal::JournalError) -> Failure {
-    Failure::new(Trouble::Files, crate::model::status::chain(error))
-        .hint("the journal belongs to the user that the daemon runs as, usually root: try it as that user")
+/// The journal, for writing. It is there once an installation was begun.
+pub(crate) fn journal_to_write(cx: &Context, settings: &Settings, name: &InstanceName) -> Result<Journal, Failure> {
+    // Before the first start there is no state directory, and none is made for a remark.
+    if journal(cx, settings)?.known_of(name).map_err(|e| of_journal(&e))?.is_none() {
+        return Err(never_seen(name));
+    }
+    Journal::open(&settings.fleet.state_dir, cx.now).map_err(|e| of_journal(&e))
+}
+
+/// The failure of an instance that has a file and nothing else yet.
+pub(crate) fn never_seen(name: &InstanceName) -> Failure {
+    Failure::new(Trouble::NeverSeen, format!("{name} was never brought up, so there is nothing of it but its file"))
+        .hint(format!("start `innkeeper run`, or bring it up once with `innkeeper apply {name}`"))
+}
+
+/// A failure of the journal, with what to do when it may be a matter of permissions.
+pub(crate) fn of_journal(error: &JournalError) -> Failure {
+    let text = chain(error);
+    let denied = match error {
+        JournalError::File { source, .. } => source.kind() == std::io::ErrorKind::PermissionDenied,
+        JournalError::Database { .. } => text.contains("unable to open") || text.contains("readonly"),
+        JournalError::Newer { .. } | JournalError::Unmet(_) => false,
+    };
+    match denied {
+        true => Failure::new(Trouble::Forbidden, text)
+            .hint("the journal belongs to the user that the daemon runs as, usually root: try it as that user"),
+        false => Failure::new(Trouble::Files, text),
+    }
 }
 
 /// The instance that was named.

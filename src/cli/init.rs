@@ -4,6 +4,8 @@ use super::context::Context;
 use super::failure::{Exit, Failure, Trouble};
 use super::files;
 use super::render::text::count;
+use crate::adapters::nginx::built_in_templates;
+use crate::connect::TEMPLATES_DIR;
 use crate::model::status::SCHEMA;
 use crate::spec;
 use serde::Serialize;
@@ -51,9 +53,9 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
 
 /// Every file of a new fleet.
 fn contents() -> Vec<(PathBuf, String)> {
-    let files = spec::example_files();
-    //files.extend(templates().iter().map(|(name, text)| (Path::new("nginx-templates").join(name), (*text).to_owned())));
-    files
+    let templates = built_in_templates().into_iter();
+    let templates = templates.map(|(name, text)| (Path::new(TEMPLATES_DIR).join(name), text));
+    spec::example_files().into_iter().chain(templates).collect()
 }
 
 fn answer(cx: &Context, dir: &Path, files: &[(PathBuf, String)]) -> Result<Exit, Failure> {

@@ -27,6 +27,7 @@ pub mod render;
 mod run;
 mod saved;
 mod schema;
+mod signals;
 mod status;
 mod switch;
 mod wait;

@@ -3,8 +3,9 @@
 use super::context::Context;
 use super::failure::{Exit, Failure, Trouble};
 use super::render::documents::PlanDocument;
-use super::world::{self, Look};
+use super::world;
 use super::{files, fleet, render, saved};
+use crate::daemon::Plan;
 use crate::model::name::InstanceName;
 use crate::model::problem::Problem;
 use crate::spec::Fleet;
@@ -46,7 +47,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
 }
 
 /// The plan, and the problems of files after it.
-pub(crate) fn for_people(cx: &Context, look: &Look, problems: &[Problem]) -> String {
+pub(crate) fn for_people(cx: &Context, look: &Plan, problems: &[Problem]) -> String {
     let mut text = render::plan_text(&look.changes, cx.columns());
     if !problems.is_empty() {
         text.push('\n');
@@ -73,7 +74,7 @@ fn invalid(problems: &[Problem]) -> Option<Failure> {
 fn save(
     cx: &Context,
     file: &Path,
-    look: &Look,
+    look: &Plan,
     names: &[InstanceName],
     failure: Option<&Failure>,
 ) -> Result<(), Failure> {

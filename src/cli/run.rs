@@ -1,8 +1,10 @@
 //! `run`: the daemon, in the foreground. It logs to stderr; stdout stays empty.
 
 use super::context::Context;
-use super::failure::{Exit, Failure};
+use super::failure::{Exit, Failure, Trouble};
 use super::{fleet, world};
+use crate::daemon::{self, Conduct, RunError};
+use crate::model::status::chain;
 use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
 
@@ -27,10 +29,23 @@ enum LogFormat {
 
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
     // Files that cannot be used at all are told as every command tells them, before anything is logged.
-    let fleet = fleet::read(cx)?;
+    fleet::read(cx)?;
     log_to_stderr(cx, args.log_format);
-    world::run_daemon(cx, &fleet.settings)?;
+    let keeper = world::keeper(cx, Conduct::Keep)?;
+    world::block_on(async {
+        let signals = daemon::signals()
+            .map_err(|e| Failure::new(Trouble::Failed, format!("could not listen to signals: {e}")))?;
+        daemon::run(keeper, signals).await.map_err(|e| of_run(&e))
+    })??;
     Ok(Exit::Done)
+}
+
+fn of_run(error: &RunError) -> Failure {
+    match error {
+        RunError::Held(_) => Failure::new(Trouble::Locked, chain(error)),
+        RunError::Socket(_) => Failure::new(Trouble::Files, chain(error)),
+        RunError::Journal(error) => fleet::of_journal(error),
+    }
 }
 
 fn log_to_stderr(cx: &Context, format: LogFormat) {

@@ -4,23 +4,20 @@
 use super::context::Context;
 use super::doctor::Finding;
 use super::failure::{Failure, Trouble};
+use super::fleet;
+use crate::connect::{ConnectError, KEY_FILE, SECRETS_DIR, SecretsError, connect, connect_to_look};
 use crate::control::{Client, ControlError};
-use crate::diff::facts::Facts;
-use crate::edges::{Edge, EdgeError, ErrorKind};
-use crate::model::changes::Changes;
+use crate::daemon::board::{Board, STATUS_DIR};
+use crate::daemon::lock::LockError;
+use crate::daemon::{self, Conduct, Keeper, OpenError, Place, Plan, ScanError};
+use crate::edges::{Edge, EdgeError, Edges, ErrorKind};
 use crate::model::live::Live;
 use crate::model::name::InstanceName;
+use crate::model::secret::InstallationKey;
 use crate::model::settings::Settings;
-use crate::model::status::{InstanceStatus, chain};
+use crate::model::status::{DaemonStatus, FleetStatus, InstanceStatus, chain};
 use crate::spec::Fleet;
-use std::path::PathBuf;
-
-/// A look of one's own, and what it would have one do.
-pub(crate) struct Look {
-    pub(crate) fleet: Fleet,
-    pub(crate) facts: Facts,
-    pub(crate) changes: Changes,
-}
+use std::sync::Arc;
 
 /// Runs what waits for systems. The runtime is made only here, so that `--version` needs none.
 pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
@@ -70,6 +67,51 @@ pub(crate) fn of_control(error: &ControlError) -> Failure {
     }
 }
 
+/// What kept the keeper from being made.
+fn of_open(error: &OpenError) -> Failure {
+    match error {
+        OpenError::Fleet(error) => Failure::of_problems(error.problems.clone(), "the fleet cannot be read"),
+        OpenError::Lock(lock) => of_lock(lock),
+        OpenError::Connect(error) => match error.downcast_ref::<ConnectError>() {
+            Some(error) => of_connect(error),
+            None => Failure::new(Trouble::KeyMissing, chain(error.as_ref())),
+        },
+        OpenError::Journal(error) => fleet::of_journal(error),
+        OpenError::State { dir, source } => Failure::of_file(dir, "use the state directory", source),
+    }
+}
+
+fn of_lock(error: &LockError) -> Failure {
+    match error {
+        LockError::Held { .. } => Failure::new(Trouble::Locked, chain(error))
+            .hint("wait for it to end; while a daemon runs, `innkeeper apply` hands itself over to it"),
+        LockError::File { file, source } => Failure::of_file(file, "lock", source),
+    }
+}
+
+fn of_connect(error: &ConnectError) -> Failure {
+    let failure = match error {
+        ConnectError::Secrets(SecretsError::File { file, source, doing }) => Failure::of_file(file, doing, source),
+        ConnectError::Secrets(_) => Failure::new(Trouble::KeyMissing, chain(error)),
+        ConnectError::Journal(error) => fleet::of_journal(error),
+        ConnectError::Edge(error) => of_edge(error),
+    };
+    match failure.trouble {
+        Trouble::Forbidden => {
+            failure.hint("only the user that the daemon runs as, usually root, may read the installation's secrets")
+        }
+        _ => failure,
+    }
+}
+
+pub(crate) fn of_scan(error: &ScanError) -> Failure {
+    match error {
+        ScanError::Fleet(error) => Failure::of_problems(error.problems.clone(), "the fleet cannot be read"),
+        ScanError::Journal(error) => fleet::of_journal(error),
+        ScanError::Cut(_) => Failure::new(Trouble::Failed, chain(error)),
+    }
+}
+
 /// What went wrong at an edge.
 pub(crate) fn of_edge(error: &EdgeError) -> Failure {
     match error.kind {
@@ -100,19 +142,93 @@ pub(crate) fn unseen(live: &Live) -> Option<Failure> {
     edges.into_iter().find_map(|(edge, why)| why.map(|why| unreachable(edge, why)))
 }
 
-/// Where the daemon keeps its status documents.
-fn documents(settings: &Settings) -> PathBuf {
-    settings.fleet.state_dir.join("status")
+/// Reads, looks and decides, and changes nothing: for these instances, or for the whole fleet when there are none.
+pub(crate) fn look(cx: &Context, names: &[InstanceName]) -> Result<Plan, Failure> {
+    let keeper = keeper(cx, Conduct::Look)?;
+    block_on(async { keeper.plan(names).await.map_err(|e| of_scan(&e)) })?
+}
+
+/// Everything that a turn needs, for looking or for acting once.
+pub(crate) fn keeper(cx: &Context, conduct: Conduct) -> Result<Arc<Keeper>, Failure> {
+    let place = Place {
+        fleet_dir: cx.fleet_dir.clone(),
+        settings_file: cx.settings_file.clone(),
+        now: cx.now,
+        chance: daemon::chance,
+    };
+    let connect = |settings: &Settings| match conduct {
+        Conduct::Look => connect_to_look(settings, &cx.fleet_dir, cx.now),
+        Conduct::ActOnce | Conduct::Keep => connect(settings, &cx.fleet_dir, cx.now),
+    };
+    Keeper::open(place, conduct, connect).map_err(|e| of_open(&e))
+}
+
+/// How the fleet stands: the daemon's word; without a daemon, a look of one's own.
+pub(crate) fn status(cx: &Context, fleet: &Fleet) -> Result<FleetStatus, Failure> {
+    let told = block_on(async {
+        match daemon(&fleet.settings).await? {
+            Some(mut client) => client.status().await.map(Some).map_err(|e| of_control(&e)),
+            None => Ok(None),
+        }
+    })??;
+    match told {
+        Some(status) => Ok(status),
+        None => looked(cx, fleet, &[]),
+    }
+}
+
+/// How one instance stands.
+pub(crate) fn status_of(cx: &Context, fleet: &Fleet, name: &InstanceName) -> Result<Option<InstanceStatus>, Failure> {
+    if daemon_runs(&fleet.settings)
+        && let Some(status) = document(&fleet.settings, name)?
+    {
+        return Ok(Some(status));
+    }
+    let mut looked = looked(cx, fleet, std::slice::from_ref(name))?;
+    looked.instances.retain(|status| status.name == *name);
+    Ok(looked.instances.pop())
+}
+
+/// How the instances stand by a look of one's own. A user who may not look is shown what the last daemon saw.
+fn looked(cx: &Context, fleet: &Fleet, names: &[InstanceName]) -> Result<FleetStatus, Failure> {
+    let settings = &fleet.settings;
+    let board = Board::read_only(&settings.fleet.state_dir);
+    match look(cx, names) {
+        Ok(plan) => {
+            for status in plan.statuses.into_values() {
+                board.put(status).map_err(|e| Failure::new(Trouble::Files, e.to_string()))?;
+            }
+        }
+        Err(failure) if failure.trouble == Trouble::Forbidden && !board.names().is_empty() => {
+            cx.notice("this user may not look at the systems: this is what the last daemon saw");
+        }
+        Err(failure) => return Err(failure),
+    }
+    let nobody = DaemonStatus { running: false, pid: None, since: None };
+    Ok(FleetStatus::clone(&board.snapshot(&settings.fleet.base_domain, &nobody, (cx.now)())))
 }
 
 /// The status document of one instance; none while the daemon has not written one, or one that is not understood.
 pub(crate) fn document(settings: &Settings, name: &InstanceName) -> Result<Option<InstanceStatus>, Failure> {
-    let file = documents(settings).join(format!("{name}.json"));
+    let file = settings.fleet.state_dir.join(STATUS_DIR).join(format!("{name}.json"));
     match std::fs::read(&file) {
         Ok(text) => Ok(serde_json::from_slice(&text).ok()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Failure::of_file(&file, "read", &error)),
     }
+}
+
+/// The systems, for looking.
+pub(crate) fn edges(cx: &Context, settings: &Settings) -> Result<Edges, Failure> {
+    connect_to_look(settings, &cx.fleet_dir, cx.now).map(|(edges, _, _)| edges).map_err(|e| of_connect(&e))
+}
+
+/// The installation key; none before the first start.
+pub(crate) fn key(cx: &Context, settings: &Settings) -> Result<Option<InstallationKey>, Failure> {
+    let file = settings.fleet.state_dir.join(SECRETS_DIR).join(KEY_FILE);
+    let (_, key, _) = connect_to_look(settings, &cx.fleet_dir, cx.now).map_err(|e| of_connect(&e))?;
+    // Before the first start the key that is handed out is a throw-away one.
+    Ok(file.exists().then_some(key))
 }
 
 /// Who runs this command, for events: the user, and whom `sudo` says it was.
@@ -146,30 +262,4 @@ pub(crate) fn finding(settings: &Settings) -> Finding {
             Finding::warn("daemon", failure.message, failure.hint.unwrap_or_else(|| "see the message".to_owned()))
         }
     }
-}
-// STUBS
-pub(crate) fn look(_cx: &Context, _names: &[InstanceName]) -> Result<Look, Failure> {
-    Err(Failure::new(Trouble::Failed, "this command is not in this build yet"))
-}
-pub(crate) async fn converge(
-    _cx: &Context,
-    _r: crate::control::ApplyRequest,
-    _p: &dyn Fn(crate::control::Progress),
-) -> Result<crate::control::Converged, Failure> {
-    Err(Failure::new(Trouble::Failed, "this command is not in this build yet"))
-}
-pub(crate) fn key(_s: &Settings) -> Result<crate::model::secret::InstallationKey, Failure> {
-    Err(Failure::new(Trouble::Failed, "this command is not in this build yet"))
-}
-pub(crate) fn status_of(_cx: &Context, _f: &Fleet, _n: &InstanceName) -> Result<Option<InstanceStatus>, Failure> {
-    Err(Failure::new(Trouble::Failed, "this command is not in this build yet"))
-}
-pub(crate) fn status(_cx: &Context, _f: &Fleet) -> Result<crate::model::status::FleetStatus, Failure> {
-    Err(Failure::new(Trouble::Failed, "this command is not in this build yet"))
-}
-pub(crate) fn edges(_cx: &Context, _s: &Settings) -> Result<crate::edges::Edges, Failure> {
-    Err(Failure::new(Trouble::Failed, "this command is not in this build yet"))
-}
-pub(crate) fn run_daemon(_cx: &Context, _s: &Settings) -> Result<(), Failure> {
-    Err(Failure::new(Trouble::Failed, "this command is not in this build yet"))
 }

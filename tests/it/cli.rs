@@ -5,4 +5,5 @@ mod fleet;
 mod looks;
 mod output;
 mod sellers;
+mod watchers;
 mod words;

@@ -30,6 +30,7 @@ use crate::model::live::{Answer, ProxyLive};
 use crate::model::name::{Domain, InstallationId};
 use crate::model::settings::NginxSettings;
 use async_trait::async_trait;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -48,6 +49,11 @@ pub struct Nginx {
     reloads: AtomicU64,
     /// Publications are serial; the caller promises it, this keeps it.
     turn: tokio::sync::Mutex<()>,
+}
+
+/// The templates that Innkeeper brings along, by their path in `nginx-templates/`: what `init` writes.
+pub fn built_in_templates() -> BTreeMap<String, String> {
+    template::TemplateSet::built_in().files
 }
 
 impl Nginx {

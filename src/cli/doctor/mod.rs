@@ -14,6 +14,7 @@ use super::render::style::{BAD, GOOD, STRONG, WARN, paint};
 use super::render::text::{count, harmless, wrap};
 use super::{fleet, world};
 use crate::model::name::InstallationId;
+use crate::model::settings::Settings;
 use crate::model::status::SCHEMA;
 use crate::spec::Fleet;
 use serde::Serialize;
@@ -72,7 +73,7 @@ struct Document<'a> {
 
 pub(crate) fn run(cx: &Context, _args: &Args) -> Result<Exit, Failure> {
     let findings = match fleet::read(cx) {
-        Ok(fleet) => examine(&fleet)?,
+        Ok(fleet) => examine(cx, &fleet)?,
         Err(failure) => vec![files::unreadable(&failure)],
     };
     let bad = findings.iter().filter(|finding| finding.verdict == Verdict::Fail).count();
@@ -87,9 +88,9 @@ pub(crate) fn run(cx: &Context, _args: &Args) -> Result<Exit, Failure> {
     failure.map_or(Ok(Exit::Done), Err)
 }
 
-fn examine(fleet: &Fleet) -> Result<Vec<Finding>, Failure> {
+fn examine(cx: &Context, fleet: &Fleet) -> Result<Vec<Finding>, Failure> {
     let settings = &fleet.settings;
-    let installation = state::installation(settings).unwrap_or_else(|| InstallationId("unknown".to_owned()));
+    let installation = installation(cx, settings);
     let mut findings = files::check(fleet);
     findings.push(host::time_zone(settings));
     findings.extend(state::check(settings));
@@ -105,6 +106,14 @@ fn examine(fleet: &Fleet) -> Result<Vec<Finding>, Failure> {
     })?;
     findings.extend(outer);
     Ok(findings)
+}
+
+/// The installation's id, or none's where there is no key yet or it may not be read: for looking only.
+fn installation(cx: &Context, settings: &Settings) -> InstallationId {
+    match world::key(cx, settings) {
+        Ok(Some(key)) => key.id(),
+        _ => InstallationId("unknown".to_owned()),
+    }
 }
 
 fn line(finding: &Finding, columns: Option<usize>) -> String {

@@ -1,8 +1,7 @@
 //! The state directory and the secrets: there, and for nobody else's eyes.
 
 use super::Finding;
-use crate::model::name::InstallationId;
-use crate::model::secret::{INSTALLATION_KEY_BYTES, InstallationKey};
+use crate::connect::{KEY_FILE, SECRETS_DIR};
 use crate::model::settings::Settings;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -16,14 +15,7 @@ const OTHERS_WRITE: u32 = 0o022;
 
 /// Where the installation key stands.
 fn key_file(settings: &Settings) -> PathBuf {
-    settings.fleet.state_dir.join("secrets").join("installation.key")
-}
-
-/// The installation's id, when this user may read the key.
-pub(super) fn installation(settings: &Settings) -> Option<InstallationId> {
-    let bytes = std::fs::read(key_file(settings)).ok()?;
-    let key: [u8; INSTALLATION_KEY_BYTES] = bytes.try_into().ok()?;
-    Some(InstallationKey::new(key).id())
+    settings.fleet.state_dir.join(SECRETS_DIR).join(KEY_FILE)
 }
 
 /// State directory, key, and the password file of PostgreSQL.

@@ -100,7 +100,8 @@ fn facts(status: &InstanceStatus, now: Timestamp, zone: &TimeZone) -> Vec<(&'sta
     }
     facts.extend(status.next_try.map(|at| ("next try", format!("{} ({})", local(at, zone), relative(at, now)))));
     facts.extend(status.purge_after.map(|at| ("data kept to", local(at, zone))));
-    let pending = if status.generation == status.observed_generation { "" } else { ", being brought into the world" };
+    let pending =
+        if status.generation == status.observed_generation { "" } else { " (not yet brought into the world)" };
     facts.push(("file version", format!("{}{pending}", status.generation)));
     facts.extend(status.uid.map(|uid| ("uid", uid.to_string())));
     facts

@@ -58,10 +58,13 @@ fn step(step: &Step, columns_max: Option<usize>) -> String {
     let drift = if step.origin == Origin::Drift { "!" } else { " " };
     let symbol = paint(style(effect, step.risk), &format!("{:>5} {drift}", effect.symbol()));
     let mut out = hanging(&symbol, &text, STEP_INDENT, columns_max);
-    for change in &step.fields {
-        out.push_str(&field(change, columns_max));
-    }
+    out.extend(step.fields.chunk_by(are_one_list).map(|changes| fields(changes, columns_max)));
     out
+}
+
+/// New values of the same field stand on one line: `module: base, crm`.
+fn are_one_list(before: &FieldChange, after: &FieldChange) -> bool {
+    before.field == after.field && before.from.is_none() && after.from.is_none()
 }
 
 fn style(effect: Effect, risk: Risk) -> Style {
@@ -83,13 +86,15 @@ fn origin(origin: Origin) -> Option<&'static str> {
     }
 }
 
-fn field(change: &FieldChange, columns_max: Option<usize>) -> String {
-    let text = match (&change.from, &change.to) {
+fn fields(changes: &[FieldChange], columns_max: Option<usize>) -> String {
+    let [change, more @ ..] = changes else { return String::new() };
+    let mut text = match (&change.from, &change.to) {
         (Some(from), Some(to)) => format!("{}: {from} → {to}", change.field),
         (None, Some(to)) => format!("{}: {to}", change.field),
         (Some(from), None) => format!("{}: {from} → (none)", change.field),
         (None, None) => change.field.clone(),
     };
+    text.extend(more.iter().filter_map(|change| change.to.as_ref()).map(|to| format!(", {to}")));
     hanging(&" ".repeat(DETAIL_INDENT - 1), &text, DETAIL_INDENT, columns_max)
 }
 

@@ -7,7 +7,9 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 fn a_new_fleet_passes_its_own_check_and_knows_its_plans() {
     let fleet = Fleet::nowhere();
     let ran = fleet.run(&["init", "shop"]).ended(0);
-    for file in ["innkeeper.toml", "plans.toml", "instances.d/mycompany.toml", ".gitignore"] {
+    for file in
+        ["innkeeper.toml", "plans.toml", "instances.d/mycompany.toml", ".gitignore", "nginx-templates/shared.conf.tera"]
+    {
         assert!(fleet.path("shop").join(file).exists(), "{file}\n{}", ran.stdout);
         assert!(ran.stdout.contains(&format!("shop/{file}\n")), "{file}\n{}", ran.stdout);
     }
