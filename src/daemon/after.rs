@@ -19,6 +19,20 @@ const HEALTH_WAIT_MAX: Duration = Duration::from_secs(30);
 /// So many times in a row it is asked that soon: Odoo's first answer takes about 2 s, on a busy host 30.
 const HEALTH_SOON_TURNS: u32 = 30;
 
+/// Holds that only a person ends. What does not answer because of them is not asked again and again.
+const FOR_A_PERSON: [HoldReason; 10] = [
+    HoldReason::Failed,
+    HoldReason::Conflict,
+    HoldReason::DataMissing,
+    HoldReason::ImageMissing,
+    HoldReason::PortsExhausted,
+    HoldReason::DiskFull,
+    HoldReason::UpgradeNeeded,
+    HoldReason::RemovalHeld,
+    HoldReason::Guard,
+    HoldReason::Suspended,
+];
+
 /// What comes after this turn.
 pub(super) fn next(
     keeper: &Keeper,
@@ -46,7 +60,7 @@ pub(super) fn next(
         return Next::Failed;
     }
     let mut wait: Option<Duration> = None;
-    if holds(changes, HoldReason::NotHealthy) || holds(changes, HoldReason::JobRunning) {
+    if waits_for_health(changes) {
         entry.unhealthy = entry.unhealthy.saturating_add(1);
         wait = Some(health_wait(entry.unhealthy));
     } else {
@@ -56,6 +70,12 @@ pub(super) fn next(
         wait = wait.into_iter().chain(until_next_try(facts, name)).min();
     }
     wait.map_or(Next::Quiet, Next::Again)
+}
+
+/// True when nothing but time is needed: a container that starts, a job that runs.
+pub(super) fn waits_for_health(changes: &InstanceChanges) -> bool {
+    let for_a_person = changes.holds.iter().any(|hold| FOR_A_PERSON.contains(&hold.reason));
+    holds(changes, HoldReason::JobRunning) || holds(changes, HoldReason::NotHealthy) && !for_a_person
 }
 
 /// Something that is done again and again is undone by somebody else, or is a fault of ours.

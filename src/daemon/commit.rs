@@ -20,10 +20,16 @@ pub(super) struct Commit {
 
 /// Asks git about the checkout that `dir` is.
 pub(super) async fn of(dir: &Path) -> Option<Commit> {
-    let head = git(dir, &["log", "-1", "--format=%h by %an"]).await?;
-    let status = git(dir, &["status", "--porcelain=v1", "-z", "--untracked-files=all", "--", "."]).await?;
-    // Paths in it are relative to the top of the checkout, which the fleet's directory may be below.
-    let prefix = git(dir, &["rev-parse", "--show-prefix"]).await?;
+    if !dir.ancestors().any(|dir| dir.join(".git").exists()) {
+        return None;
+    }
+    let (head, status, prefix) = tokio::join!(
+        git(dir, &["log", "-1", "--format=%h by %an"]),
+        git(dir, &["status", "--porcelain=v1", "-z", "--untracked-files=all", "--", "."]),
+        // Paths in the status are relative to the top of the checkout, which the fleet's directory may be below.
+        git(dir, &["rev-parse", "--show-prefix"]),
+    );
+    let (head, status, prefix) = (head?, status?, prefix?);
     let path = |entry: &str| entry.get(3..).and_then(|path| path.strip_prefix(prefix.trim())).map(str::to_owned);
     let head = head.lines().next().unwrap_or_default().chars().filter(|c| !c.is_control()).take(80).collect();
     Some(Commit { head, dirty: status.split('\0').filter_map(path).collect() })

@@ -9,6 +9,7 @@ use crate::model::event::Level;
 use crate::model::live::{EngineLive, Live};
 use crate::model::name::{InstanceName, Uid};
 use crate::model::service::{Owner, Tag};
+use crate::model::settings::Settings;
 use crate::observe;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -55,11 +56,22 @@ impl Keeper {
         }
     }
 
+    /// The settings in force: the files', except for the systems that were connected at the start. Deciding for another
+    /// server than the one that is talked to would rewrite every odoo.conf before anybody started the daemon anew.
+    fn settings(&self, files: &Settings) -> Arc<Settings> {
+        let mut settings = files.clone();
+        let Settings { docker, postgres, nginx, acme, fleet, .. } = Settings::clone(&self.connected);
+        settings.docker.host = docker.host;
+        (settings.postgres, settings.nginx, settings.acme) = (postgres, nginx, acme);
+        (settings.fleet.base_domain, settings.fleet.state_dir) = (fleet.base_domain, fleet.state_dir);
+        Arc::new(settings)
+    }
+
     /// Everything that a decision may know, with all instances as they are in the register.
     pub(super) fn facts(&self, register: &Register, live: Live) -> Facts {
         Facts {
             now: self.now(),
-            settings: Arc::clone(&register.fleet.settings),
+            settings: self.settings(&register.fleet.settings),
             instances: register.entries.iter().map(|(name, entry)| (name.clone(), entry.facts.clone())).collect(),
             live,
             disk_free_bytes: self.disk_free_bytes(),

@@ -1,7 +1,7 @@
 //! The look at everything: finds what changed without anybody telling, and refreshes every status. It changes nothing in
 //! the world; instances that need something are woken and have turns of their own.
 
-use super::after::until_next_try;
+use super::after::{until_next_try, waits_for_health};
 use super::keeper::{Keeper, event};
 use super::look::{Identity, identity, is_gone, live_ports, marks};
 use super::register::{Entry, failures};
@@ -161,8 +161,7 @@ impl Keeper {
         let held = |reason| changes.holds.iter().any(|hold| hold.reason == reason);
         let unsettled = changes.is_empty() && instance.observed_generation != instance.generation;
         let now = !changes.steps.is_empty()
-            || held(HoldReason::NotHealthy)
-            || held(HoldReason::JobRunning)
+            || waits_for_health(changes)
             || !instance.errands.is_empty()
             || unsettled
             || (!met && instance.wanted.is_some());

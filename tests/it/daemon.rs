@@ -1,5 +1,9 @@
-//! The daemon's parts and the daemon itself, on a small world in memory.
+//! The daemon's parts and the daemon itself, on a rehearsed world.
 
+mod endings;
 mod files;
+mod house;
+mod life;
+mod once;
 mod socket;
 mod watching;

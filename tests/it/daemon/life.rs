@@ -1,0 +1,309 @@
+//! The daemon on a rehearsed world: files in, a settled fleet out, and nothing done once it is settled.
+
+use super::house::in_a_house;
+use crate::world::name;
+use innkeeper::adapters::rehearsal::{Damage, Faults};
+use innkeeper::daemon::{Conduct, Signal};
+use innkeeper::edges::Edge;
+use innkeeper::model::errand::ErrandKind;
+use innkeeper::model::status::{InstanceStatus, State};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+#[test]
+fn a_dropped_file_becomes_a_ready_instance() {
+    in_a_house(async |house| {
+        let daemon = house.daemon();
+        daemon.until_told("DaemonStarted").await;
+        house.drop_file("acme", "");
+        daemon.until_state("acme", State::Ready).await;
+        let document: InstanceStatus = serde_json::from_str(&house.read("state/status/acme.json")).unwrap();
+        assert_eq!(document, *daemon.status("acme").unwrap());
+        assert_eq!((document.generation, document.observed_generation), (1, 1));
+        assert_eq!(document.url.as_deref(), Some("https://acme.example.com"));
+        let known = daemon.keeper.journal().known_of(&name("acme")).unwrap().unwrap();
+        assert_eq!((known.provisioned, known.ports.map(|ports| ports.http)), (true, document.port));
+        assert_eq!(Some(known.uid), document.uid);
+        daemon.stop().await;
+    });
+}
+
+#[test]
+fn a_settled_fleet_costs_no_effect_and_no_write() {
+    in_a_house(async |house| {
+        let daemon = house.settled_daemon(&["acme", "beta", "zeta"]).await;
+        // What is still under way (a look, an engine's event) comes to its end.
+        tokio::time::sleep(Duration::from_secs(120)).await;
+        house.rehearsal.forget_calls();
+        let written = || (daemon.keeper.journal().rows_written().unwrap(), daemon.keeper.board().documents_written());
+        let before = written();
+        tokio::time::sleep(Duration::from_secs(1_800)).await;
+        let looks = house.rehearsal.calls().len();
+        assert!(looks > 30, "it did look: {looks}");
+        assert_eq!(house.effects(), [""; 0]);
+        assert_eq!(written(), before);
+        daemon.stop().await;
+    });
+}
+
+#[test]
+fn an_edited_file_is_followed_by_the_cheapest_effect() {
+    in_a_house(async |house| {
+        let daemon = house.settled_daemon(&["acme"]).await;
+        house.rehearsal.forget_calls();
+        house.put("instances.d/acme.toml", &(crate::read_fleet::instance_text("") + "[limits]\nmemory = \"2 GiB\"\n"));
+        daemon.until("generation 2", |daemon| daemon.status("acme").unwrap().observed_generation == 2).await;
+        let effects = house.effects();
+        assert!(effects.contains(&"update_limits ik-acme".to_owned()), "{effects:?}");
+        assert!(
+            !effects.iter().any(|effect| effect.starts_with("remove") || effect.starts_with("create")),
+            "{effects:?}"
+        );
+        daemon.stop().await;
+    });
+}
+
+#[test]
+fn damage_is_told_as_drift_and_repaired() {
+    in_a_house(async |house| {
+        let daemon = house.settled_daemon(&["acme"]).await;
+        assert!(house.rehearsal.damage(Damage::LimitsChanged, &name("acme")));
+        daemon.until_told("DriftRepaired").await;
+        let told = daemon.told();
+        let found = told.iter().position(|line| line.starts_with("acme DriftFound: container ik-acme"));
+        let repaired = told.iter().position(|line| line.starts_with("acme DriftRepaired: container ik-acme"));
+        assert!(found.is_some() && found < repaired, "{told:#?}");
+        assert!(told[found.unwrap()].contains("memory is "), "{}", told[found.unwrap()]);
+        daemon.stop().await;
+    });
+}
+
+#[test]
+fn a_broken_file_leaves_the_last_good_version_in_force_and_mending_it_heals() {
+    in_a_house(async |house| {
+        let daemon = house.settled_daemon(&["acme", "beta"]).await;
+        house.rehearsal.forget_calls();
+        house.drop_file("acme", "plan = \"gold\"");
+        daemon.until_state("acme", State::Invalid).await;
+        daemon.until_told("FileInvalid").await;
+        let status = daemon.status("acme").unwrap();
+        assert!(status.observed_generation < status.generation);
+        let told = daemon.told();
+        assert!(told.iter().any(|line| line.starts_with("acme FileInvalid: ") && line.contains("gold")), "{told:#?}");
+        let alerts = daemon.asked(house).await.alerts;
+        assert_eq!(alerts.iter().map(|alert| alert.instance.clone()).collect::<Vec<_>>(), [Some(name("acme"))]);
+        house.drop_file("acme", "");
+        daemon.until_state("acme", State::Ready).await;
+        assert_eq!(house.effects(), [""; 0]);
+        assert!(daemon.asked(house).await.alerts.is_empty());
+        daemon.stop().await;
+    });
+}
+
+#[test]
+fn a_new_file_that_is_broken_is_held_and_forgotten_with_its_file() {
+    in_a_house(async |house| {
+        let daemon = house.settled_daemon(&["acme"]).await;
+        house.put("instances.d/beta.toml", "plan = 1\n");
+        daemon.until_state("beta", State::Invalid).await;
+        assert_eq!(daemon.status("beta").unwrap().uid, None, "it needs no identity yet");
+        house.remove_file("beta");
+        daemon.until("beta being forgotten", |daemon| daemon.status("beta").is_none()).await;
+        assert!(!house.path("state/status/beta.json").exists());
+        daemon.stop().await;
+    });
+}
+
+#[test]
+fn a_vanished_file_leaves_its_instance_running_and_marked() {
+    in_a_house(async |house| {
+        let daemon = house.settled_daemon(&["acme"]).await;
+        house.rehearsal.forget_calls();
+        house.remove_file("acme");
+        daemon.until_state("acme", State::Orphaned).await;
+        tokio::time::sleep(Duration::from_secs(600)).await;
+        assert_eq!(house.effects(), [""; 0]);
+        assert!(house.path("state/status/acme.json").exists());
+        house.drop_file("acme", "");
+        daemon.until_state("acme", State::Ready).await;
+        assert_eq!(house.effects(), [""; 0], "the very same instance");
+        daemon.stop().await;
+    });
+}
+
+#[test]
+fn a_directory_that_cannot_be_listed_orphans_nobody() {
+    in_a_house(async |house| {
+        let daemon = house.settled_daemon(&["acme"]).await;
+        let (dir, away) = (house.path("fleet/instances.d"), house.path("fleet/away"));
+        std::fs::rename(&dir, &away).unwrap();
+        tokio::time::sleep(Duration::from_secs(300)).await;
+        assert_eq!(daemon.status("acme").unwrap().state, State::Ready);
+        std::fs::rename(&away, &dir).unwrap();
+        house.drop_file("beta", "");
+        daemon.until_state("beta", State::Ready).await;
+        daemon.stop().await;
+    });
+}
+
+#[test]
+fn systems_that_are_down_at_the_start_are_named_and_waited_for() {
+    for (edge, told) in [(Edge::Engine, "Docker"), (Edge::Database, "PostgreSQL"), (Edge::Proxy, "nginx")] {
+        in_a_house(async |house| {
+            house.rehearsal.set_faults(Faults { down: BTreeSet::from([edge]), ..Faults::default() });
+            house.drop_file("acme", "");
+            let daemon = house.daemon();
+            daemon.until_state("acme", State::Held).await;
+            let lines = daemon.told();
+            assert!(
+                lines.iter().any(|line| line.starts_with(&format!("host EdgeLost: {told} is unreachable: "))),
+                "{lines:#?}"
+            );
+            tokio::time::sleep(Duration::from_secs(300)).await;
+            let lost = daemon.reasons().iter().filter(|reason| *reason == "EdgeLost").count();
+            assert_eq!(lost, 1, "told once");
+            assert!(daemon.asked(house).await.alerts[0].message.starts_with(&format!("{told} is unreachable")));
+            house.rehearsal.set_faults(Faults::default());
+            daemon.until_state("acme", State::Ready).await;
+            assert!(daemon.told().contains(&format!("host EdgeBack: {told} answers again")));
+            assert!(daemon.asked(house).await.alerts.is_empty());
+            daemon.stop().await;
+        });
+    }
+}
+
+#[test]
+fn no_identity_is_given_while_the_world_could_hold_one() {
+    in_a_house(async |house| {
+        let daemon = house.settled_daemon(&["acme"]).await;
+        let uid = daemon.status("acme").unwrap().uid;
+        daemon.stop().await;
+        std::fs::remove_dir_all(house.path("state")).unwrap();
+        house.rehearsal.set_faults(Faults { down: BTreeSet::from([Edge::Database]), ..Faults::default() });
+        house.rehearsal.forget_calls();
+        let daemon = house.daemon();
+        daemon.until_state("acme", State::Held).await;
+        tokio::time::sleep(Duration::from_secs(120)).await;
+        assert_eq!(daemon.status("acme").unwrap().uid, None);
+        house.rehearsal.set_faults(Faults::default());
+        daemon.until_state("acme", State::Ready).await;
+        assert_eq!(daemon.status("acme").unwrap().uid, uid, "the one that its objects carry");
+        assert_eq!(house.effects(), [""; 0]);
+        daemon.stop().await;
+    });
+}
+
+#[test]
+fn many_new_instances_get_a_port_each() {
+    in_a_house(async |house| {
+        let names: Vec<String> = (0..12).map(|number| format!("customer-{number}")).collect();
+        let daemon = house.settled_daemon(&names.iter().map(String::as_str).collect::<Vec<_>>()).await;
+        let ports: BTreeSet<_> = names.iter().map(|name| daemon.status(name).unwrap().port.unwrap()).collect();
+        assert_eq!(ports.len(), names.len());
+        daemon.stop().await;
+    });
+}
+
+#[test]
+fn a_step_that_fails_is_tried_again_ever_later_and_a_new_file_at_once() {
+    in_a_house(async |house| {
+        house.rehearsal.with(|world| world.unknown_modules.insert("nonsense".parse().unwrap()));
+        house.drop_file("acme", "modules = [\"nonsense\"]");
+        house.drop_file("beta", "");
+        let daemon = house.daemon();
+        daemon.until_state("acme", State::Failed).await;
+        daemon.until_state("beta", State::Ready).await;
+        house.rehearsal.forget_calls();
+        tokio::time::sleep(Duration::from_secs(1_800)).await;
+        assert_eq!(house.effects(), [""; 0], "only another input helps");
+        house.drop_file("acme", "");
+        daemon.until_state("acme", State::Ready).await;
+        daemon.stop().await;
+    });
+}
+
+#[test]
+fn an_errand_is_carried_out_once() {
+    in_a_house(async |house| {
+        let daemon = house.settled_daemon(&["acme"]).await;
+        house.rehearsal.forget_calls();
+        house.client().await.errand(&name("acme"), ErrandKind::Restart).await.unwrap();
+        daemon.until_told("ErrandDone").await;
+        tokio::time::sleep(Duration::from_secs(300)).await;
+        assert_eq!(house.effects(), ["restart_service ik-acme"]);
+        assert!(daemon.keeper.journal().all_errands().unwrap().is_empty());
+        let refused = house.client().await.errand(&name("zeta"), ErrandKind::Restart).await.unwrap_err();
+        assert_eq!(refused.to_string(), "there is no instance zeta");
+        daemon.stop().await;
+    });
+}
+
+#[test]
+fn a_restart_of_what_is_stopped_is_dropped_and_said() {
+    in_a_house(async |house| {
+        house.drop_file("acme", "");
+        let daemon = house.daemon();
+        daemon.until_state("acme", State::Ready).await;
+        house.drop_file("acme", "state = \"stopped\"");
+        daemon.until_state("acme", State::Stopped).await;
+        house.client().await.errand(&name("acme"), ErrandKind::Restart).await.unwrap();
+        daemon.until_told("ErrandDropped").await;
+        assert!(daemon.keeper.journal().all_errands().unwrap().is_empty());
+        daemon.stop().await;
+    });
+}
+
+#[test]
+fn changed_settings_that_need_a_new_start_are_said() {
+    in_a_house(async |house| {
+        let daemon = house.settled_daemon(&["acme"]).await;
+        let settings = house.read("fleet/innkeeper.toml");
+        house.put("innkeeper.toml", &settings.replace(":5432", ":5433"));
+        daemon.until_told("RestartNeeded").await;
+        house.rehearsal.forget_calls();
+        tokio::time::sleep(Duration::from_secs(120)).await;
+        assert_eq!(house.effects(), [""; 0], "nothing is decided for a server that is not talked to");
+        house.put("innkeeper.toml", &settings);
+        daemon.until_told("SettingsChanged").await;
+        house.put("innkeeper.toml", "[fleet\n");
+        daemon.until_told("FileInvalid").await;
+        assert_eq!(daemon.status("acme").unwrap().state, State::Ready);
+        house.put("innkeeper.toml", &settings);
+        daemon.until_told("FilesMended").await;
+        daemon.stop().await;
+    });
+}
+
+#[test]
+fn a_lost_state_directory_changes_nothing_in_the_world() {
+    in_a_house(async |house| {
+        let daemon = house.settled_daemon(&["acme", "beta"]).await;
+        let before = [daemon.status("acme").unwrap(), daemon.status("beta").unwrap()];
+        daemon.stop().await;
+        std::fs::remove_dir_all(house.path("state")).unwrap();
+        house.rehearsal.forget_calls();
+        let plan = house.keeper(Conduct::Look).plan(&[]).await.unwrap();
+        assert!(plan.changes.is_settled() && plan.changes.instances.is_empty(), "{:?}", plan.changes);
+        let daemon = house.daemon();
+        for status in before {
+            daemon.until_state(status.name.as_str(), State::Ready).await;
+            let after = daemon.status(status.name.as_str()).unwrap();
+            assert_eq!((after.uid, after.port), (status.uid, status.port));
+        }
+        daemon.stop().await;
+        assert_eq!(house.effects(), [""; 0]);
+    });
+}
+
+#[test]
+fn a_reload_looks_at_everything_now() {
+    in_a_house(async |house| {
+        let daemon = house.settled_daemon(&["acme"]).await;
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        house.rehearsal.forget_calls();
+        daemon.signals.send(Signal::Reload).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert!(!house.rehearsal.calls().is_empty());
+        daemon.stop().await;
+    });
+}
