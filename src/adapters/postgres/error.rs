@@ -2,6 +2,7 @@
 
 use crate::edges::{Edge, EdgeError, ErrorKind};
 use std::error::Error as StdError;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_postgres::error::SqlState;
@@ -14,6 +15,13 @@ struct NoAnswer {
     address: Arc<str>,
     how: &'static str,
     source: Box<dyn StdError + Send + Sync>,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("could not read the password from {}", file.display())]
+struct PasswordFile {
+    file: PathBuf,
+    source: std::io::Error,
 }
 
 /// A statement failed on a connection that stood.
@@ -45,6 +53,12 @@ pub(super) fn conflict(doing: &str, what: &str, whose: &str) -> EdgeError {
 /// Refused for a reason that a person must remove.
 pub(super) fn refused(doing: &str, text: impl Into<String>) -> EdgeError {
     EdgeError::new(Edge::Database, ErrorKind::Refused, doing, text.into())
+}
+
+/// The password could not be read, so no connection was tried.
+pub(super) fn password_file(address: &Arc<str>, doing: &str, file: &Path, source: std::io::Error) -> EdgeError {
+    let source = PasswordFile { file: file.to_owned(), source };
+    no_answer(address, doing, "cannot be asked", source.into())
 }
 
 fn no_answer(address: &Arc<str>, doing: &str, how: &'static str, source: Box<dyn StdError + Send + Sync>) -> EdgeError {

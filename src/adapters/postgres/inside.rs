@@ -64,7 +64,8 @@ pub(super) async fn is_empty(server: &Server, database: &str) -> Result<bool, Ed
     server.within(INSIDE_DEADLINE, &doing, work).await
 }
 
-/// Calls `with` for each row of two columns that `sql` copies out. A table that does not exist has no rows.
+/// Calls `with` for each row of two columns, neither NULL, that `sql` copies out. A table that does not exist has no
+/// rows.
 async fn each_row(
     session: &Session,
     doing: &str,
@@ -86,15 +87,20 @@ async fn each_row(
             return Err(EdgeError::new(Edge::Database, ErrorKind::Failed, doing, text));
         }
         let text = String::from_utf8_lossy(&line);
-        if let Some((first, second)) = text.trim_end_matches('\n').split_once('\t') {
-            with(&unescape(first), &unescape(second));
+        let fields =
+            text.trim_end_matches('\n').split_once('\t').map(|(first, second)| (unescape(first), unescape(second)));
+        if let Some((Some(first), Some(second))) = fields {
+            with(&first, &second);
         }
     }
     Ok(())
 }
 
-/// A field of COPY's text format (PostgreSQL, COPY, "Text Format"). NULL reads as `N`, which none of ours is.
-fn unescape(field: &str) -> String {
+/// A field of COPY's text format (PostgreSQL, COPY, "Text Format"); none for NULL.
+fn unescape(field: &str) -> Option<String> {
+    if field == r"\N" {
+        return None;
+    }
     let mut text = String::with_capacity(field.len());
     let mut characters = field.chars();
     while let Some(character) = characters.next() {
@@ -113,7 +119,7 @@ fn unescape(field: &str) -> String {
             None => text.push('\\'),
         }
     }
-    text
+    Some(text)
 }
 
 #[cfg(test)]
@@ -129,7 +135,9 @@ mod tests {
             ("Åß \"Quoted\"", "Åß \"Quoted\""),
             ("", ""),
         ] {
-            assert_eq!(unescape(field), text);
+            assert_eq!(unescape(field).as_deref(), Some(text));
         }
+        assert_eq!(unescape(r"\N"), None);
+        assert_eq!(unescape(r"\\N").as_deref(), Some(r"\N"));
     }
 }

@@ -71,7 +71,7 @@ impl Postgres {
     /// # Errors
     /// [`crate::edges::ErrorKind::Refused`] when the URL cannot be used.
     pub fn new(settings: &PostgresSettings, installation: InstallationId) -> Result<Self, EdgeError> {
-        Ok(Self { server: Server::new(settings)?, installation })
+        Ok(Self { server: Server::new(settings, &installation)?, installation })
     }
 
     /// The role that Innkeeper itself logs in as, for `doctor`.

@@ -3,6 +3,7 @@
 
 use super::error;
 use crate::edges::{Edge, EdgeError, ErrorKind};
+use crate::model::name::InstallationId;
 use crate::model::secret::{ExposeSecret, SecretString};
 use crate::model::settings::PostgresSettings;
 use std::future::Future;
@@ -48,12 +49,12 @@ pub(super) struct Session {
 }
 
 impl Server {
-    /// Reads the URL.
+    /// Reads the URL. On the server its sessions are called `innkeeper <installation>`.
     ///
     /// # Errors
     /// Refused when it is no PostgreSQL URL, holds a password, or asks for TLS. The URL is not repeated: it may hold
     /// a password.
-    pub(super) fn new(settings: &PostgresSettings) -> Result<Self, EdgeError> {
+    pub(super) fn new(settings: &PostgresSettings, installation: &InstallationId) -> Result<Self, EdgeError> {
         let refuse = |why: &str| EdgeError::plain(Edge::Database, ErrorKind::Refused, format!("postgres.url {why}"));
         let mut config: Config = settings.url.parse().map_err(|_| refuse("is not a PostgreSQL URL"))?;
         if config.get_password().is_some() {
@@ -70,7 +71,10 @@ impl Server {
         if config.get_dbname().is_none() {
             config.dbname("postgres");
         }
-        config.connect_timeout(CONNECT_DEADLINE).keepalives_idle(KEEPALIVE_IDLE).application_name("innkeeper");
+        config
+            .connect_timeout(CONNECT_DEADLINE)
+            .keepalives_idle(KEEPALIVE_IDLE)
+            .application_name(format!("innkeeper {installation}"));
         let address = address(&config).into();
         Ok(Self { config, password_file: settings.password_file.clone(), address, admin: Mutex::new(None) })
     }
@@ -152,10 +156,7 @@ impl Server {
         };
         match tokio::fs::read_to_string(file).await {
             Ok(text) => Ok(Some(SecretString::from(text.trim_end_matches(['\r', '\n']).to_owned()))),
-            Err(e) => {
-                let text = format!("{doing} to PostgreSQL at {}: could not read {}", self.address, file.display());
-                Err(EdgeError::new(Edge::Database, ErrorKind::Unreachable, text, e))
-            }
+            Err(e) => Err(error::password_file(&self.address, doing, file, e)),
         }
     }
 }
@@ -246,7 +247,8 @@ mod tests {
     use super::*;
 
     fn server(url: &str) -> Result<Server, EdgeError> {
-        Server::new(&PostgresSettings { url: url.to_owned(), password_file: None, instance_host: String::new() })
+        let settings = PostgresSettings { url: url.to_owned(), password_file: None, instance_host: String::new() };
+        Server::new(&settings, &InstallationId("0123456789ab".to_owned()))
     }
 
     #[test]
