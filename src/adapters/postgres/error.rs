@@ -66,12 +66,16 @@ fn no_answer(address: &Arc<str>, doing: &str, how: &'static str, source: Box<dyn
     EdgeError::new(Edge::Database, ErrorKind::Unreachable, doing, no_answer)
 }
 
-/// tokio-postgres wraps the server's error in one that says "db error"; its cause says it better.
+/// What the server said, in one line. tokio-postgres itself would say "db error" and spread the rest over several.
 fn cause(error: tokio_postgres::Error) -> Box<dyn StdError + Send + Sync> {
-    if error.as_db_error().is_none() {
+    let Some(said) = error.as_db_error() else {
         return Box::new(error);
+    };
+    let mut text = said.message().to_owned();
+    for more in [said.detail(), said.hint()].into_iter().flatten() {
+        text.push_str(&format!(" ({})", more.trim_end_matches('.')));
     }
-    error.into_source().unwrap_or_else(|| "an error without a text".into())
+    text.replace(['\n', '\r'], " ").into()
 }
 
 fn kind(error: &tokio_postgres::Error) -> ErrorKind {

@@ -71,6 +71,14 @@ impl RoleRow {
         let granted = (!self.granted).then(|| NOT_GRANTED.to_owned());
         attributes.chain(memberships).chain(granted).collect()
     }
+
+    /// The statements that take away what it has too much.
+    fn cures(&self) -> Vec<String> {
+        let role = identifier(&self.name);
+        let memberships = self.memberships.iter().map(|of| format!("REVOKE {} FROM {role}", identifier(of)));
+        let attributes = self.attributes.iter().map(|at| format!("ALTER ROLE {role} {}", ATTRIBUTES[*at].2));
+        memberships.chain(attributes).collect()
+    }
 }
 
 /// Roles called one of `names`, and all whose comment names this installation.
@@ -187,11 +195,8 @@ async fn set_limits(session: &Session, spec: &RoleSpec, row: &RoleRow) -> Result
 /// Takes back what the role was given. Each thing by itself, so that one that cannot be taken does not keep the rest.
 async fn narrow(session: &Session, row: &RoleRow) -> Result<(), EdgeError> {
     let mut first_error = grant(session, row).await.err();
-    let role = identifier(&row.name);
-    let memberships = row.memberships.iter().map(|of| format!("REVOKE {} FROM {role}", identifier(of)));
-    let attributes = row.attributes.iter().map(|at| format!("ALTER ROLE {role} {}", ATTRIBUTES[*at].2));
-    let statements: Vec<String> = memberships.chain(attributes).collect();
-    for sql in &statements {
+    let cures = row.cures();
+    for sql in &cures {
         let doing = format!("could not take back what the role {} was given", row.name);
         if let Err(error) = repair(session, &doing, sql, row).await {
             first_error.get_or_insert(error);
@@ -199,41 +204,36 @@ async fn narrow(session: &Session, row: &RoleRow) -> Result<(), EdgeError> {
     }
     match first_error {
         Some(error) => Err(error),
-        None if statements.is_empty() => Ok(()),
+        None if cures.is_empty() => Ok(()),
         None => prove_narrow(session, &row.name).await,
     }
 }
 
-/// From PostgreSQL 16 on, REVOKE of a membership that somebody else granted warns and changes nothing.
+/// From PostgreSQL 16 on, REVOKE of a membership that a superuser granted warns and changes nothing.
 async fn prove_narrow(session: &Session, name: &str) -> Result<(), EdgeError> {
-    let Some(row) = find(session, name).await? else {
-        return Ok(());
-    };
-    let excess = row.excess();
-    if excess.is_empty() {
-        return Ok(());
+    match find(session, name).await? {
+        Some(row) if !row.cures().is_empty() => {
+            let doing = format!("could not take back what the role {name} was given");
+            Err(error::refused(&doing, superuser_must_run(&row)))
+        }
+        _ => Ok(()),
     }
-    let left = excess.into_iter().collect::<Vec<_>>().join(", ");
-    let text = format!("it still has: {left}; a superuser or whoever gave it must take it back");
-    Err(error::refused(&format!("could not take back what the role {name} was given"), text))
 }
 
 /// Runs `sql`; where the server says that we may not, the error says what a superuser has to do.
 async fn repair(session: &Session, doing: &str, sql: &str, row: &RoleRow) -> Result<(), EdgeError> {
-    let Err(mut error) = session.run(doing, sql).await else {
-        return Ok(());
-    };
-    if error.kind == ErrorKind::Refused && !row.excess().is_empty() {
-        let given: Vec<String> = row.excess().into_iter().collect();
-        let clauses: Vec<&str> = row.attributes.iter().map(|at| ATTRIBUTES[*at].2).collect();
-        error.doing = format!(
-            "{doing}: it was given more than Innkeeper's role may take back ({}); a superuser must run ALTER ROLE {} {}",
-            given.join(", "),
-            identifier(&row.name),
-            clauses.join(" ")
-        );
-    }
-    Err(error)
+    session.run(doing, sql).await.map_err(|mut error| {
+        if error.kind == ErrorKind::Refused && !row.cures().is_empty() {
+            error.doing = format!("{doing}: {}", superuser_must_run(row));
+        }
+        error
+    })
+}
+
+fn superuser_must_run(row: &RoleRow) -> String {
+    let given = row.excess().into_iter().collect::<Vec<_>>().join(", ");
+    let cures = row.cures().join("; ");
+    format!("it was given more than Innkeeper's role may take back ({given}); a superuser must run {cures}")
 }
 
 fn password_clause(role: &str, password: &SecretString) -> String {

@@ -120,11 +120,11 @@ fn a_connection_cut_in_the_middle_of_a_statement_ends_it_at_once() {
 fn a_session_that_the_server_ended_is_made_anew_unnoticed() {
     promise(async |world| {
         world.postgres.look(&Ask::default()).await.unwrap();
-        let end = format!(
-            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = '{}'",
-            session_name(world)
-        );
-        world.root(&end).await;
+        let watcher = world.root_in("postgres").await;
+        let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1";
+        while !watcher.query(end, &[&session_name(world)]).await.unwrap().is_empty() {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
         world.postgres.look(&Ask::default()).await.unwrap();
     });
 }
