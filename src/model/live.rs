@@ -200,7 +200,7 @@ pub struct DatabaseObjectLive {
     pub provisioned: bool,
     /// Roles besides its owner (`PUBLIC` among them) that may CONNECT.
     pub others_may_connect: BTreeSet<String>,
-    /// Size on disk.
+    /// Size on disk: measured for databases that were asked for, as last measured for all others, 0 before the first.
     pub size_bytes: u64,
 }
 

@@ -35,6 +35,7 @@ pub(super) struct DatabaseRow {
     /// Roles besides the owner with any privilege, and those of them that may CONNECT.
     others: Vec<String>,
     connectors: Vec<String>,
+    /// 0 when it was not asked for.
     size_bytes: i64,
 }
 
@@ -66,17 +67,18 @@ pub(super) fn adoptable(row: &DatabaseRow, role: &RoleRow, installation: &Instal
     left_over.then(|| Tag { component: Component::Database, ..comment.tag() })
 }
 
-/// Databases called one of `names`, and all whose comment names this installation.
+/// Databases called one of `names`, with their size, and all whose comment names this installation.
 pub(super) async fn list(
     session: &Session,
     names: &[String],
     installation: &InstallationId,
 ) -> Result<Vec<DatabaseRow>, EdgeError> {
-    // A size may be asked for only where one may connect, or the whole query would fail.
+    // A size may be asked for only where one may connect, or the whole query would fail. It costs more than all the
+    // rest together, so it is measured only for `names`.
     let sql = "SELECT d.datname::text, d.datconnlimit <> -2, pg_get_userbyid(d.datdba)::text, c.description,
                       a.public_any, a.public_connect, a.others, a.connectors,
-                      CASE WHEN has_database_privilege(d.oid, 'CONNECT') THEN coalesce(pg_database_size(d.oid), 0)
-                           ELSE 0 END
+                      CASE WHEN d.datname = ANY ($1::text[]) AND has_database_privilege(d.oid, 'CONNECT')
+                           THEN coalesce(pg_database_size(d.oid), 0) ELSE 0 END
                  FROM pg_database d
                  LEFT JOIN pg_shdescription c ON c.objoid = d.oid AND c.classoid = 'pg_database'::regclass
                 CROSS JOIN LATERAL (

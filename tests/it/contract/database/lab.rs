@@ -156,6 +156,20 @@ fn everything_of_ours_is_listed_even_when_nobody_asks_for_it() {
 }
 
 #[test]
+fn a_size_is_measured_when_it_is_asked_for_and_remembered_when_not() {
+    promise(async |world| {
+        let tenant = world.tenant();
+        world.provision(&tenant).await;
+        let measured = world.look(&[&tenant]).await.databases[tenant.name()].size_bytes;
+        let own = world.connect_as(&tenant, &tenant.password, tenant.name()).await.unwrap();
+        own.batch_execute("CREATE TABLE t AS SELECT repeat('x', 100) FROM generate_series(1, 10000)").await.unwrap();
+        let remembered = world.postgres.look(&Ask::default()).await.unwrap().databases[tenant.name()].size_bytes;
+        assert_eq!(remembered, measured);
+        assert!(world.look(&[&tenant]).await.databases[tenant.name()].size_bytes > measured + 1_000_000);
+    });
+}
+
+#[test]
 fn a_tenant_opens_its_own_database_and_no_other_tenants() {
     promise(async |world| {
         let (mine, theirs) = (world.tenant(), world.tenant());
