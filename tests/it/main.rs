@@ -12,6 +12,7 @@ mod floors;
 mod journal;
 mod journey;
 mod lab;
+mod lanes;
 mod nginx_rendering;
 mod queue;
 mod read_fleet;

@@ -1,0 +1,112 @@
+//! The proxy's lane: many changes, few generations.
+
+use async_trait::async_trait;
+use futures::future::join_all;
+use innkeeper::apply::Lanes;
+use innkeeper::edges::proxy::{Refused, SiteChanges};
+use innkeeper::edges::{Ask, Edge, EdgeError, ErrorKind, Proxy};
+use innkeeper::model::live::{Answer, ProxyLive};
+use innkeeper::model::name::{Domain, InstanceName};
+use innkeeper::model::service::Ports;
+use innkeeper::model::site::{CertificateName, SitePage, SiteRow};
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+/// A proxy that only remembers which rows came together; it refuses the rows of `refused`.
+#[derive(Default)]
+struct Remembering {
+    generations: Mutex<Vec<Vec<InstanceName>>>,
+    refused: Vec<InstanceName>,
+    down: bool,
+}
+
+#[async_trait]
+impl Proxy for Remembering {
+    async fn look(&self, _: &Ask) -> Result<ProxyLive, EdgeError> {
+        Ok(ProxyLive::default())
+    }
+
+    async fn publish(&self, changes: &SiteChanges) -> Result<Refused, EdgeError> {
+        self.generations.lock().unwrap().push(changes.put.keys().cloned().collect());
+        if self.down {
+            return Err(EdgeError::plain(Edge::Proxy, ErrorKind::Unreachable, "nginx is not running"));
+        }
+        let refused = |name: &&InstanceName| self.refused.contains(name);
+        let error = || EdgeError::plain(Edge::Proxy, ErrorKind::Refused, "the row was refused");
+        Ok(changes.put.keys().filter(refused).map(|name| (name.clone(), error())).collect())
+    }
+
+    async fn ask_host(&self, host: &Domain) -> Result<Answer, EdgeError> {
+        Err(EdgeError::plain(Edge::Proxy, ErrorKind::Failed, format!("{host} is not asked here")))
+    }
+}
+
+fn row(number: u16) -> SiteRow {
+    let instance = crate::world::name(&format!("customer-{number}"));
+    let host = Domain::parse(&format!("{instance}.example.com")).unwrap();
+    SiteRow {
+        hosts: BTreeMap::from([(host.clone(), CertificateName::host(&host))]),
+        instance,
+        uid: crate::world::uid(u128::from(number)),
+        ports: Ports { http: 20_000 + 2 * number },
+        gevent: true,
+        page: SitePage::Serve,
+        template: None,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hundred_changes_at_once_give_at_most_two_generations() {
+    let (proxy, lanes) = (Remembering::default(), Lanes::default());
+    let rows: Vec<SiteRow> = (0..100).map(row).collect();
+    let results = join_all(rows.iter().map(|row| lanes.sites.put(&proxy, row))).await;
+    assert!(results.iter().all(Result::is_ok));
+    let generations = proxy.generations.lock().unwrap();
+    assert!(generations.len() <= 2, "{} generations", generations.len());
+    assert_eq!(generations.iter().map(Vec::len).sum::<usize>(), 100, "every row is in exactly one");
+}
+
+#[tokio::test(start_paused = true)]
+async fn generations_keep_their_distance() {
+    let (proxy, lanes) = (Remembering::default(), Lanes::default());
+    let started = tokio::time::Instant::now();
+    for number in 0..4 {
+        lanes.sites.put(&proxy, &row(number)).await.unwrap();
+    }
+    assert_eq!(proxy.generations.lock().unwrap().len(), 4);
+    assert!(started.elapsed().as_secs() >= 6, "four generations take three intervals of two seconds");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_row_is_told_to_its_own_instance_alone() {
+    let proxy = Remembering { refused: vec![crate::world::name("customer-1")], ..Remembering::default() };
+    let lanes = Lanes::default();
+    let rows: Vec<SiteRow> = (0..3).map(row).collect();
+    let results = join_all(rows.iter().map(|row| lanes.sites.put(&proxy, row))).await;
+    let refused: Vec<bool> = results.iter().map(Result::is_err).collect();
+    assert_eq!(refused, [false, true, false]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_proxy_that_is_down_is_told_to_all_that_waited() {
+    let (proxy, lanes) = (Remembering { down: true, ..Remembering::default() }, Lanes::default());
+    let rows: Vec<SiteRow> = (0..3).map(row).collect();
+    let results = join_all(rows.iter().map(|row| lanes.sites.put(&proxy, row))).await;
+    assert!(results.iter().all(|result| result.as_ref().is_err_and(|error| error.kind == ErrorKind::Unreachable)));
+    assert!(lanes.sites.render(&proxy).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cut_waiter_holds_up_nobody() {
+    let (proxy, lanes) = (Remembering::default(), Lanes::default());
+    let first = row(0);
+    lanes.sites.put(&proxy, &first).await.unwrap();
+    {
+        let second = row(1);
+        let cut = lanes.sites.put(&proxy, &second);
+        assert!(tokio::time::timeout(std::time::Duration::from_millis(10), cut).await.is_err(), "it waits its turn");
+    }
+    lanes.sites.put(&proxy, &row(2)).await.unwrap();
+    let published: Vec<InstanceName> = proxy.generations.lock().unwrap().concat();
+    assert!(published.contains(&crate::world::name("customer-1")), "its row is published all the same");
+}
