@@ -10,6 +10,7 @@ use crate::edges::{EdgeError, ErrorKind};
 use crate::journal::News;
 use crate::model::changes::HoldReason;
 use crate::model::name::InstanceName;
+use crate::model::status::State;
 use crate::model::time::Seconds;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -150,7 +151,8 @@ impl Apply {
         let mut unsettled = BTreeSet::new();
         for (name, status) in &plan.statuses {
             let noted = status.uid.is_some() && status.generation == status.observed_generation;
-            if noted && !plan.changes.instances.contains_key(name) {
+            let proven = matches!(status.state, State::Ready | State::Stopped);
+            if noted && proven && !plan.changes.instances.contains_key(name) {
                 self.ended.insert(name.clone(), ending(End::Settled, ""));
             } else {
                 unsettled.insert(name.clone());

@@ -105,8 +105,9 @@ pub struct Keeper {
     pub(super) looks: Semaphore,
     /// Held while files are read; says when they were read last.
     pub(super) scanning: tokio::sync::Mutex<Option<Instant>>,
-    /// The last instance whose login page was asked for although it was proven.
-    pub(super) proven_up_to: Mutex<Option<InstanceName>>,
+    /// The last instances whose login pages were asked for in a look at everything: of those that were proven to serve,
+    /// and of those that were not.
+    pub(super) asked_up_to: Mutex<[Option<InstanceName>; 2]>,
     reader: Mutex<Reader>,
     register: Mutex<Register>,
     bell: OnceLock<Box<dyn Fn(Bell) + Send + Sync>>,
@@ -157,7 +158,7 @@ impl Keeper {
             stopping: CancellationToken::new(),
             looks: Semaphore::new(LOOKS_AT_ONCE_MAX),
             scanning: tokio::sync::Mutex::new(None),
-            proven_up_to: Mutex::default(),
+            asked_up_to: Mutex::default(),
             reader: Mutex::new(reader),
             register: Mutex::new(register),
             bell: OnceLock::new(),

@@ -22,8 +22,10 @@ use tokio::time::Instant;
 
 use super::scan::ScanError;
 
-/// Instances whose login page is asked for in one look besides those that are not proven: each costs Odoo 0.1 s.
+/// Instances that are proven to serve and whose login page is asked for again in one look: each costs Odoo 0.1 s.
 const PROVEN_AGAIN_MAX: usize = 32;
+/// Instances that are not proven and are asked in one look: one that hangs takes seconds. Their own turns ask them too.
+const UNPROVEN_MAX: usize = 64;
 
 /// What would be done, and over what that was decided.
 pub struct Plan {
@@ -48,9 +50,9 @@ impl Keeper {
     pub async fn plan(self: &Arc<Self>, names: &[InstanceName]) -> Result<Plan, ScanError> {
         self.scan_if_stale().await?;
         let chosen: BTreeSet<&InstanceName> = names.iter().collect();
-        let prove = |_: &InstanceName| true;
-        let Whole { mut facts, unidentified, .. } =
-            self.whole_facts(|name| chosen.is_empty() || chosen.contains(name), prove).await?;
+        let few = if chosen.is_empty() { self.register().entries.len() } else { chosen.len() } <= UNPROVEN_MAX;
+        let within = |name: &InstanceName| chosen.is_empty() || chosen.contains(name);
+        let Whole { mut facts, unidentified, .. } = self.whole_facts(within, |_| few).await?;
         let mut changes = decide_all(&mut facts, &unidentified, |name| chosen.is_empty() || chosen.contains(name));
         if !chosen.is_empty() {
             changes.host = InstanceChanges::default();
@@ -131,24 +133,16 @@ impl Keeper {
         Ok(Whole { facts: self.facts(&register, live), marks, unidentified })
     }
 
-    /// Instances that are not proven to serve, and some of those that are, in turn.
+    /// Some instances that are not proven to serve and some of those that are, each look others.
     fn to_prove(&self) -> BTreeSet<InstanceName> {
-        let mut cursor = self.proven_up_to.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let proven = |status: &InstanceStatus| {
-            let ready = status.conditions.iter().find(|condition| condition.kind == ConditionType::Ready);
-            ready.is_some_and(|condition| condition.status == ConditionStatus::True)
-        };
         let names: Vec<InstanceName> = self.register().entries.keys().cloned().collect();
-        let (ready, mut asked): (Vec<_>, BTreeSet<_>) = {
-            let (ready, rest): (Vec<_>, Vec<_>) =
-                names.into_iter().partition(|name| self.board.get(name).is_some_and(|status| proven(&status)));
-            (ready, rest.into_iter().collect())
-        };
-        let start = cursor.as_ref().map_or(0, |last| ready.partition_point(|name| name <= last));
-        let turn: Vec<_> = ready[start..].iter().chain(&ready[..start]).take(PROVEN_AGAIN_MAX).cloned().collect();
-        *cursor = turn.last().cloned();
-        asked.extend(turn);
-        asked
+        let (proven, unproven): (Vec<_>, Vec<_>) =
+            names.into_iter().partition(|name| self.board.get(name).is_some_and(|status| is_proven(&status)));
+        let mut asked = self.asked_up_to.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let [proven_before, unproven_before] = &mut *asked;
+        let mut chosen = in_turn(unproven, unproven_before, UNPROVEN_MAX);
+        chosen.extend(in_turn(proven, proven_before, PROVEN_AGAIN_MAX));
+        chosen
     }
 
     /// When the instance should have a turn, if it should.
@@ -206,6 +200,19 @@ impl Keeper {
         self.tell(&event(Level::Info, Some(name), "file", "Forgotten", message));
         Ok(true)
     }
+}
+
+fn is_proven(status: &InstanceStatus) -> bool {
+    let ready = status.conditions.iter().find(|condition| condition.kind == ConditionType::Ready);
+    ready.is_some_and(|condition| condition.status == ConditionStatus::True)
+}
+
+/// The next `max` of the sorted names behind the last one of before, from the beginning again after the end.
+fn in_turn(names: Vec<InstanceName>, before: &mut Option<InstanceName>, max: usize) -> BTreeSet<InstanceName> {
+    let start = before.as_ref().map_or(0, |before| names.partition_point(|name| name <= before));
+    let chosen: Vec<InstanceName> = names[start..].iter().chain(&names[..start]).take(max).cloned().collect();
+    *before = chosen.last().cloned();
+    chosen.into_iter().collect()
 }
 
 /// Everything that a decision over the fleet needs.

@@ -5,5 +5,6 @@ mod files;
 mod house;
 mod life;
 mod once;
+mod secrets;
 mod socket;
 mod watching;

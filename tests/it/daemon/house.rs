@@ -21,6 +21,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 /// Which moment of the paused clocks is [`start`]; each test's clock began a little later.
+#[expect(clippy::disallowed_methods, reason = "the moment from which the tests' own clock counts")]
 static EPOCH: LazyLock<std::time::Instant> = LazyLock::new(std::time::Instant::now);
 /// Nothing that is waited for takes longer, in the rehearsed world's time.
 const PATIENCE: Duration = Duration::from_secs(3_600);

@@ -307,3 +307,36 @@ fn a_reload_looks_at_everything_now() {
         daemon.stop().await;
     });
 }
+
+fn git(house: &super::house::House, arguments: &[&str]) {
+    let identity = ["-c", "user.name=Ann Ops", "-c", "user.email=ann@example.com", "-c", "commit.gpgsign=false"];
+    let mut command = std::process::Command::new("git");
+    let output = command.arg("-C").arg(house.path("fleet")).args(identity).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn a_change_is_told_with_its_commit_where_there_is_one() {
+    in_a_house(async |house| {
+        git(house, &["init", "-q"]);
+        house.drop_file("acme", "");
+        git(house, &["add", "."]);
+        git(house, &["commit", "-q", "-m", "acme"]);
+        house.drop_file("beta", "");
+        // git answers in its own time, which does not pass here: a clock that stands still waits for it.
+        tokio::time::resume();
+        let daemon = house.daemon();
+        let cause = |daemon: &super::house::Daemon, text: &str| {
+            let events = daemon.events();
+            let added = events.iter().find(|event| event.reason == "FileAdded" && event.instance == Some(name(text)));
+            added.and_then(|event| event.cause.clone())
+        };
+        daemon
+            .until("both files told", |daemon| daemon.reasons().iter().filter(|it| *it == "FileAdded").count() == 2)
+            .await;
+        let told = cause(&daemon, "acme").unwrap();
+        assert!(told.starts_with("commit ") && told.ends_with(" by Ann Ops"), "{told}");
+        assert_eq!(cause(&daemon, "beta").as_deref(), Some("edited, not committed"));
+        daemon.stop().await;
+    });
+}
