@@ -58,9 +58,11 @@ pub(super) fn read(messages: &[String], dir: &Path, files: &BTreeMap<String, Str
     }
 }
 
-/// The line that nginx counts: the header line is the first, and a directive ends on the line that is named.
+/// The line that nginx counts: the header line is the first, and a directive ends on the line that is named. A block
+/// that is never closed is told behind the last line: what stands last is meant.
 fn line_of(text: &str, line: usize) -> Option<&str> {
-    text.lines().nth(line.checked_sub(2)?).map(str::trim)
+    let lines: Vec<&str> = text.lines().take(line.checked_sub(1)?).map(str::trim).collect();
+    lines.into_iter().rev().find(|line| !line.is_empty())
 }
 
 /// The one place in the templates where a rendered line can come from: the same text, or the same text before the first
@@ -98,7 +100,7 @@ pub(super) fn conflicting_names(warnings: &[String]) -> impl Iterator<Item = &st
 
 #[cfg(test)]
 mod tests {
-    use super::{conflicting_names, locate, place};
+    use super::{conflicting_names, line_of, locate, place};
     use crate::adapters::nginx::template::TemplateSet;
     use std::path::PathBuf;
 
@@ -107,6 +109,13 @@ mod tests {
         let (path, line, text) = place("unknown directive \"x in y\" in /etc/a b.conf:12").unwrap();
         assert_eq!((path, line, text), (PathBuf::from("/etc/a b.conf"), 12, "unknown directive \"x in y\""));
         assert_eq!(place("bind() to 0.0.0.0:80 failed (98: Address already in use)"), None);
+    }
+
+    #[test]
+    fn a_line_is_counted_behind_the_header_and_the_end_of_a_file_means_its_last_line() {
+        let text = "first;\n  second;\n\n";
+        assert_eq!([2, 3, 4, 9].map(|line| line_of(text, line)), ["first;", "second;", "second;", "second;"].map(Some));
+        assert_eq!([0, 1].map(|line| line_of(text, line)), [None, None]);
     }
 
     #[test]
