@@ -49,7 +49,7 @@ pub(super) fn postgres_url(text: &str) -> Result<String, Refusal> {
     let has_password = authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'));
     if has_password || rest.to_ascii_lowercase().contains("password=") {
         // The text itself is not repeated: it holds the password.
-        return Err(Refusal::new(&codes::SECRET_IN_FILE, "the URL holds a password")
+        return Err(Refusal::of_key(&codes::SECRET_IN_FILE, "holds a password")
             .hint("put it into a file of mode 0600 and name that with password_file"));
     }
     if is_plain(rest, "/._-:@[]%?=&") {

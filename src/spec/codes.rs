@@ -79,7 +79,7 @@ codes! {
         "Countries are the two upper-case letters of ISO 3166-1, such as \"VN\" (and \"XK\" for Kosovo), because Odoo \
          finds country and currency by them.";
     BAD_CHOICE = "IK0122", "not one of the choices",
-        "The key takes one of a few words, given in the message.";
+        "The key takes one of a few words, in lower case; the message lists them.";
     BAD_ADDRESS = "IK0123", "not a valid path, address or reference",
         "Paths, URLs, hosts, port ranges and image references reach programs and configuration files of other systems, \
          so only plain characters are taken: letters, digits and a few signs, no blanks, no quotes.";
@@ -87,7 +87,7 @@ codes! {
         "Passwords do not belong into the fleet's files: they end up in version control. Put the password into a file \
          of mode 0600 outside the fleet and name it with `password_file`.";
     REPEATED = "IK0125", "entry given twice in one list",
-        "The list names the same thing twice. Remove one.";
+        "The list names the same thing twice; one of the two was probably meant to be something else. Remove or correct it.";
     UNKNOWN_RELEASE = "IK0126", "unknown Odoo release",
         "The settings name no image for this release. Add it to `odoo.images` in innkeeper.toml, or use one that is there.";
     RESERVED = "IK0127", "subdomain is reserved",

@@ -12,7 +12,7 @@ use crate::model::name::{Domain, InstanceName, PlanName};
 use crate::model::problem::Problem;
 use crate::model::service_plan::ServicePlan;
 use crate::model::wanted::{Wanted, WantedState};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
 
 /// One instance before the court; in the order of their names.
@@ -20,6 +20,8 @@ pub(super) struct Claimant<'a> {
     pub(super) name: &'a InstanceName,
     /// The file, for problems.
     pub(super) file: &'a Path,
+    /// False for an instance that exists, though nothing asks for it any more.
+    pub(super) has_file: bool,
     /// When the file was changed, in nanoseconds of the file system's clock.
     pub(super) modified_ns: i128,
     /// The version that the file asks for, when it is valid by itself.
@@ -75,12 +77,9 @@ impl<'a> Court<'a> {
 
     /// The usual answer is no; found without building the map of holders.
     fn some_host_is_claimed_twice(&self) -> bool {
-        let mut all: Vec<&Domain> = Vec::with_capacity(self.claimants.len() * 2);
-        for index in 0..self.claimants.len() {
-            all.extend(self.in_force(index).into_iter().flat_map(hosts));
-        }
-        all.sort_unstable();
-        all.windows(2).any(|pair| pair[0] == pair[1])
+        let mut seen: HashSet<&Domain> = HashSet::with_capacity(self.claimants.len() * 2);
+        let mut all = (0..self.claimants.len()).filter_map(|index| self.in_force(index)).flat_map(hosts);
+        all.any(|host| !seen.insert(host))
     }
 
     fn settle_hosts(&mut self) {
@@ -146,12 +145,18 @@ impl<'a> Court<'a> {
         let Some((asked, file)) = self.claimants[index].asked else { return Vec::new() };
         let was_asking = self.is_asking(index);
         let at = place_of(host, asked, file);
-        let refusal = Refusal::new(
-            &codes::DOMAIN_TAKEN,
-            format!("{} is used by {}", quote(host.as_str()), self.claimants[owner].file.display()),
-        );
-        let hint = if *host == asked.host { "choose another: subdomain = \"…\"" } else { "remove it here or there" };
-        self.tell(index, refusal.hint(hint), at);
+        let owner = &self.claimants[owner];
+        let by = if owner.has_file {
+            format!("by {}", owner.file.display())
+        } else {
+            format!("by the instance {}, whose file is missing", owner.name)
+        };
+        let (what, hint) = if *host == asked.host {
+            (format!("subdomain {}", quote(asked.subdomain.as_str())), "choose another: subdomain = \"…\"")
+        } else {
+            (format!("domain {}", quote(host.as_str())), "remove it here or there")
+        };
+        self.tell(index, Refusal::new(&codes::DOMAIN_TAKEN, format!("{what} is used {by}")).hint(hint), at);
         if !was_asking {
             return Vec::new();
         }

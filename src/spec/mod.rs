@@ -11,6 +11,7 @@
 mod addresses;
 mod codes;
 mod edit;
+mod entry;
 mod fields;
 mod fleet;
 mod instance;
@@ -47,10 +48,8 @@ use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 use slot::{Identity, Sight};
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -150,6 +149,10 @@ fn is_leftover(name: &[u8]) -> bool {
     name.starts_with(b".") || name.starts_with(b"#") || name.ends_with(b"~")
 }
 
+fn has_ending(name: &[u8]) -> bool {
+    name.len() >= 5 && name[name.len() - 5..].eq_ignore_ascii_case(b".toml")
+}
+
 /// A directory that is held open, so that all looks of one scan go to the same one, even when it is swapped meanwhile.
 struct Folder {
     directory: OwnedFd,
@@ -161,16 +164,16 @@ impl Folder {
         Ok(Self { directory: rustix::fs::open(path, flags, Mode::empty())? })
     }
 
-    /// The names in it that end in `.toml` (in any spelling), sorted, editor leftovers left out.
-    fn list(&self) -> Result<Vec<OsString>, Errno> {
+    /// The names in it that end in `.toml` (in any spelling), in the directory's own order, editor leftovers left out.
+    fn list(&self) -> Result<Vec<Vec<u8>>, Errno> {
         let mut names = Vec::new();
         for entry in Dir::read_from(&self.directory)? {
-            let name = entry?.file_name().to_bytes().to_vec();
-            if !is_leftover(&name) && name.to_ascii_lowercase().ends_with(b".toml") {
-                names.push(OsString::from_vec(name));
+            let entry = entry?;
+            let name = entry.file_name().to_bytes();
+            if !is_leftover(name) && has_ending(name) {
+                names.push(name.to_vec());
             }
         }
-        names.sort_unstable();
         Ok(names)
     }
 

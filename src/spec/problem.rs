@@ -8,10 +8,13 @@ use crate::model::problem::Problem;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// More problems than these in one file are counted, not listed: nobody reads the hundredth.
-const PROBLEMS_PER_FILE_MAX: usize = 50;
+/// More problems than these in one file are counted, not listed: nobody reads the fiftieth.
+const PROBLEMS_PER_FILE_MAX: usize = 20;
 /// Suggestions are looked for in this much of a text; names that exist are shorter.
 const SUGGEST_BYTES_MAX: usize = 80;
+
+/// Texts of other programs are shown up to here.
+const VISIBLE_CHARS_MAX: usize = 200;
 
 /// A place in a file. Line and column count from 1; both are 0 when the place is the whole file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -29,11 +32,24 @@ pub(super) struct Refusal {
     pub(super) code: &'static Code,
     pub(super) message: String,
     pub(super) hint: Option<String>,
+    /// The message wants the key as its subject: "is blank".
+    wants_subject: bool,
 }
 
 impl Refusal {
     pub(super) fn new(code: &'static Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), hint: None }
+        Self { code, message: message.into(), hint: None, wants_subject: false }
+    }
+
+    /// A refusal whose message becomes a sentence with the key in front: "is blank", "must be a text".
+    pub(super) fn of_key(code: &'static Code, message: impl Into<String>) -> Self {
+        Self { wants_subject: true, ..Self::new(code, message) }
+    }
+
+    /// The refusal of the value that stands under `key`.
+    pub(super) fn under(self, key: &str) -> Self {
+        let joint = if self.wants_subject { "" } else { ":" };
+        Self { message: format!("{key}{joint} {}", self.message), ..self }
     }
 
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -59,13 +75,21 @@ pub(super) struct Faults<'t> {
     file: &'t Path,
     text: &'t str,
     problems: Vec<Problem>,
-    left_out: usize,
+    left_out: u32,
+    first_left_out: At,
     broken_lines: BTreeSet<u32>,
 }
 
 impl<'t> Faults<'t> {
     pub(super) fn new(file: &'t Path, text: &'t str) -> Self {
-        Self { file, text, problems: Vec::new(), left_out: 0, broken_lines: BTreeSet::new() }
+        Self {
+            file,
+            text,
+            problems: Vec::new(),
+            left_out: 0,
+            first_left_out: WHOLE_FILE,
+            broken_lines: BTreeSet::new(),
+        }
     }
 
     /// The place of the byte at `offset`.
@@ -106,7 +130,7 @@ impl<'t> Faults<'t> {
         if self.left_out > 0 {
             let message = format!("{} more problems are not listed", self.left_out);
             let refusal = Refusal::new(&TOO_MANY_PROBLEMS, message).hint("correct the first ones and check again");
-            self.problems.push(refusal.at(self.file, WHOLE_FILE));
+            self.problems.push(refusal.at(self.file, self.first_left_out));
         }
         self.problems.sort();
         self.problems
@@ -116,6 +140,9 @@ impl<'t> Faults<'t> {
         if self.problems.len() < PROBLEMS_PER_FILE_MAX {
             self.problems.push(refusal.at(self.file, at));
         } else {
+            if self.left_out == 0 {
+                self.first_left_out = at;
+            }
             self.left_out += 1;
         }
     }
@@ -128,8 +155,8 @@ pub(super) fn quote(text: &str) -> String {
 
 /// `text` with everything escaped that would not print as itself; for texts that other programs made.
 pub(super) fn visible(text: &str) -> String {
-    shorten(text)
-        .chars()
+    text.chars()
+        .take(VISIBLE_CHARS_MAX)
         .flat_map(|c| if c == '"' || c == '\'' { vec![c] } else { c.escape_debug().collect() })
         .collect()
 }

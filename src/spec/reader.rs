@@ -1,29 +1,27 @@
 //! Keeps what was read of a fleet and reads anew only what changed. The disk itself is touched by the functions of
 //! `spec`'s first file.
 
+use super::entry::{Entry, Refreshed, file_name, instance_name, read_file};
 use super::fleet::{Claimant, refusals};
-use super::instance::InstanceFile;
 use super::plans::PlanInFile;
-use super::problem::{Refusal, WHOLE_FILE, visible};
-use super::resolve::{Context, resolve};
-use super::slot::{Decision, Identity, Reading, Sight, Slot, text_of};
+use super::problem::{Refusal, WHOLE_FILE};
+use super::resolve::Ground;
+use super::slot::{Decision, Reading, Sight, Slot};
 use super::{Fleet, FleetInstance, Folder, INSTANCE_FILES_MAX, INSTANCES_DIR, PLANS_FILE, Remembered, SpecError};
-use super::{codes, digest, instance, load, look, plans, settings};
+use super::{codes, load, look, plans, settings};
 use crate::model::name::{InstanceName, PlanName};
 use crate::model::problem::Problem;
-use crate::model::service_plan::ServicePlan;
 use crate::model::settings::Settings;
 use crate::model::time::Timestamp;
 use crate::model::wanted::Wanted;
 use rustix::fs::CWD;
-use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsStr;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Below so many new files the threads cost more than they save.
-const FILES_PER_THREAD_MIN: usize = 64;
-/// Reading many files at once gains nothing beyond a few threads.
+/// Below so many files a thread costs more than it saves.
+const FILES_PER_THREAD_MIN: usize = 256;
+/// Looking at many files at once gains nothing beyond a few threads.
 const THREADS_MAX: usize = 8;
 
 type Clock = Box<dyn Fn() -> Timestamp + Send + Sync>;
@@ -39,29 +37,18 @@ pub struct Reader {
     plans_in_force: Option<BTreeMap<PlanName, PlanInFile>>,
     /// Both together, as all instances see them.
     ground: Option<Arc<Ground>>,
-    entries: BTreeMap<InstanceName, Entry>,
+    /// In the order of their names.
+    entries: Vec<Entry>,
+    /// File name → place in `entries`. Only asked for single names: its own order is chance.
+    places: HashMap<Vec<u8>, usize>,
     /// Problems of files that are not instances' files, though they stand among them.
     misnamed: Vec<Problem>,
     remembered: BTreeMap<InstanceName, Arc<Wanted>>,
+    /// The rules across files must be asked again.
+    is_unjudged: bool,
+    scans: u64,
     parses: u64,
     is_unsettled: bool,
-}
-
-struct Ground {
-    settings: Arc<Settings>,
-    plans: BTreeMap<PlanName, ServicePlan>,
-}
-
-/// One instance's file.
-struct Entry {
-    file: PathBuf,
-    slot: Slot<InstanceFile>,
-    /// What the file means on this host; none when file, plans or settings changed since that was found out.
-    resolved: Option<Result<Arc<Wanted>, Vec<Problem>>>,
-    /// What the rules across files have against it.
-    refused: Vec<Problem>,
-    /// The last good version.
-    good: Option<Arc<Wanted>>,
 }
 
 impl Reader {
@@ -78,9 +65,12 @@ impl Reader {
             settings_in_force: None,
             plans_in_force: None,
             ground: None,
-            entries: BTreeMap::new(),
+            entries: Vec::new(),
+            places: HashMap::new(),
             misnamed: Vec::new(),
             remembered: BTreeMap::new(),
+            is_unjudged: true,
+            scans: 0,
             parses: 0,
             is_unsettled: false,
         }
@@ -96,11 +86,10 @@ impl Reader {
     /// Takes in what the journal knows; what this reader has read itself counts more. Each call replaces the one before.
     pub fn remember(&mut self, remembered: Remembered) {
         self.remembered = remembered.last_good;
-        for (name, entry) in &mut self.entries {
-            if entry.good.is_none() {
-                entry.good = self.remembered.get(name).cloned();
-            }
+        for entry in self.entries.iter_mut().filter(|entry| entry.good.is_none()) {
+            entry.good = self.remembered.get(&entry.name).cloned();
         }
+        self.is_unjudged = true;
     }
 
     /// Reads what changed and says how all of it stands. Blocks for as long as the disk needs.
@@ -131,25 +120,24 @@ impl Reader {
     }
 
     fn read_at(&mut self, now: Option<Timestamp>) -> Result<Fleet, SpecError> {
-        let ground_changed = self.refresh_ground(now);
-        let listing = self.refresh_instances(now);
-        self.is_unsettled = self.settings.is_unsettled()
-            || self.plans.is_unsettled()
-            || self.entries.values().any(|entry| entry.slot.is_unsettled());
-        let Some(ground) = self.ground.clone() else {
-            return Err(SpecError { problems: self.all_problems(listing.err()) });
-        };
-        if ground_changed {
-            self.entries.values_mut().for_each(|entry| entry.resolved = None);
+        if self.refresh_ground(now) {
+            self.entries.iter_mut().for_each(Entry::forget_meaning);
+            self.is_unjudged = true;
         }
-        self.resolve_entries(&ground);
-        let complete = listing.is_ok();
+        self.is_unsettled = self.settings.is_unsettled() || self.plans.is_unsettled();
+        let unlisted = self.refresh_instances(now).err();
+        let Some(ground) = self.ground.clone() else {
+            return Err(SpecError { problems: self.all_problems(unlisted) });
+        };
+        if self.is_unjudged {
+            self.judge(&ground);
+        }
         Ok(Fleet {
             settings: Arc::clone(&ground.settings),
             plans: ground.plans.clone(),
-            instances: self.fleet_instances(complete),
-            problems: self.all_problems(listing.err()),
-            complete,
+            instances: self.fleet_instances(unlisted.is_none()),
+            complete: unlisted.is_none(),
+            problems: self.all_problems(unlisted),
         })
     }
 
@@ -189,133 +177,99 @@ impl Reader {
             let message = format!("the directory has {} files, and may have {INSTANCE_FILES_MAX}", names.len());
             return Err(Refusal::new(&codes::TOO_MANY_FILES, message).at(shown, WHOLE_FILE));
         }
-        self.misnamed.clear();
-        let mut present = BTreeSet::new();
-        let mut to_read = Vec::new();
-        for file_name in &names {
-            let name = match instance_name(file_name) {
-                Ok(name) => name,
-                Err(problem) => {
-                    self.misnamed.push(problem);
-                    continue;
-                }
-            };
-            match folder.look(Path::new(file_name)) {
-                Sight::Gone => continue,
-                Sight::File(identity) => {
-                    if self.entry(&name).slot.decide(identity, now) == Decision::Read {
-                        to_read.push((name.clone(), identity));
-                    }
-                }
-                Sight::Refused(refusal) => {
-                    let entry = self.entry(&name);
-                    let reading = Reading::refused(&entry.file, None, refusal);
-                    entry.fill(reading);
-                }
-            }
-            present.insert(name);
-        }
-        self.forget_all_but(&present);
-        self.read_entries(&folder, to_read, now);
+        self.scans += 1;
+        self.take_listing(names);
+        self.look_at_all(&folder, now);
         Ok(())
     }
 
-    fn entry(&mut self, name: &InstanceName) -> &mut Entry {
-        self.entries.entry(name.clone()).or_insert_with(|| Entry {
-            file: Path::new(INSTANCES_DIR).join(file_name(name)),
-            slot: Slot::default(),
-            resolved: None,
-            refused: Vec::new(),
-            good: self.remembered.get(name).cloned(),
-        })
-    }
-
-    /// Drops the entries of files that are gone; what was in force of them stays remembered, with its domains.
-    fn forget_all_but(&mut self, present: &BTreeSet<InstanceName>) {
-        let gone: Vec<InstanceName> = self.entries.keys().filter(|name| !present.contains(*name)).cloned().collect();
-        for name in gone {
-            if let Some(good) = self.entries.remove(&name).and_then(|entry| entry.good) {
-                self.remembered.insert(name, good);
+    /// Makes the entries those of `names`, in order.
+    fn take_listing(&mut self, names: Vec<Vec<u8>>) {
+        let before = self.entries.len();
+        let mut unknown = Vec::new();
+        for name in names {
+            match self.places.get(&name) {
+                Some(place) => self.entries[*place].seen_in_scan = self.scans,
+                None => unknown.push(name),
             }
         }
+        unknown.sort_unstable();
+        self.misnamed.clear();
+        for name in unknown {
+            match instance_name(&String::from_utf8_lossy(&name)) {
+                Ok(name) => {
+                    let good = self.remembered.get(&name).cloned();
+                    self.entries.push(Entry::new(name, good, self.scans));
+                }
+                Err(problem) => self.misnamed.push(problem),
+            }
+        }
+        let scan = self.scans;
+        let gone = self.entries.extract_if(.., |entry| entry.seen_in_scan != scan).collect::<Vec<_>>();
+        if gone.is_empty() && self.entries.len() == before {
+            return;
+        }
+        // What was in force of a file that is gone stays remembered, with its domains.
+        self.remembered.extend(gone.into_iter().filter_map(|entry| Some((entry.name, entry.good?))));
+        self.entries.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+        let places = self.entries.iter().enumerate();
+        self.places = places.map(|(place, entry)| (file_name(&entry.name).into_bytes(), place)).collect();
+        self.is_unjudged = true;
     }
 
-    fn read_entries(&mut self, folder: &Folder, files: Vec<(InstanceName, Identity)>, now: Option<Timestamp>) {
-        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
-        let chunk = files.len().div_ceil(threads).max(FILES_PER_THREAD_MIN);
-        let read_all = |files: &[(InstanceName, Identity)]| -> Vec<Reading<InstanceFile>> {
-            files.iter().map(|(name, _)| read_instance(folder, name)).collect()
+    fn look_at_all(&mut self, folder: &Folder, now: Option<Timestamp>) {
+        let ground = self.ground.clone();
+        let look_at = |entries: &mut [Entry]| {
+            let looks = entries.iter_mut().map(|entry| entry.refresh(folder, now, ground.as_deref()));
+            looks.fold(Refreshed::default(), Refreshed::and)
         };
-        let readings: Vec<Reading<InstanceFile>> = if files.len() <= chunk {
-            read_all(&files)
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
+        let chunk = self.entries.len().div_ceil(threads).max(FILES_PER_THREAD_MIN);
+        let refreshed = if self.entries.len() <= chunk {
+            look_at(&mut self.entries)
         } else {
             std::thread::scope(|scope| {
-                let workers: Vec<_> = files.chunks(chunk).map(|files| scope.spawn(move || read_all(files))).collect();
-                let readings = workers.into_iter().map(|worker| worker.join());
-                readings.flat_map(|done| done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+                let workers: Vec<_> =
+                    self.entries.chunks_mut(chunk).map(|entries| scope.spawn(|| look_at(entries))).collect();
+                let done = workers
+                    .into_iter()
+                    .map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+                done.fold(Refreshed::default(), Refreshed::and)
             })
         };
-        for ((name, looked_at), reading) in files.into_iter().zip(readings) {
-            let Some(entry) = self.entries.get_mut(&name) else { continue };
-            self.parses += u64::from(reading.identity.is_some());
-            let changed_since = reading.identity.filter(|read| *read != looked_at);
-            match changed_since {
-                // Somebody writes at this very moment: it has not settled after all.
-                Some(identity) if entry.slot.decide(identity, now) == Decision::Wait => {}
-                _ => entry.fill(reading),
-            }
-        }
+        self.parses += refreshed.parses;
+        self.is_unjudged |= refreshed.is_changed;
+        self.is_unsettled |= refreshed.is_unsettled;
     }
 
-    /// Finds out what each file means on this host, and which of them must wait for others.
-    fn resolve_entries(&mut self, ground: &Ground) {
-        let context = Context { settings: &ground.settings, plans: &ground.plans };
-        for entry in self.entries.values_mut().filter(|entry| entry.resolved.is_none()) {
-            let Some(read) = &entry.slot.value else { continue };
-            entry.resolved =
-                Some(resolve(&entry.file, read, context).map(|wanted| shared(wanted, entry.good.as_ref())));
-        }
-        let mut refused = self.judge(ground);
-        for (name, entry) in &mut self.entries {
-            entry.refused = refused.remove(name).unwrap_or_default();
-            if let Some(Ok(wanted)) = &entry.resolved
-                && entry.refused.is_empty()
-            {
-                entry.good = Some(Arc::clone(wanted));
-            }
-        }
-    }
-
-    /// The rules across files. Instances without a file defend what they have as well.
-    fn judge(&self, ground: &Ground) -> BTreeMap<InstanceName, Vec<Problem>> {
-        let orphans = self.remembered.iter().filter(|(name, _)| !self.entries.contains_key(*name));
+    /// Asks the rules across files. Instances without a file defend what they have as well.
+    fn judge(&mut self, ground: &Ground) {
+        let orphans = self.remembered.iter().filter(|(name, _)| !self.places.contains_key(file_name(name).as_bytes()));
         let orphans = orphans.map(|(name, good)| Claimant {
             name,
             file: Path::new(INSTANCES_DIR),
+            has_file: false,
             modified_ns: 0,
             asked: None,
             good: Some(good),
         });
-        let mut claimants: Vec<Claimant<'_>> =
-            self.entries.iter().map(|(name, entry)| entry.claimant(name)).chain(orphans).collect();
+        let mut claimants: Vec<Claimant<'_>> = self.entries.iter().map(Entry::claimant).chain(orphans).collect();
         claimants.sort_by_key(|claimant| claimant.name);
         let refused = refusals(&claimants, &ground.plans);
-        refused.into_iter().map(|(index, problems)| (claimants[index].name.clone(), problems)).collect()
+        let mut refused: BTreeMap<InstanceName, Vec<Problem>> =
+            refused.into_iter().map(|(index, problems)| (claimants[index].name.clone(), problems)).collect();
+        for entry in &mut self.entries {
+            entry.judged(refused.remove(&entry.name).unwrap_or_default());
+        }
+        self.is_unjudged = false;
     }
 
     fn fleet_instances(&self, complete: bool) -> BTreeMap<InstanceName, FleetInstance> {
         let mut instances: BTreeMap<_, _> =
-            self.entries.iter().map(|(name, entry)| (name.clone(), entry.shown())).collect();
+            self.entries.iter().map(|entry| (entry.name.clone(), entry.shown())).collect();
         if !complete {
             for (name, good) in &self.remembered {
-                instances.entry(name.clone()).or_insert_with(|| FleetInstance {
-                    wanted: Some(Arc::clone(good)),
-                    valid: true,
-                    problems: Vec::new(),
-                    file: Path::new(INSTANCES_DIR).join(file_name(name)),
-                    digest: String::new(),
-                    settled: false,
-                });
+                instances.entry(name.clone()).or_insert_with(|| remembered_instance(name, good));
             }
         }
         instances
@@ -323,7 +277,7 @@ impl Reader {
 
     fn all_problems(&self, listing: Option<Problem>) -> Vec<Problem> {
         let files = self.settings.problems.iter().chain(&self.plans.problems).chain(&self.misnamed).cloned();
-        let instances = self.entries.values().flat_map(Entry::problems).cloned();
+        let instances = self.entries.iter().flat_map(Entry::problems).cloned();
         let mut problems: Vec<Problem> = files.chain(instances).chain(listing).collect();
         problems.sort();
         problems
@@ -335,38 +289,15 @@ impl Reader {
     }
 }
 
-impl Entry {
-    fn fill(&mut self, reading: Reading<InstanceFile>) {
-        self.slot.fill(reading);
-        self.resolved = None;
-    }
-
-    fn problems(&self) -> impl Iterator<Item = &Problem> {
-        let resolved = self.resolved.as_ref().and_then(|resolved| resolved.as_ref().err());
-        self.slot.problems.iter().chain(resolved.into_iter().flatten()).chain(&self.refused)
-    }
-
-    fn claimant<'a>(&'a self, name: &'a InstanceName) -> Claimant<'a> {
-        let resolved = self.resolved.as_ref().and_then(|resolved| resolved.as_deref().ok());
-        Claimant {
-            name,
-            file: &self.file,
-            modified_ns: self.slot.modified_ns(),
-            asked: resolved.zip(self.slot.value.as_ref()),
-            good: self.good.as_deref(),
-        }
-    }
-
-    fn shown(&self) -> FleetInstance {
-        let problems: Vec<Problem> = self.problems().cloned().collect();
-        FleetInstance {
-            valid: problems.is_empty() && self.good.is_some(),
-            wanted: self.good.clone(),
-            problems,
-            file: self.file.clone(),
-            digest: self.slot.digest.clone(),
-            settled: !self.slot.is_unsettled(),
-        }
+/// An instance whose file could not be looked for: it stays as it was.
+fn remembered_instance(name: &InstanceName, good: &Arc<Wanted>) -> FleetInstance {
+    FleetInstance {
+        wanted: Some(Arc::clone(good)),
+        valid: true,
+        problems: Vec::new(),
+        file: Path::new(INSTANCES_DIR).join(file_name(name)),
+        digest: String::new(),
+        settled: false,
     }
 }
 
@@ -396,60 +327,4 @@ fn refresh<T>(
     }
     slot.fill(read_file(load(CWD, path), shown, parse));
     true
-}
-
-fn read_instance(folder: &Folder, name: &InstanceName) -> Reading<InstanceFile> {
-    let file_name = file_name(name);
-    let shown = Path::new(INSTANCES_DIR).join(&file_name);
-    let loaded = folder.load(&file_name);
-    read_file(loaded, &shown, |text| instance::read(&shown, name, text))
-}
-
-/// Makes a reading of what was loaded.
-fn read_file<T>(
-    loaded: Result<(Identity, Vec<u8>), Refusal>,
-    shown: &Path,
-    parse: impl Fn(&str) -> Result<T, Vec<Problem>>,
-) -> Reading<T> {
-    let (identity, bytes) = match loaded {
-        Ok(loaded) => loaded,
-        Err(refusal) => return Reading::refused(shown, None, refusal),
-    };
-    let text = match text_of(&bytes) {
-        Ok(text) => text,
-        Err(refusal) => return Reading { digest: digest(&bytes), ..Reading::refused(shown, Some(identity), refusal) },
-    };
-    Reading { identity: Some(identity), digest: digest(&bytes), outcome: parse(text) }
-}
-
-/// The instance whose file is called `file_name`.
-fn instance_name(file_name: &OsStr) -> Result<InstanceName, Problem> {
-    let text = file_name.to_string_lossy();
-    match text.strip_suffix(".toml").map(InstanceName::parse) {
-        Some(Ok(name)) => Ok(name),
-        Some(Err(error)) => Err(bad_file_name(&text, error.to_string())),
-        None => Err(bad_file_name(&text, "the file's name must end in .toml, in lower case".to_owned())),
-    }
-}
-
-/// The problem of a file that is not named like an instance.
-pub(super) fn bad_file_name(file_name: &str, message: String) -> Problem {
-    let lower = file_name.to_lowercase();
-    let near =
-        lower.strip_suffix(".toml").and_then(|stem| InstanceName::parse(&stem.replace(['_', '.', ' '], "-")).ok());
-    let hint = near.map_or("rename the file".to_owned(), |near| format!("rename it, for example to {near}.toml"));
-    let refusal = Refusal::new(&codes::FILE_NAME, message).hint(hint);
-    refusal.at(&Path::new(INSTANCES_DIR).join(visible(file_name)), WHOLE_FILE)
-}
-
-fn file_name(name: &InstanceName) -> PathBuf {
-    PathBuf::from(format!("{name}.toml"))
-}
-
-/// `wanted`, or what is in force already when it is the same: what did not change stays shared.
-fn shared(wanted: Wanted, good: Option<&Arc<Wanted>>) -> Arc<Wanted> {
-    match good {
-        Some(good) if **good == wanted => Arc::clone(good),
-        _ => Arc::new(wanted),
-    }
 }

@@ -2,11 +2,10 @@
 //!
 //! Keys whose default is meant stand there as comments, so that a file shows all that could be said in it.
 
+use super::entry::instance_name;
 use super::fields::{Field, FileKind, FileSpec, Literal, Need, TableSpec, quoted};
 use super::instance;
-use super::reader::bad_file_name;
 use super::{INSTANCES_DIR, PLANS_FILE, SETTINGS_FILE};
-use crate::model::name::InstanceName;
 use crate::model::problem::Problem;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -76,7 +75,7 @@ pub fn render_instance(new: &NewInstance<'_>) -> Result<String, Vec<Problem>> {
     }
     let text = render(FileKind::Instance.spec(), "", &given);
     let file_name = format!("{}.toml", new.name);
-    let name = InstanceName::parse(new.name).map_err(|error| vec![bad_file_name(&file_name, error.to_string())])?;
+    let name = instance_name(&file_name).map_err(|problem| vec![problem])?;
     let file = Path::new(INSTANCES_DIR).join(file_name);
     instance::read(&file, &name, &text).map(|_| text)
 }
@@ -183,8 +182,9 @@ fn render_tables(spec: &'static FileSpec, prefix: &str, given: &Given) -> String
 /// What a key that is left out stands for, or an example where that is not one value.
 fn default_of(table: &TableSpec, key: &str) -> String {
     let literal = table.field(key).map(|field| match field.need {
-        Need::Default(literal) => literal,
-        Need::Required | Need::Otherwise(_) => field.example,
+        // An empty list would not show how one is written.
+        Need::Default(literal) if literal != Literal::List(&[]) => literal,
+        _ => field.example,
     });
     literal.as_ref().map(ToString::to_string).unwrap_or_default()
 }

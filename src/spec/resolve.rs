@@ -12,31 +12,31 @@ use crate::model::settings::Settings;
 use crate::model::wanted::{Company, Wanted};
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 /// What all instance files are read against.
-#[derive(Clone, Copy)]
-pub(super) struct Context<'a> {
-    pub(super) settings: &'a Settings,
-    pub(super) plans: &'a BTreeMap<PlanName, ServicePlan>,
+pub(super) struct Ground {
+    pub(super) settings: Arc<Settings>,
+    pub(super) plans: BTreeMap<PlanName, ServicePlan>,
 }
 
 /// The instance that `read` asks for; on failure all that stands against it on this host.
-pub(super) fn resolve(file: &Path, read: &InstanceFile, context: Context<'_>) -> Result<Wanted, Vec<Problem>> {
+pub(super) fn resolve(file: &Path, read: &InstanceFile, ground: &Ground) -> Result<Wanted, Vec<Problem>> {
     let mut problems = Vec::new();
     let mut tell = |refusal: Refusal, at| problems.push(refusal.at(file, at));
-    let plan = find_plan(&read.plan.value, context.plans).map_err(|refusal| tell(refusal, read.plan.at)).ok();
-    let release = read.odoo.as_ref().map_or(&context.settings.odoo.default_version, |placed| &placed.value);
+    let plan = find_plan(&read.plan.value, &ground.plans).map_err(|refusal| tell(refusal, read.plan.at)).ok();
+    let release = read.odoo.as_ref().map_or(&ground.settings.odoo.default_version, |placed| &placed.value);
     let at = read.odoo.as_ref().map_or(super::problem::WHOLE_FILE, |placed| placed.at);
-    let image = find_image(release, context.settings).map_err(|refusal| tell(refusal, at)).ok();
-    let host = find_host(read, context.settings).map_err(|refusal| tell(refusal, read.subdomain.at)).ok();
+    let image = find_image(release, &ground.settings).map_err(|refusal| tell(refusal, at)).ok();
+    let host = find_host(read, &ground.settings).map_err(|refusal| tell(refusal, read.subdomain.at)).ok();
     for domain in &read.domains {
-        if let Err(refusal) = check_domain(domain, &context.settings.fleet.base_domain) {
+        if let Err(refusal) = check_domain(domain, &ground.settings.fleet.base_domain) {
             tell(refusal, domain.at);
         }
     }
     match (plan, image, host) {
         (Some(plan), Some(image), Some(host)) if problems.is_empty() => {
-            Ok(wanted(read, plan, image, host, context.settings))
+            Ok(wanted(read, plan, image, host, &ground.settings))
         }
         _ => Err(problems),
     }

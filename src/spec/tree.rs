@@ -9,6 +9,7 @@ use super::limits::LIST_ENTRIES_MAX;
 use super::problem::{At, Faults, Refusal, WHOLE_FILE, did_you_mean, nearest, quote, syntax_refusal};
 use super::values;
 use crate::model::size::Bytes;
+use std::fmt::Display;
 use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -146,7 +147,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// A list of texts, each as `parse` takes it; every faulty entry is told. Entries that are there twice are faults.
-    pub(super) fn list<T: PartialEq>(
+    pub(super) fn list<T: PartialEq + Display>(
         &self,
         key: &str,
         faults: &mut Faults<'_>,
@@ -155,7 +156,7 @@ impl<'a> Cursor<'a> {
         let entries = self.words(key, faults, parse)?;
         for (index, entry) in entries.iter().enumerate() {
             if entries[..index].iter().any(|earlier| earlier.value == entry.value) {
-                let message = format!("{} names the same thing twice", self.spec.dotted(key));
+                let message = format!("{} names {} twice", self.spec.dotted(key), quote(&entry.value.to_string()));
                 faults.add(entry.at, Refusal::new(&codes::REPEATED, message).hint("remove one of them"));
             }
         }
@@ -180,7 +181,7 @@ impl<'a> Cursor<'a> {
         };
         if array.len() > LIST_ENTRIES_MAX {
             let message = format!("has {} entries, and may have {LIST_ENTRIES_MAX}", array.len());
-            self.refuse(key, at, Refusal::new(&codes::OUT_OF_RANGE, message), faults);
+            self.refuse(key, at, Refusal::of_key(&codes::OUT_OF_RANGE, message), faults);
             return None;
         }
         let mut entries = Vec::with_capacity(array.len());
@@ -226,8 +227,7 @@ impl<'a> Cursor<'a> {
 
     /// Tells a fault of `key`'s value, wherever it was found.
     pub(super) fn refuse(&self, key: &str, at: At, refusal: Refusal, faults: &mut Faults<'_>) {
-        let message = format!("{}: {}", self.spec.dotted(key), refusal.message);
-        faults.add(at, Refusal { message, ..refusal });
+        faults.add(at, refusal.under(&self.spec.dotted(key)));
     }
 
     fn node(&self, key: &str) -> Option<&'a Node<'a>> {
@@ -329,8 +329,16 @@ impl<'a> Cursor<'a> {
                 path => Refusal::new(&codes::UNKNOWN_KEY, format!("unknown key {} in [{path}]", quote(name))),
             };
             let hint = self.hint_for_unknown(name, known);
-            faults.add(faults.place(key.span().start), Refusal { hint: Some(hint), ..refusal });
+            faults.add(faults.place(key.span().start), refusal.hint(hint));
         }
+    }
+
+    /// A key of another table that is spelled like `name`.
+    fn hint_from_afar(&self, name: &str) -> Option<String> {
+        let tables = self.file.tables.iter().filter(|table| table.path != self.spec.path);
+        let near =
+            |table: &TableSpec| nearest(name, table.fields.iter().map(|field| field.key)).map(|key| table.dotted(key));
+        tables.filter_map(near).next().map(|dotted| did_you_mean(&dotted))
     }
 
     fn hint_for_unknown(&self, name: &str, known: impl Iterator<Item = &'static str> + Clone) -> String {
@@ -344,7 +352,9 @@ impl<'a> Cursor<'a> {
                 format!("{name} belongs above the first [table] of the file")
             }
             Some(table) => format!("{name} belongs into [{}]", table.path),
-            None => format!("known here: {}", known.collect::<Vec<_>>().join(", ")),
+            None => self
+                .hint_from_afar(name)
+                .unwrap_or_else(|| format!("known here: {}", known.collect::<Vec<_>>().join(", "))),
         }
     }
 }
@@ -379,7 +389,7 @@ impl<'a> Given<'a> {
             Self::Number(_) => "a number",
             Self::Other(name) => name,
         };
-        Refusal::new(&codes::WRONG_TYPE, format!("must be {wanted}, not {given}"))
+        Refusal::of_key(&codes::WRONG_TYPE, format!("must be {wanted}, not {given}"))
     }
 }
 

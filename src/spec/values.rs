@@ -16,7 +16,17 @@ pub(super) fn name<T: FromStr<Err = NameError>>(text: &str) -> Result<T, Refusal
     T::from_str(text).map_err(|error| {
         let refusal = Refusal::new(&codes::BAD_NAME, error.to_string());
         let near = text.trim().to_lowercase();
-        if T::from_str(&near).is_ok() { refusal.hint(did_you_mean(&near)) } else { refusal }
+        if T::from_str(&near).is_ok() {
+            return refusal.hint(did_you_mean(&near));
+        }
+        match text.chars().enumerate().find(|(_, c)| !c.is_ascii()) {
+            Some((index, c)) => refusal.hint(format!(
+                "its character {} is U+{:04X}, not ASCII, whatever it looks like",
+                index + 1,
+                u32::from(c)
+            )),
+            None => refusal,
+        }
     })
 }
 
@@ -58,7 +68,7 @@ pub(super) fn email(text: &str) -> Result<Email, Refusal> {
 
 /// Free text, byte for byte: anything that can be seen.
 pub(super) fn free_text(text: &str) -> Result<String, Refusal> {
-    let refused = |message: String| Refusal::new(&codes::BAD_TEXT, message);
+    let refused = |message: String| Refusal::of_key(&codes::BAD_TEXT, message);
     if text.trim().is_empty() {
         return Err(refused("is blank".to_owned()).hint("write a name, or remove the line where it may be missing"));
     }
@@ -129,7 +139,7 @@ pub(super) fn size(text: &str, bytes_min: u64, bytes_max: u64) -> Result<Bytes, 
     if (bytes_min..=bytes_max).contains(&bytes.0) {
         return Ok(bytes);
     }
-    let message = format!("{} is not within {} and {}", quote(text), Bytes(bytes_min), Bytes(bytes_max));
+    let message = format!("{} is not from {} to {}", quote(text), Bytes(bytes_min), Bytes(bytes_max));
     Err(Refusal::new(&codes::OUT_OF_RANGE, message))
 }
 
@@ -140,7 +150,8 @@ fn binary_unit(text: &str) -> Option<String> {
     let text = text.trim().to_ascii_lowercase();
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
     let (number, unit) = (text[..end].parse::<f64>().ok()?, text[end..].trim());
-    let (letter, rest) = (unit.chars().next()?, &unit[1..]);
+    let letter = unit.chars().next()?;
+    let rest = unit.strip_prefix(letter)?;
     let (_, large, small) = LETTERS.iter().find(|(known, ..)| *known == letter)?;
     if !["", "b", "ib"].contains(&rest) || !(0.0..1_000_000.0).contains(&number) {
         return None;
@@ -204,7 +215,7 @@ fn unknown_timezone(text: &str) -> Refusal {
 /// A country that ISO 3166-1 (or Odoo, for Kosovo) knows.
 pub(super) fn country(text: &str) -> Result<Country, Refusal> {
     match Country::parse(text) {
-        Ok(country) if COUNTRIES.contains(&text) => Ok(country),
+        Ok(country) if COUNTRIES.binary_search(&text).is_ok() => Ok(country),
         _ => {
             let message = format!("{} is not a country code of ISO 3166-1, such as \"VN\"", quote(text));
             let upper = text.trim().to_ascii_uppercase();
@@ -218,20 +229,24 @@ pub(super) fn country(text: &str) -> Result<Country, Refusal> {
 /// A language of Odoo's list.
 pub(super) fn language(text: &str) -> Result<Language, Refusal> {
     match Language::parse(text) {
-        Ok(language) if LANGUAGES.contains(&text) => Ok(language),
+        Ok(language) if LANGUAGES.binary_search(&text).is_ok() => Ok(language),
         _ => {
             let message = format!("{} is not a language code of Odoo, such as \"en_US\" or \"vi_VN\"", quote(text));
             let refusal = Refusal::new(&codes::BAD_LANGUAGE, message);
-            let spelled = text.trim().replace('-', "_");
-            let same_language =
-                || LANGUAGES.iter().copied().find(|known| known.split(['_', '@']).next() == Some(&spelled));
-            let near = nearest(&spelled, LANGUAGES.iter().copied());
-            Err(match same_language().or(near) {
+            Err(match near_language(&text.trim().replace('-', "_")) {
                 Some(near) => refusal.hint(did_you_mean(near)),
                 None => refusal,
             })
         }
     }
+}
+
+/// For `de` the German of Germany, for `sw_KE` any Swahili, for `vn_VN` what is spelled most like it.
+fn near_language(text: &str) -> Option<&'static str> {
+    let all = || LANGUAGES.iter().copied();
+    let home = format!("{text}_{}", text.to_ascii_uppercase());
+    let in_same_language = || all().find(|known| known.split(['_', '@']).next() == Some(text));
+    all().find(|known| *known == home).or_else(in_same_language).or_else(|| nearest(text, all()))
 }
 
 /// One of a few words.
