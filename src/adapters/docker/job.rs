@@ -39,14 +39,13 @@ pub(super) async fn run(docker: &Docker, spec: &JobSpec) -> Result<JobEnd, EdgeE
         Some(id) => id,
         None => begin(docker, spec).await?,
     };
-    let left = time_left(docker, &id, spec).await?;
-    let ended = match tokio::time::timeout(left, ended(docker, &id, spec)).await {
-        Ok(ended) => ended?,
-        Err(_) => return Err(stop_late(docker, &id, spec).await),
+    let limit = Duration::from_secs(spec.deadline_s);
+    let Some(exit_code) = tokio::time::timeout(limit, ended(docker, &id, spec)).await.unwrap_or(Ok(None))? else {
+        return Err(stop_late(docker, &id, spec).await);
     };
     forget_setup_file(docker, spec).await;
     let log_tail = logs::tail(docker, &id).await?;
-    let end = JobEnd { exit_code: ended, message: odoo_message(&log_tail), log_tail };
+    let end = JobEnd { exit_code, message: odoo_message(&log_tail), log_tail };
     if end.exit_code == 0 {
         container::remove(docker, &id).await?;
     }
@@ -116,29 +115,34 @@ async fn forget_setup_file(docker: &Docker, spec: &JobSpec) {
     }
 }
 
-/// The job's exit code, once it ended, whatever happens to the connection meanwhile.
-async fn ended(docker: &Docker, id: &str, spec: &JobSpec) -> Result<i64, EdgeError> {
-    loop {
-        wait(docker, id).await;
+/// The job's exit code once it ended, whatever happens to the connection meanwhile; none at its deadline, which counts
+/// from the job's own start, however often it was waited for.
+async fn ended(docker: &Docker, id: &str, spec: &JobSpec) -> Result<Option<i64>, EdgeError> {
+    let mut left = Duration::from_secs(spec.deadline_s);
+    while !left.is_zero() {
         match container::inspect(docker, id).await {
             Ok(None) => return Err(gone(spec)),
-            Ok(Some(found)) => {
-                if let Some(exit_code) = exit_code(&found) {
-                    return Ok(exit_code);
-                }
-            }
+            Ok(Some(found)) => match exit_code(&found) {
+                Some(exit_code) => return Ok(Some(exit_code)),
+                None => left = time_left(&found, spec),
+            },
             Err(error) => tracing::warn!(job = spec.container, "{}", crate::model::status::chain(&error)),
         }
-        tokio::time::sleep(ASK_AGAIN).await;
+        let told = tokio::time::timeout(left, wait(docker, id)).await;
+        if told != Ok(true) {
+            tokio::time::sleep(ASK_AGAIN.min(left)).await;
+        }
     }
+    Ok(None)
 }
 
-/// Returns when Docker says that the container ended, or when the connection broke: the caller looks which it was.
-async fn wait(docker: &Docker, id: &str) {
-    if let Ok(engine) = docker.client.docker().await {
-        let options = WaitContainerOptionsBuilder::default().condition("not-running").build();
-        let _ = engine.wait_container(id, Some(options)).next().await;
-    }
+/// True when Docker says that the container ended; false when the connection broke.
+async fn wait(docker: &Docker, id: &str) -> bool {
+    let Ok(engine) = docker.client.docker().await else { return false };
+    let options = WaitContainerOptionsBuilder::default().condition("not-running").build();
+    let told = engine.wait_container(id, Some(options)).next().await;
+    // bollard tells an exit code other than 0 as an error.
+    matches!(told, Some(Ok(_) | Err(bollard::errors::Error::DockerContainerWaitError { .. })))
 }
 
 fn exit_code(found: &Inspected) -> Option<i64> {
@@ -148,12 +152,10 @@ fn exit_code(found: &Inspected) -> Option<i64> {
     }
 }
 
-/// The deadline counts from the job's own start, however often it was waited for.
-async fn time_left(docker: &Docker, id: &str, spec: &JobSpec) -> Result<Duration, EdgeError> {
-    let found = container::inspect(docker, id).await?.ok_or_else(|| gone(spec))?;
+fn time_left(found: &Inspected, spec: &JobSpec) -> Duration {
     let started_s = container::started_at(found.state.as_ref()).map_or(i64::MAX, |time| time.as_second());
     let spent_s = u64::try_from(super::now().as_second().saturating_sub(started_s)).unwrap_or_default();
-    Ok(Duration::from_secs(spec.deadline_s.saturating_sub(spent_s)))
+    Duration::from_secs(spec.deadline_s.saturating_sub(spent_s))
 }
 
 /// Stops a job whose deadline passed, and tells so with the last that Odoo said.

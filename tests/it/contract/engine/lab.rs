@@ -2,6 +2,7 @@
 
 mod files;
 mod jobs;
+mod outage;
 mod scratch;
 mod services;
 mod world;

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::net::{Ipv4Addr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -54,16 +54,19 @@ impl World {
         let mut register = OpenOptions::new().create(true).append(true).open(lab.path("LAB_INSTALLATIONS")).unwrap();
         writeln!(register, "{id}").unwrap();
         let home = tempfile::tempdir().unwrap();
-        let settings = DockerSettings { host: lab.get("LAB_DOCKER_HOST").to_owned(), ports: 20_000..=20_999 };
-        let docker = Docker::new(&settings, id.clone(), home.path().join("odoo")).unwrap();
+        let docker = connect(lab.get("LAB_DOCKER_HOST").to_owned(), &id, &home);
         let name = InstanceName::parse(&format!("acme-{}", &random[24..])).unwrap();
         Self { lab, docker, id, name, uid, ports: free_ports(), home }
     }
 
     /// A second adapter on the same installation, as another process has it.
     pub(super) fn again(&self) -> Docker {
-        let settings = DockerSettings { host: self.lab.get("LAB_DOCKER_HOST").to_owned(), ports: 20_000..=20_999 };
-        Docker::new(&settings, self.id.clone(), self.home.path().join("odoo")).unwrap()
+        connect(self.lab.get("LAB_DOCKER_HOST").to_owned(), &self.id, &self.home)
+    }
+
+    /// The same over another socket.
+    pub(super) fn through(&self, socket: &Path) -> Docker {
+        connect(format!("unix://{}", socket.display()), &self.id, &self.home)
     }
 
     pub(super) fn resources(&self) -> Resources {
@@ -171,6 +174,11 @@ impl Drop for World {
     fn drop(&mut self) {
         self.remove_all();
     }
+}
+
+fn connect(host: String, id: &InstallationId, home: &tempfile::TempDir) -> Docker {
+    let settings = DockerSettings { host, ports: 20_000..=20_999 };
+    Docker::new(&settings, id.clone(), home.path().join("odoo")).unwrap()
 }
 
 /// Odoo answers on its ports with this one; the password stands for the real one.
