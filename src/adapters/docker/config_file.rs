@@ -63,7 +63,8 @@ pub(super) fn ensure_directory(directory: &Path) -> Result<(), EdgeError> {
     made.and_then(|()| make(directory, DIRECTORY_MODE)).map_err(|error| failure(doing(), error))
 }
 
-/// Writes a file whole: a reader sees the old text or the new one, and after a power cut one of the two is there.
+/// Writes a file whole: a reader sees the old text or the new one, and after a power cut one of the two is there. One that
+/// stands there as it would be written is left alone: its time says since when a container runs on it.
 pub(super) fn write(
     directory: &Path,
     file_name: &str,
@@ -75,11 +76,23 @@ pub(super) fn write(
     let body = text.expose_secret().as_bytes();
     let header = Header { digest: digest.to_owned(), body: sum(body), owner: (owner.uid, owner.gid) };
     let first = if has_header(file_name) { header.line() } else { String::new() };
-    replace(&directory.join(file_name), &[first.as_bytes(), body], (owner.uid, owner.gid))
+    let (path, owner) = (directory.join(file_name), (owner.uid, owner.gid));
+    let stands = read(&path)?.is_some_and(|(file, text)| {
+        is_as_made(&file, owner) && text.strip_prefix(first.as_bytes()).is_some_and(|rest| rest == body)
+    });
+    if stands { Ok(()) } else { replace(&path, &[first.as_bytes(), body], owner) }
 }
 
-/// Reads back how `odoo.conf` stands; none when there is none.
-pub(super) fn look(directory: &Path) -> Result<Option<ConfigLive>, EdgeError> {
+/// Reads back how `odoo.conf` stands; none when there is none. One that cannot be read is told as not intact: it holds
+/// back its own instance and not the look at all others.
+pub(super) fn look(directory: &Path) -> Option<ConfigLive> {
+    try_look(directory).unwrap_or_else(|error| {
+        tracing::warn!("{}", crate::model::status::chain(&error));
+        Some(ConfigLive { digest: String::new(), intact: false, written_at: Timestamp::UNIX_EPOCH })
+    })
+}
+
+fn try_look(directory: &Path) -> Result<Option<ConfigLive>, EdgeError> {
     let path = directory.join(ODOO_CONF);
     let Some((file, text)) = read(&path)? else {
         return Ok(None);
@@ -87,12 +100,7 @@ pub(super) fn look(directory: &Path) -> Result<Option<ConfigLive>, EdgeError> {
     let written_at = file.modified().and_then(|time| Timestamp::try_from(time).map_err(io::Error::other));
     let written_at = written_at.map_err(|error| failure(cannot_read(&path), error))?;
     let (header, body) = split(&text);
-    let as_written = |header: &Header| {
-        header.body == sum(body)
-            && header.owner == (file.uid(), file.gid())
-            && file.mode() & 0o7777 == FILE_MODE
-            && file.is_file()
-    };
+    let as_written = |header: &Header| header.body == sum(body) && is_as_made(&file, header.owner);
     let intact = header.as_ref().is_some_and(as_written);
     Ok(Some(ConfigLive { digest: header.map(|header| header.digest).unwrap_or_default(), intact, written_at }))
 }
@@ -124,6 +132,10 @@ pub(super) fn remove(directory: &Path, file_name: &str) -> Result<(), EdgeError>
         }
         _ => Ok(()),
     }
+}
+
+fn is_as_made(file: &fs::Metadata, owner: (u32, u32)) -> bool {
+    (file.uid(), file.gid()) == owner && file.mode() & 0o7777 == FILE_MODE && file.is_file()
 }
 
 fn has_header(file_name: &str) -> bool {
@@ -221,7 +233,7 @@ mod tests {
     #[test]
     fn a_written_file_is_read_back_intact_with_its_digest() {
         let (_home, directory) = written("[options]\ndb_password = canary\n");
-        let live = look(&directory).unwrap().unwrap();
+        let live = look(&directory).unwrap();
         assert_eq!((live.digest.as_str(), live.intact), ("v1:d", true));
         let text = fs::read_to_string(directory.join(ODOO_CONF)).unwrap();
         assert!(text.ends_with("\n[options]\ndb_password = canary\n"), "{text}");
@@ -242,12 +254,12 @@ mod tests {
         let (_home, directory) = written("workers = 2\n");
         let path = directory.join(ODOO_CONF);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-        assert!(!look(&directory).unwrap().unwrap().intact);
+        assert!(!look(&directory).unwrap().intact);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-        assert!(look(&directory).unwrap().unwrap().intact);
+        assert!(look(&directory).unwrap().intact);
         let edited = fs::read_to_string(&path).unwrap().replace("workers = 2", "workers = 9");
         fs::write(&path, edited).unwrap();
-        let live = look(&directory).unwrap().unwrap();
+        let live = look(&directory).unwrap();
         assert_eq!((live.digest.as_str(), live.intact), ("v1:d", false));
     }
 
@@ -255,11 +267,31 @@ mod tests {
     fn a_file_without_our_line_is_not_intact_and_a_missing_one_is_none() {
         let (_home, directory) = written("x");
         fs::write(directory.join(ODOO_CONF), "[options]").unwrap();
-        let live = look(&directory).unwrap().unwrap();
+        let live = look(&directory).unwrap();
         assert_eq!((live.digest.as_str(), live.intact), ("", false));
         remove(&directory, ODOO_CONF).unwrap();
         remove(&directory, ODOO_CONF).unwrap();
-        assert_eq!(look(&directory).unwrap(), None);
+        assert_eq!(look(&directory), None);
+    }
+
+    #[test]
+    fn what_stands_there_already_is_not_written_again() {
+        let (_home, directory) = written("x");
+        let identity = || fs::metadata(directory.join(ODOO_CONF)).map(|file| (file.ino(), file.mtime_nsec())).unwrap();
+        let before = identity();
+        write(&directory, ODOO_CONF, "v1:d", &SecretString::from("x"), own()).unwrap();
+        assert_eq!(identity(), before);
+        write(&directory, ODOO_CONF, "v1:e", &SecretString::from("x"), own()).unwrap();
+        assert_ne!(identity(), before);
+    }
+
+    #[test]
+    fn one_that_cannot_be_read_is_told_and_fails_nobody_else() {
+        let (_home, directory) = written("x");
+        fs::remove_file(directory.join(ODOO_CONF)).unwrap();
+        fs::create_dir(directory.join(ODOO_CONF)).unwrap();
+        assert!(!look(&directory).unwrap().intact);
+        assert!(write(&directory, ODOO_CONF, "v1:d", &SecretString::from("x"), own()).is_err());
     }
 
     #[test]
@@ -274,7 +306,7 @@ mod tests {
         let (_home, directory) = written("old");
         fs::write(directory.join("odoo.conf.new"), "half").unwrap();
         write(&directory, ODOO_CONF, "v1:e", &SecretString::from("new"), own()).unwrap();
-        assert_eq!(look(&directory).unwrap().unwrap().digest, "v1:e");
+        assert_eq!(look(&directory).unwrap().digest, "v1:e");
         assert!(!directory.join("odoo.conf.new").exists());
     }
 

@@ -14,6 +14,7 @@ use bollard::models::{ContainerState, ContainerSummary, ContainerSummaryStateEnu
 use bollard::query_parameters::ListContainersOptionsBuilder;
 use futures::{StreamExt, TryStreamExt};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::PathBuf;
 
 /// One inspection takes the engine about 1 ms; more at once only queue up inside it.
 const INSPECTIONS_AT_ONCE_MAX: usize = 16;
@@ -225,15 +226,8 @@ async fn ports_in_use(docker: &Docker, listed: &[ContainerSummary]) -> Result<BT
 
 async fn read_configs(docker: &Docker, ask: &Ask) -> Result<BTreeMap<InstanceName, ConfigLive>, EdgeError> {
     let places: Vec<_> = ask.instances.keys().map(|name| (name.clone(), docker.directory(name))).collect();
-    let read = move || {
-        let mut configs = BTreeMap::new();
-        for (name, directory) in places {
-            if let Some(config) = config_file::look(&directory)? {
-                configs.insert(name, config);
-            }
-        }
-        Ok(configs)
-    };
+    let look = |(name, directory): (InstanceName, PathBuf)| Some((name, config_file::look(&directory)?));
+    let read = move || Ok(places.into_iter().filter_map(look).collect());
     on_disk(read).await
 }
 

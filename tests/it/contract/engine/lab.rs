@@ -9,7 +9,7 @@ mod world;
 
 use innkeeper::edges::{Engine, ErrorKind};
 use innkeeper::model::service::{Component, Owner, Tag};
-use world::{IMAGE, World, docker, inspect, until};
+use world::{IMAGE, World, changed, docker, inspect, until};
 
 #[tokio::test]
 async fn an_images_user_is_read_from_the_image_and_a_missing_image_is_not_pulled() {
@@ -71,10 +71,9 @@ async fn a_volume_made_twice_is_one_and_a_foreign_one_is_a_conflict() {
 #[tokio::test]
 async fn a_change_of_an_object_of_ours_is_hinted_and_the_first_answer_is_to_look() {
     let world = World::new();
-    assert_eq!(world.docker.changed().await.unwrap(), None);
+    assert_eq!(changed(&world.docker).await.unwrap(), None);
     let spec = world.running().await;
-    let hinted = tokio::time::timeout(std::time::Duration::from_secs(10), world.docker.changed()).await;
-    assert_eq!(hinted.unwrap().unwrap(), Some(world.name.clone()));
+    assert_eq!(changed(&world.docker).await.unwrap(), Some(world.name.clone()));
     world.docker.remove_service(&spec.container, &spec.tag).await.unwrap();
     until("the removal shows", async || world.look().await.services.is_empty()).await;
 }

@@ -1,6 +1,7 @@
 //! The application's container.
 
 use super::world::{CANARY, IMAGE, World, docker, docker_succeeds, inspect, limits, until};
+use futures::TryStreamExt;
 use innkeeper::edges::engine::{LogQuery, LogSource};
 use innkeeper::edges::{Engine, ErrorKind};
 use innkeeper::model::service::{Component, Owner, ServiceSpec};
@@ -256,7 +257,6 @@ async fn output_is_read_as_lines_from_the_end() {
     world.running().await;
     let query = |tail| LogQuery { source: LogSource::Odoo, follow: false, tail, since_unix_s: None };
     let read = async |tail| {
-        use futures::TryStreamExt;
         world.docker.logs(&world.name, &query(tail)).await.unwrap().try_collect::<Vec<String>>().await.unwrap()
     };
     until("Odoo says where it listens", async || read(None).await.iter().any(|line| line.contains("HTTP service")))
@@ -264,6 +264,11 @@ async fn output_is_read_as_lines_from_the_end() {
     let all = read(None).await;
     assert_eq!(read(Some(1)).await, all[all.len() - 1..]);
     assert!(all.iter().all(|line| !line.ends_with('\n')));
+    let follow = LogQuery { follow: true, ..query(Some(1)) };
+    let mut lines = world.docker.logs(&world.name, &follow).await.unwrap();
+    assert_eq!(lines.try_next().await.unwrap().as_ref(), all.last());
+    let next = tokio::time::timeout(std::time::Duration::from_millis(300), lines.try_next()).await;
+    assert!(next.is_err(), "following ended or told what nobody said: {next:?}");
     let job = LogQuery { source: LogSource::Job, ..query(None) };
     assert_eq!(world.docker.logs(&world.name, &job).await.err().unwrap().kind, ErrorKind::Refused);
 }

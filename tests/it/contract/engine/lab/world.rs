@@ -207,6 +207,11 @@ pub(super) fn inspect(name: &str, template: &str) -> String {
     docker(&["inspect", "--format", template, name])
 }
 
+/// The next hint, which must come soon.
+pub(super) async fn changed(docker: &Docker) -> Result<Option<InstanceName>, EdgeError> {
+    tokio::time::timeout(WAIT_MAX, docker.changed()).await.unwrap_or_else(|_| panic!("no hint within {WAIT_MAX:?}"))
+}
+
 /// Waits until `what` holds.
 pub(super) async fn until(what: &str, holds: impl AsyncFn() -> bool) {
     let waited = async {
