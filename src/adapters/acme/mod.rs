@@ -21,6 +21,7 @@ use crate::edges::{Ask, Authority, Edge, EdgeError, ErrorKind};
 use crate::model::live::{AuthorityLive, CertificateLive};
 use crate::model::name::{Domain, InstallationId};
 use crate::model::settings::AcmeSettings;
+use crate::model::site::CertificateName;
 use crate::model::step::CertificateOrder;
 use crate::model::time::Timestamp;
 use account::Accounts;
@@ -30,6 +31,7 @@ use check::Check;
 use dns::Dns;
 use hook::Hook;
 use order::Orders;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -141,6 +143,15 @@ impl Acme {
         self.orders.accounts.thumbprint()
     }
 
+    /// Reads the store, beside the threads that serve everything else.
+    async fn stored(&self) -> Result<BTreeMap<CertificateName, CertificateLive>, EdgeError> {
+        let store = self.store.clone();
+        let looked = tokio::task::spawn_blocking(move || store.look()).await;
+        looked.unwrap_or_else(|e| {
+            Err(EdgeError::new(Edge::Authority, ErrorKind::Failed, "could not read the stored certificates", e))
+        })
+    }
+
     /// What is stored for the order, when it is to be used as it is.
     fn usable(&self, order: &CertificateOrder) -> Option<CertificateLive> {
         let Some(Held::Certificate(stored)) = self.store.held(&order.name) else { return None };
@@ -151,7 +162,7 @@ impl Acme {
 
     /// Everything that must be true before the authority is asked.
     async fn prepare(&self, order: &CertificateOrder) -> Result<(), EdgeError> {
-        let stored: Vec<CertificateLive> = self.store.look()?.into_values().collect();
+        let stored: Vec<CertificateLive> = self.stored().await?.into_values().collect();
         limits::allow(order, self.orders.attempts.as_ref(), &stored, &self.base_domain, (self.now)())?;
         let thumbprint = self.thumbprint()?;
         for name in order.names.iter().filter(|name| !name.starts_with("*.")) {
@@ -177,13 +188,11 @@ impl Acme {
 #[async_trait]
 impl Authority for Acme {
     async fn look(&self, _ask: &Ask) -> Result<AuthorityLive, EdgeError> {
-        let store = self.store.clone();
-        let looked = tokio::task::spawn_blocking(move || store.look()).await;
-        let broken = |e| EdgeError::new(Edge::Authority, ErrorKind::Failed, "could not read the certificates", e);
-        Ok(AuthorityLive { certificates: looked.map_err(broken)?? })
+        Ok(AuthorityLive { certificates: self.stored().await? })
     }
 
     async fn ensure_placeholder(&self, order: &CertificateOrder) -> Result<(), EdgeError> {
+        well_formed(order)?;
         match self.store.held(&order.name) {
             Some(Held::Certificate(_)) => return Ok(()),
             Some(Held::Placeholder(names)) if names == order.names => return Ok(()),
@@ -196,6 +205,7 @@ impl Authority for Acme {
     }
 
     async fn obtain(&self, order: &CertificateOrder) -> Result<CertificateLive, EdgeError> {
+        well_formed(order)?;
         let _turn = self.turn.lock().await;
         if let Some(stored) = self.usable(order) {
             return Ok(stored);
@@ -208,4 +218,16 @@ impl Authority for Acme {
         }
         Ok(taken)
     }
+}
+
+/// The names of an order are plain text. They become a file's name, an URL and arguments of a program here, so they are
+/// held to the rule of names once more.
+fn well_formed(order: &CertificateOrder) -> Result<(), EdgeError> {
+    let all = order.names.iter().chain([&order.name.0]);
+    for name in all {
+        Domain::parse(name.strip_prefix("*.").unwrap_or(name)).map_err(|e| {
+            EdgeError::new(Edge::Authority, ErrorKind::Refused, "could not begin the order of a certificate", e)
+        })?;
+    }
+    Ok(())
 }

@@ -3,7 +3,7 @@
 use super::bench::{Bench, look, order};
 use super::pebble::Issuer;
 use innkeeper::adapters::acme::PLACEHOLDER_ISSUER;
-use innkeeper::edges::Authority;
+use innkeeper::edges::{Authority, ErrorKind};
 use openssl::x509::X509;
 use std::fs;
 
@@ -101,4 +101,18 @@ async fn a_store_that_cannot_be_listed_is_an_error_and_not_an_empty_one() {
     fs::write(bench.store(), "a file").unwrap();
     let seen = bench.acme().look(&innkeeper::edges::Ask::default()).await;
     assert!(seen.is_err(), "{seen:?}");
+}
+
+#[tokio::test]
+async fn a_name_that_is_no_name_reaches_no_file_and_no_program() {
+    for name in ["../../outside", "a/b.innkeeper.test", "*.*.innkeeper.test", "a b.innkeeper.test", "--all", ""] {
+        let bench = bench();
+        let acme = bench.acme();
+        let refused = [
+            acme.ensure_placeholder(&order(name)).await.unwrap_err(),
+            acme.obtain(&order(name)).await.map(|_| ()).unwrap_err(),
+        ];
+        assert!(refused.iter().all(|error| error.kind == ErrorKind::Refused), "{name}: {refused:?}");
+        assert!(!bench.directory.path().join("secrets").exists(), "{name} left something behind");
+    }
 }
