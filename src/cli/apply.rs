@@ -182,8 +182,7 @@ fn finish(cx: &Context, converged: &Converged, look: &Plan) -> Result<Exit, Fail
 fn for_people(converged: &Converged, was_settled: bool) -> String {
     let mut text = String::new();
     for (name, end) in converged.instances.iter().filter(|(_, end)| end.end != End::Settled) {
-        let message = if end.message.is_empty() { holds(end) } else { end.message.clone() };
-        text.push_str(&format!("{} {name} {}: {}\n", paint(BAD, "!"), word(end.end), harmless(&message)));
+        text.push_str(&format!("{} {name} {}: {}\n", paint(BAD, "!"), word(end.end), harmless(&why(end))));
     }
     text.extend(converged.host.iter().map(|message| format!("{} host: {}\n", paint(BAD, "!"), harmless(message))));
     let settled = converged.instances.values().filter(|end| end.end == End::Settled).count();
@@ -197,8 +196,17 @@ fn for_people(converged: &Converged, was_settled: bool) -> String {
     text
 }
 
-fn holds(end: &InstanceEnd) -> String {
-    end.holds.iter().map(|hold| format!("{}: {}", hold.reason.as_str(), hold.message)).collect::<Vec<_>>().join("; ")
+/// Why an instance is not as asked.
+fn why(end: &InstanceEnd) -> String {
+    match end.message.is_empty() {
+        true => end
+            .holds
+            .iter()
+            .map(|hold| format!("{}: {}", hold.reason.as_str(), hold.message))
+            .collect::<Vec<_>>()
+            .join("; "),
+        false => end.message.clone(),
+    }
 }
 
 fn word(end: End) -> &'static str {
@@ -213,8 +221,15 @@ fn word(end: End) -> &'static str {
 
 fn failure_of(converged: &Converged) -> Option<Failure> {
     let of = converged.instances.len();
-    let open = converged.instances.values().filter(|end| end.end != End::Settled).count();
-    let summary = format!("{open} of {} not as asked", count(of, "instance is", "instances are"));
+    let open: Vec<_> = converged.instances.iter().filter(|(_, end)| end.end != End::Settled).collect();
+    let summary = match open.as_slice() {
+        [(name, end)] => format!("{name} {}: {}", word(end.end), why(end)),
+        [(name, end), ..] => {
+            let all = count(of, "instance", "instances");
+            format!("{} of {all} are not as asked; {name} {}: {}", open.len(), word(end.end), why(end))
+        }
+        [] => converged.host.first().cloned().unwrap_or_else(|| "the host is not as asked".to_owned()),
+    };
     let held_by = |reason: HoldReason| {
         let mut open = converged.instances.values().filter(|end| end.end != End::Settled);
         open.any(|end| end.holds.iter().any(|hold| hold.reason == reason))

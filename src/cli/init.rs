@@ -40,7 +40,8 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
             in_the_way.join(", "),
             if in_the_way.len() == 1 { "exists" } else { "exist" }
         );
-        return Err(Failure::new(Trouble::Exists, message).hint("choose an empty directory: innkeeper init DIR"));
+        return Err(Failure::new(Trouble::Exists, message)
+            .hint("choose an empty directory (innkeeper init DIR) and take from it what you lack"));
     }
     for (file, text) in &files {
         let file = dir.join(file);

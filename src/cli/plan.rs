@@ -26,7 +26,8 @@ pub(crate) struct Args {
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
     let fleet = fleet::read(cx)?;
     let names = fleet::many(&args.names, &fleet::known(cx, &fleet))?;
-    if let Some(file) = args.out.as_deref().filter(|file| file.exists()) {
+    // A former plan is replaced; anything else is somebody's file.
+    if let Some(file) = args.out.as_deref().filter(|file| file.exists() && saved::load(file).is_err()) {
         return Err(files::exists(file));
     }
     let look = world::look(cx, &names)?;
@@ -84,7 +85,10 @@ fn save(
     }
     let saved = saved::save(&look.fleet, names, &look.changes);
     let text = serde_json::to_string_pretty(&saved).map_err(|e| Failure::new(Trouble::Failed, e.to_string()))?;
-    files::create(file, &format!("{text}\n"))?;
+    match file.exists() {
+        true => files::replace(file, &format!("{text}\n"))?,
+        false => files::create(file, &format!("{text}\n"))?,
+    }
     cx.notice(&format!("saved; apply it with: innkeeper apply --plan {}", file.display()));
     Ok(())
 }

@@ -116,8 +116,9 @@ impl Register {
             }
         }
         let generations = match journal {
-            Some(journal) if !seen.is_empty() => journal.see_files(&seen)?,
-            _ => BTreeMap::new(),
+            Some(_) if seen.is_empty() => BTreeMap::new(),
+            Some(journal) => journal.see_files(&seen)?,
+            None => self.counted(&seen),
         };
         for (name, generation) in generations {
             if let Some(entry) = self.entries.get_mut(&name) {
@@ -125,6 +126,15 @@ impl Register {
             }
         }
         Ok(())
+    }
+
+    /// The generations that the journal would give, for a plan: an edited file is something new, not drift.
+    fn counted(&self, seen: &[FileSeen<'_>]) -> BTreeMap<InstanceName, u64> {
+        let newer = |seen: &FileSeen<'_>| {
+            let entry = self.entries.get(seen.name).filter(|entry| entry.digest != seen.digest)?;
+            Some((seen.name.clone(), entry.facts.generation + 1))
+        };
+        seen.iter().filter_map(newer).collect()
     }
 
     /// Gives an instance its identity for good, and notes its file under it.
