@@ -37,7 +37,7 @@ impl Keeper {
     }
 
     /// Says what was changed behind our back before it is repaired.
-    pub(super) fn tell_drift(&self, name: &InstanceName, changes: &InstanceChanges) {
+    pub(super) fn tell_drift(&self, name: Option<&InstanceName>, changes: &InstanceChanges) {
         for step in changes.steps.iter().filter(|step| step.origin == Origin::Drift) {
             let fields = step.fields.iter().map(|field| {
                 let side = |text: &Option<String>| text.clone().unwrap_or_else(|| "nothing".to_owned());
@@ -46,7 +46,7 @@ impl Keeper {
             let fields: Vec<String> = fields.collect();
             let details = if fields.is_empty() { String::new() } else { format!(" ({})", fields.join(", ")) };
             let message = format!("{}: {}{details}", step.action.resource(), step.reason);
-            let told = event(Level::Warning, Some(name), "drift", "DriftFound", message);
+            let told = event(Level::Warning, name, "drift", "DriftFound", message);
             self.tell(&NewEvent { step: Some(step.id.to_string()), ..told });
         }
     }

@@ -111,7 +111,7 @@ async fn instance(
         return Ok(Report::new(subject, began, InstanceChanges::default(), Next::Quiet));
     };
     keeper.publish(name, &facts, &changes);
-    keeper.tell_drift(name, &changes);
+    keeper.tell_drift(Some(name), &changes);
     let context = context(keeper, Some(name), generation(&facts, name), cause);
     let outcome = apply::carry_out(&changes, &context).await;
     errands::end(keeper, name, &facts, &changes, &outcome)?;
@@ -126,6 +126,7 @@ async fn host(keeper: &Arc<Keeper>, began: Instant, cause: Option<String>) -> Re
     let facts = keeper.facts(&keeper.register(), live);
     let changes = diff::changes_of_host(&facts);
     keeper.tell_templates(&changes);
+    keeper.tell_drift(None, &changes);
     let outcome = apply::carry_out(&changes, &context(keeper, None, 0, cause)).await;
     let next = match () {
         () if !outcome.failed.is_empty() => Next::Failed,

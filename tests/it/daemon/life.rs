@@ -3,8 +3,10 @@
 use super::house::in_a_house;
 use crate::world::name;
 use innkeeper::adapters::rehearsal::{Damage, Faults};
+use innkeeper::daemon::turn::{self, Subject};
 use innkeeper::daemon::{Conduct, Signal};
 use innkeeper::edges::Edge;
+use innkeeper::model::changes::HoldReason;
 use innkeeper::model::errand::ErrandKind;
 use innkeeper::model::status::{InstanceStatus, State};
 use std::collections::BTreeSet;
@@ -74,6 +76,18 @@ fn damage_is_told_as_drift_and_repaired() {
         let repaired = told.iter().position(|line| line.starts_with("acme DriftRepaired: container ik-acme"));
         assert!(found.is_some() && found < repaired, "{told:#?}");
         assert!(told[found.unwrap()].contains("memory is "), "{}", told[found.unwrap()]);
+        daemon.stop().await;
+    });
+}
+
+#[test]
+fn a_generation_edited_by_hand_is_the_hosts_drift() {
+    in_a_house(async |house| {
+        let daemon = house.settled_daemon(&["acme"]).await;
+        assert!(house.rehearsal.damage(Damage::SiteEdited, &name("acme")));
+        daemon.until("its repair", |daemon| daemon.reasons().contains(&"DriftRepaired".to_owned())).await;
+        let told = daemon.told();
+        assert!(told.iter().any(|line| line.contains(" DriftFound: site")), "{told:#?}");
         daemon.stop().await;
     });
 }
@@ -160,7 +174,8 @@ fn systems_that_are_down_at_the_start_are_named_and_waited_for() {
                 "{lines:#?}"
             );
             tokio::time::sleep(Duration::from_secs(300)).await;
-            let lost = daemon.reasons().iter().filter(|reason| *reason == "EdgeLost").count();
+            let lost: u64 =
+                daemon.events().iter().filter(|event| event.reason == "EdgeLost").map(|event| event.count).sum();
             assert_eq!(lost, 1, "told once");
             assert!(daemon.asked(house).await.alerts[0].message.starts_with(&format!("{told} is unreachable")));
             house.rehearsal.set_faults(Faults::default());
@@ -194,12 +209,52 @@ fn no_identity_is_given_while_the_world_could_hold_one() {
 }
 
 #[test]
-fn many_new_instances_get_a_port_each() {
+fn an_identity_that_only_a_system_knows_that_is_down_is_waited_for() {
+    in_a_house(async |house| {
+        let daemon = house.settled_daemon(&["acme"]).await;
+        let uid = daemon.status("acme").unwrap().uid;
+        daemon.stop().await;
+        std::fs::remove_dir_all(house.path("state")).unwrap();
+        house.rehearsal.with(|world| {
+            world.containers.clear();
+            world.volumes.clear();
+        });
+        house.rehearsal.set_faults(Faults { down: BTreeSet::from([Edge::Database]), ..Faults::default() });
+        let daemon = house.daemon();
+        daemon.until_state("acme", State::Held).await;
+        tokio::time::sleep(Duration::from_secs(120)).await;
+        house.rehearsal.set_faults(Faults::default());
+        daemon.until("its identity", |daemon| daemon.status("acme").unwrap().uid == uid).await;
+        let holds = &daemon.status("acme").unwrap().holds;
+        assert!(holds.iter().any(|hold| hold.reason == HoldReason::DataMissing), "{holds:?}");
+        daemon.stop().await;
+    });
+}
+
+#[test]
+fn turns_at_the_same_time_never_reserve_the_same_ports() {
+    in_a_house(async |house| {
+        let names: Vec<_> = (0..12).map(|number| name(&format!("customer-{number}"))).collect();
+        names.iter().for_each(|name| house.drop_file(name.as_str(), ""));
+        let keeper = house.keeper(Conduct::ActOnce);
+        let subjects: Vec<_> = names.iter().cloned().map(Subject::Instance).collect();
+        let turns = futures::future::join_all(subjects.iter().map(|subject| turn::take(&keeper, subject, None)));
+        let reports = turns.await;
+        assert!(reports.iter().all(|report| report.done > 0 && report.failed.is_empty()), "{reports:#?}");
+        let known = keeper.journal().known().unwrap();
+        let ports: BTreeSet<_> = names.iter().map(|name| known[name].ports.expect("reserved").http).collect();
+        assert_eq!(ports.len(), names.len());
+    });
+}
+
+#[test]
+fn many_new_instances_become_ready_side_by_side() {
     in_a_house(async |house| {
         let names: Vec<String> = (0..12).map(|number| format!("customer-{number}")).collect();
         let daemon = house.settled_daemon(&names.iter().map(String::as_str).collect::<Vec<_>>()).await;
         let ports: BTreeSet<_> = names.iter().map(|name| daemon.status(name).unwrap().port.unwrap()).collect();
         assert_eq!(ports.len(), names.len());
+        assert!(!daemon.reasons().iter().any(|reason| reason == "StepFailed"), "{:#?}", daemon.told());
         daemon.stop().await;
     });
 }
@@ -289,6 +344,8 @@ fn a_lost_state_directory_changes_nothing_in_the_world() {
             daemon.until_state(status.name.as_str(), State::Ready).await;
             let after = daemon.status(status.name.as_str()).unwrap();
             assert_eq!((after.uid, after.port), (status.uid, status.port));
+            let known = daemon.keeper.journal().known_of(&status.name).unwrap().unwrap();
+            assert!(known.provisioned && known.ports.is_some(), "what only the world knew: {known:?}");
         }
         daemon.stop().await;
         assert_eq!(house.effects(), [""; 0]);
