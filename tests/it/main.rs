@@ -17,5 +17,6 @@ mod nginx_rendering;
 mod queue;
 mod read_fleet;
 mod rehearsed;
+mod source;
 mod tidy;
 mod world;

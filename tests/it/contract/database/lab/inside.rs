@@ -97,6 +97,7 @@ fn a_tenant_cannot_make_the_look_run_its_code() {
             let seen = odoo(world, &tenant).await;
             let live = world.look(&[&tenant, &victim]).await;
             assert!(live.roles[tenant.name()].excess.is_empty(), "{attack}: {seen:?} {:?}", live.roles);
+            assert!(!format!("{seen:?}").contains("the look ran my code"), "{attack}: {seen:?}");
             let ran: i64 = own.query_one("SELECT last_value FROM ran", &[]).await.unwrap().get(0);
             assert_eq!(ran, 1, "{attack}: the tenant's function ran as Innkeeper's role: {seen:?}");
         }
