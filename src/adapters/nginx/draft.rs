@@ -3,7 +3,6 @@
 
 use super::check::{Faults, foreign_names, merge, restore};
 use super::generation::{Generation, Held, Manifest};
-use super::host::HostConfig;
 use super::names::site_file;
 use super::render::{own_file, render};
 use super::sight::Sight;
@@ -19,7 +18,8 @@ type Rows = BTreeMap<InstanceName, SiteRow>;
 /// What will be published unless nginx objects.
 #[derive(Clone)]
 pub(super) struct Draft<'s> {
-    sight: &'s Sight,
+    /// What it starts from.
+    pub(super) sight: &'s Sight,
     old: Arc<Rows>,
     /// The rows.
     pub(super) rows: Rows,
@@ -29,6 +29,8 @@ pub(super) struct Draft<'s> {
     held: BTreeMap<InstanceName, (Held, String)>,
     /// What was refused, and why.
     pub(super) refused: Faults,
+    /// Why the templates on disk are not used.
+    pub(super) template_problem: Option<String>,
 }
 
 impl<'s> Draft<'s> {
@@ -36,7 +38,8 @@ impl<'s> Draft<'s> {
     pub(super) fn new(sight: &'s Sight, chosen: Arc<Chosen>, put: &Rows) -> Self {
         let old = Arc::new(sight.rows());
         let (rows, refused) = merge(&old, put, &sight.environment.base_domain, &sight.foreign_names());
-        let mut draft = Self { sight, old, rows, chosen, held: BTreeMap::new(), refused };
+        let template_problem = chosen.problem.clone();
+        let mut draft = Self { sight, old, rows, chosen, held: BTreeMap::new(), refused, template_problem };
         draft.hold_again(put);
         draft
     }
@@ -62,9 +65,9 @@ impl<'s> Draft<'s> {
     }
 
     /// Holds one site back: first its row is put back to what it was; when that fails too its file is kept as it was;
-    /// when even that fails the site is left out. Returns false when there was nothing left to hold back.
-    pub(super) fn hold(&mut self, name: &InstanceName, why: String) -> bool {
-        let Some(row) = self.rows.get(name) else { return false };
+    /// when even that fails the site is left out.
+    pub(super) fn hold(&mut self, name: &InstanceName, why: String) {
+        let Some(row) = self.rows.get(name) else { return };
         // What is wrong with the template on disk says more than what became of an older version of it.
         let template = row.template.as_ref().map(|template| dedicated_file(template.as_str()));
         let why = template.and_then(|file| self.chosen.site_problems.get(&file).cloned()).unwrap_or(why);
@@ -83,7 +86,6 @@ impl<'s> Draft<'s> {
             }
         }
         self.refused.entry(name.clone()).or_insert(why);
-        true
     }
 
     /// Renders all files, header lines excepted. A site whose own template fails is held back.
@@ -132,14 +134,11 @@ impl<'s> Draft<'s> {
         }
     }
 
-    /// The host's own configuration.
-    pub(super) fn host(&self) -> Result<Arc<HostConfig>, String> {
-        self.sight.host.clone()
-    }
-
-    /// Goes on with other templates; what was held back because of the first ones may join again.
-    pub(super) fn take_templates(&mut self, chosen: Arc<Chosen>) {
+    /// Goes on with other templates because of a problem with the first ones; what was held back because of them may
+    /// join again.
+    pub(super) fn take_templates(&mut self, chosen: Arc<Chosen>, problem: String) {
         self.chosen = chosen;
+        self.template_problem = Some(problem);
         self.held.clear();
     }
 

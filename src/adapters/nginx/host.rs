@@ -73,6 +73,11 @@ impl HostConfig {
         Ok(reader.found)
     }
 
+    /// Where the main file stands; relative paths in it begin there.
+    pub(super) fn directory(&self) -> &Path {
+        self.main.parent().unwrap_or(Path::new("/"))
+    }
+
     /// Files and directories that must be the same for this to hold still.
     pub(super) fn depends_on(&self) -> impl Iterator<Item = PathBuf> {
         self.files.keys().chain(&self.dirs).cloned()
@@ -96,8 +101,7 @@ impl HostConfig {
     pub(super) fn stage(&self, stage: &Path, pattern: &str) -> io::Result<PathBuf> {
         remove_tree(stage)?;
         std::fs::create_dir_all(stage)?;
-        let prefix = self.main.parent().unwrap_or(Path::new("/"));
-        for entry in std::fs::read_dir(prefix)? {
+        for entry in std::fs::read_dir(self.directory())? {
             let entry = entry?;
             if entry.path() != self.main {
                 std::os::unix::fs::symlink(entry.path(), stage.join(entry.file_name()))?;

@@ -19,22 +19,26 @@ const GIVEN_UP_MS: u64 = 1_200;
 const HANDOVER_S_MAX: u64 = 2;
 
 impl Nginx {
-    /// Signals the master and waits until it tells `told`. The inner error is what nginx logged instead.
+    /// Signals the master and waits until it tells `told`; gives back how long that took. The inner error is what nginx
+    /// logged instead.
     ///
     /// # Errors
     /// `Unreachable` when there is no master, or it dies.
-    pub(super) async fn load(&self, told: &str, test_took: Duration) -> Result<Result<(), Vec<String>>, EdgeError> {
+    pub(super) async fn load(
+        &self,
+        told: &str,
+        test_took: Duration,
+    ) -> Result<Result<Duration, Vec<String>>, EdgeError> {
         let log = super::process::ErrorLog::from_now(self.error_log().await);
         let workers = self.program.workers();
         let begun = Instant::now();
-        self.program.reload()?;
-        self.reloads.fetch_add(1, Ordering::Relaxed);
+        self.signal()?;
         let deadline = Duration::from_secs(LOADED_S_MAX) + test_took * TEST_TIMES;
         let mut said = (Vec::new(), begun);
         while begun.elapsed() < deadline {
             if self.program.loaded().await.as_deref() == Some(told) {
                 self.await_handover(&workers).await;
-                return Ok(Ok(()));
+                return Ok(Ok(begun.elapsed()));
             }
             let lines = log.lines_of("emerg");
             if lines.len() != said.0.len() {
@@ -55,6 +59,16 @@ impl Nginx {
             ));
         }
         Ok(Err(messages))
+    }
+
+    /// Tells the master to load what `current` points to, and counts it.
+    ///
+    /// # Errors
+    /// `Unreachable` when there is no master.
+    pub(super) fn signal(&self) -> Result<(), EdgeError> {
+        self.program.reload()?;
+        self.reloads.fetch_add(1, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Waits until no worker of before takes connections any more: until then some requests meet the old configuration.

@@ -32,14 +32,12 @@ impl Nginx {
     /// What nginx shows.
     pub(super) async fn look_now(&self) -> Result<ProxyLive, EdgeError> {
         let sight = self.sight().await?;
-        let running = self.program.master().is_some();
-        let told = if running { self.program.loaded().await } else { None };
         let edits = edits(&sight);
         let rows = if sight.current.is_some() { sight.rows() } else { BTreeMap::new() };
         let foreign_hosts = sight.foreign_names().iter().filter_map(|name| Domain::parse(name).ok()).collect();
         Ok(ProxyLive {
-            running,
-            loaded: told.map(|told| loaded_name(&sight, told)),
+            running: sight.running,
+            loaded: sight.told.clone().map(|told| loaded_name(&sight, told)),
             intact: sight.is_intact(),
             templates_changed: sight.templates_changed(),
             template_problem: template_problem(&sight),

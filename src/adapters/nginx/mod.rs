@@ -5,7 +5,8 @@
 //! started, never stopped, and no file outside of the configuration directory is written.
 //!
 //! While nginx is not running a publication still writes, tests and points `current` at a new generation, so that the
-//! next start serves it, and then ends as `Unreachable`: nothing is proven yet.
+//! next start serves it, and then ends as `Unreachable`: nothing is proven yet. New templates wait until it runs: what
+//! passes the test may still keep nginx from starting, on a port that somebody else has.
 
 mod ask;
 mod blame;
@@ -17,6 +18,7 @@ mod host;
 mod load;
 mod look;
 mod names;
+mod preview;
 mod process;
 mod publish;
 mod render;

@@ -48,14 +48,17 @@ impl Nginx {
     pub(super) async fn publish_now(&self, changes: &SiteChanges) -> Result<Refused, EdgeError> {
         let sight = self.sight().await?;
         self.check_ownership(&sight)?;
-        let chosen = sight.templates.clone().map_err(templates_refused)?;
-        let problem = chosen.problem.clone();
+        let chosen = match last_good(&sight).filter(|_| !sight.running) {
+            Some(last_good) => last_good,
+            None => sight.templates.clone().map_err(templates_refused)?,
+        };
         // What a crash left behind would otherwise be counted as a generation.
-        generation::prune(&self.places, sight.current.as_deref().into_iter().collect::<Vec<_>>().as_slice())
+        let keep: Vec<&str> = sight.current.as_deref().into_iter().chain(sight.loaded_name()).collect();
+        generation::prune(&self.places, &keep)
             .map_err(|error| cannot("could not remove what a crash left behind", error))?;
         let mut draft = Draft::new(&sight, chosen, &changes.put);
         let moved = self.settle(&sight, &mut draft).await?;
-        match problem {
+        match draft.template_problem {
             // Nothing else was asked for and nothing else was to be repaired.
             Some(problem) if changes.put.is_empty() && !moved => Err(templates_refused(problem)),
             _ => Ok(draft.refused.into_iter().map(|(name, why)| (name.clone(), refusal(&name, why))).collect()),
@@ -88,33 +91,38 @@ impl Nginx {
         Err(EdgeError::plain(Edge::Proxy, ErrorKind::Failed, "nginx refuses each configuration that was tried"))
     }
 
-    /// Nothing differs: only makes sure that nginx has loaded what is in force.
+    /// Nothing differs: only makes sure that nginx has loaded what is in force. Where it does not, a crash came between
+    /// the switch and its proof: `current` goes back to what is loaded, and the next publication finds out why.
     async fn ensure_loaded(&self, sight: &Sight) -> Result<bool, EdgeError> {
-        let Some(base) = &sight.base else { return Ok(false) };
-        if self.program.master().is_none() {
+        let Some(in_force) = sight.in_force() else { return Ok(false) };
+        if !sight.running {
             return Err(self.program.not_running());
         }
-        if self.program.loaded().await.as_deref() == Some(base.manifest.told().as_str()) {
+        let told = in_force.manifest.told();
+        if sight.told.as_ref() == Some(&told) {
             return Ok(false);
         }
-        let took = Duration::ZERO;
-        match self.load(&base.manifest.told(), took).await? {
-            Ok(()) => Ok(true),
-            Err(said) => Err(not_loaded(&said)),
+        let Err(said) = self.load(&told, Duration::ZERO).await? else { return Ok(true) };
+        if let Some(name) = sight.loaded_name()
+            && let Ok(loaded) = Generation::read(&self.places.root.join(name))
+            && Some(loaded.manifest.told()) == sight.told
+        {
+            self.point_at(Some(name))?;
         }
+        Err(not_loaded(&said))
     }
 
     /// Writes the draft as a generation and has nginx test it. What fails leaves nothing behind.
     async fn try_out(&self, draft: &Draft<'_>, mut files: BTreeMap<String, String>) -> Result<Tested, Objection> {
+        let host = draft.sight.host.as_ref();
         let host =
-            draft.host().map_err(|why| cannot("could not read nginx's own configuration", io::Error::other(why)))?;
+            host.map_err(|why| cannot("could not read nginx's own configuration", io::Error::other(why.clone())))?;
         if !host.includes_ours() {
             return Err(self.not_included().into());
         }
-        let loaded = self.program.loaded().await;
-        let loaded = loaded.and_then(|told| generation_number(told.split(' ').next()?));
         generation::make_root(&self.places)
             .map_err(|error| cannot("could not make the configuration directory", error))?;
+        let loaded = draft.sight.loaded_name().and_then(generation_number);
         let number = generation::next_number(&self.places, loaded)
             .map_err(|error| cannot("could not list the generations", error))?;
         let mut manifest = draft.manifest();
@@ -137,7 +145,9 @@ impl Nginx {
                 Some(blame) => Objection::Blame(blame),
             },
             Ok(verdict) => {
-                Objection::Blame(blame::read(&messages(&verdict.output, "emerg"), &generation.dir, &files, draft))
+                // nginx names the copy that it was given; people know the file itself.
+                let output = verdict.output.replace(&*stage.to_string_lossy(), &host.directory().to_string_lossy());
+                Objection::Blame(blame::read(&messages(&output, "emerg"), &generation.dir, &files, draft))
             }
             Err(error) => error.into(),
         };
@@ -167,22 +177,32 @@ impl Nginx {
         test_took: Duration,
     ) -> Result<Result<(), Vec<String>>, EdgeError> {
         let name = generation.manifest.generation.as_str();
-        let point = |name| {
-            generation::point_current_at(&self.places, name)
-                .map_err(|error| cannot("could not point at another generation", error))
-        };
-        point(Some(name))?;
+        self.point_at(Some(name))?;
         let said = match self.load(&generation.manifest.told(), test_took).await? {
-            Ok(()) => return Ok(Ok(())),
+            Ok(switch_took) => {
+                let (test_ms, switch_ms) = (test_took.as_millis(), switch_took.as_millis());
+                let sites = generation.manifest.rows.len();
+                tracing::debug!(generation = name, sites, test_ms, switch_ms, "published");
+                return Ok(Ok(()));
+            }
             Err(said) => said,
         };
-        point(sight.current.as_deref())?;
-        let told = sight.base.as_ref().map(|base| base.manifest.told()).unwrap_or_default();
-        if let Err(said) = self.load(&told, Duration::ZERO).await? {
-            tracing::warn!(said = said.join("; "), "nginx did not go back to the generation before");
+        self.point_at(sight.current.as_deref())?;
+        match sight.in_force() {
+            None => self.signal()?,
+            Some(before) => {
+                if let Err(said) = self.load(&before.manifest.told(), Duration::ZERO).await? {
+                    tracing::warn!(said = said.join("; "), "nginx did not go back to the generation before");
+                }
+            }
         }
         discard(generation)?;
         Ok(Err(said))
+    }
+
+    fn point_at(&self, generation: Option<&str>) -> Result<(), EdgeError> {
+        generation::point_current_at(&self.places, generation)
+            .map_err(|error| cannot("could not point at another generation", error))
     }
 
     /// Something passed the test and was not loaded: new templates first, then sites with files of their own.
@@ -209,11 +229,8 @@ impl Nginx {
             }
             Blame::Templates(problem) => self.fall_back(sight, draft, problem),
             Blame::Sites(sites) => {
-                let mut held = false;
-                for (name, why) in sites {
-                    held |= draft.hold(&name, why);
-                }
-                if held { Ok(()) } else { Err(self.refused_for_good("a site that is not there")) }
+                sites.into_iter().for_each(|(name, why)| draft.hold(&name, why));
+                Ok(())
             }
             Blame::Unknown(text) => self.find_culprits(sight, draft, text).await,
         }
@@ -228,7 +245,7 @@ impl Nginx {
             .map_err(|error| cannot("could not note the refused templates", error))?;
         match last_good(sight) {
             Some(chosen) if chosen.digest != draft.chosen.digest => {
-                draft.take_templates(chosen);
+                draft.take_templates(chosen, problem);
                 Ok(())
             }
             _ => Err(templates_refused(problem)),
@@ -239,7 +256,7 @@ impl Nginx {
     async fn find_culprits(&self, sight: &Sight, draft: &mut Draft<'_>, text: String) -> Result<(), EdgeError> {
         if let Some(chosen) = last_good(sight).filter(|chosen| chosen.digest != draft.chosen.digest) {
             let mut with_old = draft.clone();
-            with_old.take_templates(chosen);
+            with_old.take_templates(chosen, text.clone());
             if self.passes(&mut with_old).await? {
                 return self.fall_back(sight, draft, text);
             }
@@ -315,10 +332,6 @@ impl Nginx {
             format!("nginx's main file does not include Innkeeper's sites: add \"include {line};\" to its http block"),
         )
     }
-
-    fn refused_for_good(&self, what: &str) -> EdgeError {
-        EdgeError::plain(Edge::Proxy, ErrorKind::Failed, format!("nginx refuses {what}"))
-    }
 }
 
 fn last_good(sight: &Sight) -> Option<Arc<Chosen>> {
@@ -337,11 +350,11 @@ fn cannot(doing: &str, error: io::Error) -> EdgeError {
     failed(ErrorKind::Failed, doing, error)
 }
 
-fn templates_refused(problem: String) -> EdgeError {
+pub(super) fn templates_refused(problem: String) -> EdgeError {
     failed(ErrorKind::Refused, "the templates cannot be used", problem)
 }
 
-fn refusal(name: &InstanceName, why: String) -> EdgeError {
+pub(super) fn refusal(name: &InstanceName, why: String) -> EdgeError {
     failed(ErrorKind::Refused, format!("nginx cannot take the site of {name}"), why)
 }
 

@@ -33,6 +33,10 @@ pub(super) struct Sight {
     pub(super) differing: BTreeSet<String>,
     /// The templates in force; why not, where there are none.
     pub(super) templates: Result<Arc<Chosen>, String>,
+    /// nginx's master runs.
+    pub(super) running: bool,
+    /// What the running nginx says it has loaded: generation and stamp.
+    pub(super) told: Option<String>,
 }
 
 /// A set of templates that passed every test and that nginx still did not load.
@@ -66,6 +70,11 @@ impl Sight {
         self.damage.is_none() && self.differing.is_empty()
     }
 
+    /// The name of the generation that nginx has loaded.
+    pub(super) fn loaded_name(&self) -> Option<&str> {
+        self.told.as_deref().and_then(|told| told.split(' ').next())
+    }
+
     /// Server names that the host serves itself.
     pub(super) fn foreign_names(&self) -> BTreeSet<String> {
         self.host.as_ref().map(|host| host.facts.server_names.clone()).unwrap_or_default()
@@ -85,10 +94,18 @@ impl Nginx {
         };
         let current = self.cache.current(&self.places).map_err(unreadable)?;
         let templates = self.templates(current.base.as_deref()).await;
-        let facts = host.as_ref().map(|host| host.facts.clone()).unwrap_or_default();
+        let running = self.program.master().is_some();
+        let environment = match (&host, &current.base) {
+            // Not seen is not changed.
+            (Err(_), Some(base)) => base.manifest.environment.clone(),
+            (Err(_), None) => self.environment(&HostFacts::default(), has_ipv6()),
+            (Ok(host), _) => self.environment(&host.facts, has_ipv6()),
+        };
         Ok(Sight {
-            environment: self.environment(&facts),
+            environment,
             host,
+            running,
+            told: if running { self.program.loaded().await } else { None },
             current: current.name,
             base: current.base,
             damage: current.damage,
@@ -118,10 +135,10 @@ impl Nginx {
         serde_json::from_slice(&std::fs::read(self.places.refused()).ok()?).ok()
     }
 
-    fn environment(&self, facts: &HostFacts) -> Environment {
+    /// What goes into the files besides rows and templates, beside a host's configuration of which `facts` are known.
+    pub(super) fn environment(&self, facts: &HostFacts, ipv6: bool) -> Environment {
         let settings = &self.settings;
         let addresses = |port: u16| {
-            let ipv6 = std::fs::read(IPV6_ADDRESSES).is_ok_and(|text| !text.is_empty());
             let mut addresses = vec![port.to_string()];
             addresses.extend(ipv6.then(|| format!("[::]:{port}")));
             addresses
@@ -198,6 +215,10 @@ pub(super) fn see_current(places: &super::names::Places) -> std::io::Result<Curr
             differing: BTreeSet::new(),
         }),
     }
+}
+
+fn has_ipv6() -> bool {
+    std::fs::read(IPV6_ADDRESSES).is_ok_and(|text| !text.is_empty())
 }
 
 fn file_name(path: &Path) -> String {

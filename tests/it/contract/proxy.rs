@@ -403,6 +403,53 @@ async fn a_reload_that_has_no_effect_is_noticed_and_undone() {
 }
 
 #[tokio::test]
+async fn a_crash_between_the_switch_and_its_proof_is_undone_by_the_next_run() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let mut bench = Bench::start();
+    bench.write_template("pages/retired.html", "gone");
+    bench.put(&[bench.row("acme")]).await;
+    let listen = "server_name *.{{ base_domain }};";
+    bench.edit_template("shared.conf.tera", listen, &format!("{listen}\n  listen 127.0.0.1:{port};"));
+    let link = || std::fs::read_link(bench.at("innkeeper/current")).unwrap();
+    // The publication is dropped once `current` was switched, while it waits for a proof that does not come.
+    tokio::select! {
+        _ = bench.publish(&[]) => panic!("it ended before it was cut"),
+        () = async { while link().to_str() != Some("gen-2") { tokio::task::yield_now().await } } => {}
+    }
+    bench.restart_adapter();
+    let live = bench.look().await;
+    assert_eq!(
+        (live.current.as_deref(), live.loaded.as_deref().map(|told| &told[..5])),
+        (Some("gen-2"), Some("gen-1"))
+    );
+    assert_eq!(bench.publish(&[]).await.unwrap_err().kind, ErrorKind::Failed);
+    assert_eq!(bench.look().await.current.as_deref(), Some("gen-1"), "what is loaded is in force again");
+    assert_eq!(bench.publish(&[]).await.unwrap_err().kind, ErrorKind::Refused);
+    let live = bench.look().await;
+    assert!(live.loaded == live.current && live.intact && !live.templates_changed, "{live:?}");
+    assert!(live.template_problem.is_some_and(|problem| problem.contains("Address already in use")));
+    assert!(serves(&bench, &format!("acme.{BASE}")).await);
+}
+
+#[tokio::test]
+async fn while_nginx_is_stopped_rows_change_and_templates_wait() {
+    let mut bench = Bench::start();
+    bench.write_template("pages/retired.html", "gone");
+    bench.put(&[bench.row("acme")]).await;
+    bench.stop_nginx();
+    bench.edit_template("_site.conf.tera", "expires 7d;", "expires 1d;");
+    let other = bench.row("other");
+    assert_eq!(bench.publish(&[other]).await.unwrap_err().kind, ErrorKind::Unreachable);
+    bench.start_nginx();
+    let live = bench.look().await;
+    assert!(live.templates_changed && live.sites.len() == 2 && live.loaded == live.current, "{live:?}");
+    assert_eq!(bench.put(&[]).await, NOTHING);
+    let reply = bench.get(&format!("other.{BASE}"), "/web/static/x.js").await;
+    assert_eq!(reply.header("cache-control"), "max-age=86400");
+}
+
+#[tokio::test]
 async fn a_template_of_one_site_that_does_not_load_holds_back_that_site() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
