@@ -1,4 +1,4 @@
-//! Wakes → turns.
+//! Wakes → turns: watches the files and the world, and takes one turn at a time for each instance.
 
 mod after;
 pub mod backoff;

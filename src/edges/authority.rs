@@ -1,4 +1,4 @@
-//! Certificates.
+//! The edge of certificates: ordering them, storing them, and reading what is stored.
 
 use super::{Ask, EdgeError};
 use crate::model::live::{AuthorityLive, CertificateLive};

@@ -1,4 +1,4 @@
-//! Sites.
+//! The edge of sites: rows that are published together, and what a host answers through them.
 
 use super::{Ask, EdgeError};
 use crate::model::live::{Answer, ProxyLive};

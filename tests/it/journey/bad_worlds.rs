@@ -2,6 +2,7 @@
 
 use super::fleet::{Fleet, docker, shown};
 use super::odoo::Browser;
+use crate::lab::Lab;
 use serde_json::json;
 use std::fs;
 use std::time::Duration;
@@ -11,10 +12,11 @@ const FILE: &str = "plan = \"tiny\"\n[company]\nname = \"Omega\"\n[admin]\nemail
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bad_world_is_told_and_healed_without_a_restart() {
-    let mut fleet = Fleet::new("bad-worlds", |settings| settings.replace(":15432/postgres", ":1/postgres"));
+    let port = Lab::open().get("LAB_PG_PORT").to_owned();
+    let closed = |settings: String| settings.replace(&format!(":{port}/postgres"), ":1/postgres");
+    let mut fleet = Fleet::new("bad-worlds", closed);
     a_system_that_is_down_is_named(&fleet);
     let settings = fs::read_to_string(fleet.directory.join("innkeeper.toml")).unwrap();
-    let port = fleet.lab.get("LAB_PG_PORT").to_owned();
     fs::write(fleet.directory.join("innkeeper.toml"), settings.replace(":1/postgres", &format!(":{port}/postgres")))
         .unwrap();
 

@@ -35,12 +35,6 @@ pub(crate) fn now() -> Timestamp {
     start.checked_add(Instant::now().duration_since(began)).unwrap()
 }
 
-/// Sets the time of day forward or back without any time passing, as a person or a time server does.
-pub(crate) fn leap(seconds: i64) {
-    let (began, start) = START.get().expect("a rehearsal is going on");
-    START.set(Some((began, Timestamp::from_second(start.as_second() + seconds).unwrap())));
-}
-
 /// From 0 to 1.
 pub(crate) fn chance() -> f64 {
     CHANCE.with_borrow_mut(fastrand::Rng::f64)

@@ -41,9 +41,4 @@ impl File {
         edit(&mut self.wanted);
         self.version += 1;
     }
-
-    pub(crate) fn break_off(&mut self, broken: bool) {
-        self.broken = broken;
-        self.version += 1;
-    }
 }

@@ -6,7 +6,7 @@ use innkeeper::adapters::rehearsal::world::{ContainerState, NO_COMMENT, NO_LABEL
 use innkeeper::adapters::rehearsal::{Call, World};
 use innkeeper::model::live::OdooLive;
 use innkeeper::model::name::Domain;
-use innkeeper::model::secret::{ExposeSecret, SecretPurpose};
+use innkeeper::model::secret::ExposeSecret;
 use innkeeper::model::service::{Owner, Ports};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -152,25 +152,4 @@ fn sites_load(_: &World, after: &World) -> Vec<String> {
         row.instance != **name || row.hosts.is_empty() || !row.hosts.iter().all(fits)
     });
     unsound.map(|(name, _)| format!("the row of {name} cannot be loaded")).collect()
-}
-
-/// No secret stands in a label, a plan, the journal or anything that prints itself.
-pub(crate) fn secrets_in(run: &Run, texts: &[String]) -> Vec<String> {
-    let mut wrong = Vec::new();
-    let world = run.rehearsal.with(|world| format!("{world:?}"));
-    let mut places: Vec<(String, Vec<u8>)> = vec![("the world's marks".to_owned(), world.into_bytes())];
-    places.extend(texts.iter().map(|text| ("a plan".to_owned(), text.clone().into_bytes())));
-    for entry in std::fs::read_dir(run.state_dir.path()).unwrap() {
-        let path = entry.unwrap().path();
-        places.push((path.display().to_string(), std::fs::read(path).unwrap()));
-    }
-    for (name, known) in run.known() {
-        for purpose in [SecretPurpose::RolePassword, SecretPurpose::MasterPassword, SecretPurpose::AdminPassword] {
-            let secret = run.key.derive(purpose, known.uid, 1);
-            let secret = secret.expose_secret().as_bytes();
-            let found = places.iter().filter(|(_, text)| text.windows(secret.len()).any(|part| part == secret));
-            wrong.extend(found.map(|(place, _)| format!("the {purpose:?} of {name} stands in {place}")));
-        }
-    }
-    wrong
 }

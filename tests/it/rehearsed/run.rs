@@ -121,13 +121,6 @@ impl Run {
         self.life = Life::begin(self.state_dir.path());
     }
 
-    /// Dies, loses its journal, and begins anew.
-    pub(crate) fn lose_journal(&mut self) {
-        let empty = state_dir();
-        self.life = Life::begin(empty.path());
-        self.state_dir = empty;
-    }
-
     /// A turn for the host and one for each instance, side by side.
     pub(crate) async fn pass(&mut self) -> Pass {
         self.pass_beside(std::future::ready(())).await
