@@ -1,4 +1,4 @@
-//! Files that are being written are waited for, within limits. Time is the test's own.
+//! Files that still change are waited for, within limits. Time is the test's own.
 
 use super::{PLANS, Place, instance_text, name, of, wanted};
 use innkeeper::model::time::Timestamp;
