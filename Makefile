@@ -21,5 +21,7 @@ lab-up: ## starts PostgreSQL, nginx, Pebble and Docker under target/lab (as root
 lab-down: ## stops what lab-up started (repeatable)
 	@lab/down
 
-bench: ## the benchmarks, a line a figure: name value unit
+bench: ## the benchmarks, a line a figure: name value unit (as root; the last ones on a lab of its own)
+	@lab/install
 	@cargo bench --quiet --locked --bench '*'
+	@lab/test journey::one_customer --no-capture 2>/dev/null | grep --text --only-matching --extended-regexp '(drop_to_ready|no_change)_[a-z_]+ [0-9.]+ [a-z]+'

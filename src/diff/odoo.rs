@@ -177,7 +177,7 @@ fn job(case: &Case<'_>, image: Image<'_>, work: JobWork, deadline_s: u64, why: W
         }
         let other_work = live.owner.tag().is_some_and(|tag| tag.digest != work.digest());
         if live.state == JobState::Running && other_work {
-            let message = format!("job {container} still runs with what the file asked for before; it is waited for");
+            let message = format!("job {container} still runs; it is waited for");
             return draft.hold(HoldReason::JobRunning, message);
         }
     }

@@ -1,8 +1,8 @@
 //! Images: whether one is there, and which numeric user it runs as. Nothing is ever pulled.
 //!
 //! The number behind `USER odoo` differs between builds of Odoo's image, and Docker does not tell it: it is read out of
-//! the image's own `/etc/passwd`, through a container that is made for it, never started, and removed at once. What was
-//! read is kept by image id, which stands for the same bytes for ever.
+//! the image's own `/etc/passwd`, through a container of ours that was made from it, or else through one that is made for
+//! it, never started, and removed at once. What was read is kept by image id, which stands for the same bytes for ever.
 
 use super::client::{call, failed, found, within};
 use super::{Docker, container, labels, tar};
@@ -96,22 +96,43 @@ async fn known(docker: &Docker, id: &str, image: &ImageInspect) -> Result<Known,
 }
 
 async fn read_user(docker: &Docker, image_id: &str, text: &str) -> Result<ImageUser, EdgeError> {
+    let doing = format!("could not read the user of the image {image_id}");
+    if let Some(container) = made_from(docker, image_id).await?
+        && let Ok(user) = read_user_in(docker, &container, text, &doing).await
+    {
+        return Ok(user);
+    }
     let engine = docker.client.docker().await?;
     let body = ContainerCreateBody {
         image: Some(image_id.to_owned()),
         labels: Some(labels::of_installation(&docker.installation, labels::IMAGE_PROBE)),
         ..ContainerCreateBody::default()
     };
-    let doing = format!("could not read the user of the image {image_id}");
     let probe = call(doing.as_str(), engine.create_container(None::<CreateContainerOptions>, body)).await?;
-    let passwd = read_file(docker, &probe.id, PASSWD).await;
+    let user = read_user_in(docker, &probe.id, text, &doing).await;
+    container::remove(docker, &probe.id).await?;
+    user
+}
+
+/// A container of ours that was made from the image. Its root is read-only, so its files are the image's: reading there
+/// leaves a converged host without a single change.
+async fn made_from(docker: &Docker, image_id: &str) -> Result<Option<String>, EdgeError> {
+    let is_ours = |found: &labels::Labels| labels::is_of(&docker.installation, found) && !is_probe(found);
+    let listed = super::look::list(docker).await?;
+    let found = listed.into_iter().find(|container| {
+        container.image_id.as_deref() == Some(image_id) && container.labels.as_ref().is_some_and(is_ours)
+    });
+    Ok(found.and_then(|container| container.id))
+}
+
+async fn read_user_in(docker: &Docker, container: &str, text: &str, doing: &str) -> Result<ImageUser, EdgeError> {
+    let passwd = read_file(docker, container, PASSWD).await?;
     // Only a USER with a group by name needs the second file.
     let group = match text.contains(':') {
-        true => read_file(docker, &probe.id, GROUP).await,
-        false => Ok(String::new()),
+        true => read_file(docker, container, GROUP).await?,
+        false => String::new(),
     };
-    container::remove(docker, &probe.id).await?;
-    resolve(text, &passwd?, &group?)
+    resolve(text, &passwd, &group)
         .ok_or_else(|| failed(format!("{doing}: its USER {text:?} is not in its {PASSWD} or {GROUP}")))
 }
 
