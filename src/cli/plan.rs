@@ -60,7 +60,7 @@ pub(crate) fn for_people(cx: &Context, look: &Plan, problems: &[Problem]) -> Str
 /// The problems of the named instances' files and of the files that concern all.
 pub(crate) fn problems_of(fleet: &Fleet, names: &[InstanceName]) -> Vec<Problem> {
     let others = |problem: &Problem| {
-        fleet.instances.iter().any(|(name, instance)| instance.file == problem.file && !names.contains(name))
+        fleet.instances.iter().any(|(name, instance)| *instance.file == *problem.file && !names.contains(name))
     };
     fleet.problems.iter().filter(|problem| names.is_empty() || !others(problem)).cloned().collect()
 }

@@ -60,7 +60,7 @@ fn inputs(fleet: &Fleet, names: &[InstanceName], changes: &Changes) -> String {
         .instances
         .iter()
         .filter(|(name, _)| wanted(name))
-        .map(|(name, instance)| (name, instance.digest.as_str()))
+        .map(|(name, instance)| (name, &*instance.digest))
         .collect();
     let shown = entries(changes);
     let steps: Vec<(Option<&InstanceName>, &[StepEntry<'_>])> =

@@ -173,7 +173,7 @@ impl<'a> Waiting<'a> {
         }
         let known = fleet::journal(self.cx, self.settings).ok().and_then(|journal| journal.known_of(&status.name).ok());
         let (Some(known), Some(instance)) = (known, fleet.instances.get(&status.name)) else { return true };
-        known.is_some_and(|known| known.generation == status.generation && known.file_digest == instance.digest)
+        known.is_some_and(|known| known.generation == status.generation && *known.file_digest == *instance.digest)
     }
 
     /// Ends the waiting when the file asks for something else, or has problems and keeps having them.

@@ -26,7 +26,7 @@ pub(super) struct Entry {
     /// The journal has its identity. Otherwise `facts.uid` is a throw-away one that nothing may be made with.
     pub(super) met: bool,
     /// Digest of its file as noted in the journal.
-    digest: String,
+    digest: Arc<str>,
     /// Its file was read since the start.
     scanned: bool,
     /// When its last turn decided: a bulk look that began before that knows less.
@@ -131,7 +131,7 @@ impl Register {
     /// The generations that the journal would give, for a plan: an edited file is something new, not drift.
     fn counted(&self, seen: &[FileSeen<'_>]) -> BTreeMap<InstanceName, u64> {
         let newer = |seen: &FileSeen<'_>| {
-            let entry = self.entries.get(seen.name).filter(|entry| entry.digest != seen.digest)?;
+            let entry = self.entries.get(seen.name).filter(|entry| *entry.digest != *seen.digest)?;
             Some((seen.name.clone(), entry.facts.generation + 1))
         };
         seen.iter().filter_map(newer).collect()
@@ -179,7 +179,7 @@ impl Entry {
                 errands: Vec::new(),
             },
             met: false,
-            digest: String::new(),
+            digest: Arc::default(),
             scanned: false,
             decided_at: None,
             restless: 0,
@@ -191,7 +191,7 @@ impl Entry {
         let mut entry = Self::unmet(key);
         entry.identify(known.uid, key);
         entry.met = true;
-        entry.digest = known.file_digest.clone();
+        entry.digest = Arc::from(known.file_digest.as_str());
         entry.facts.wanted = known.last_good.clone().map(Arc::new);
         // Whether it has a file is not known before the first complete scan.
         entry.facts.file = FileState::Invalid(vec!["instances.d could not be read yet".to_owned()]);
@@ -246,7 +246,7 @@ impl Entry {
             (false, false) => FileState::Valid,
         };
         if !file.digest.is_empty() {
-            self.digest.clone_from(&file.digest);
+            self.digest = Arc::clone(&file.digest);
         }
         self.scanned = true;
     }

@@ -1,14 +1,17 @@
 //! One instance's case: what is wanted, what is live, and the draft of what to do about it.
 
 use super::facts::{Facts, InstanceFacts};
+use super::site;
 use crate::model::changes::{Hold, HoldReason, InstanceChanges};
 use crate::model::live::{
     AuthorityLive, DatabaseLive, DatabaseObjectLive, EngineLive, OdooLive, ProxyLive, Seen, ServiceLive,
 };
 use crate::model::name::{Domain, InstanceName, Resources};
 use crate::model::service::{Component, ImageUser, Owner, Ports, Tag};
+use crate::model::site::CertificateName;
 use crate::model::step::{Action, FieldChange, Origin, Risk, Step, StepId};
 use crate::model::wanted::Wanted;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Who has what, over all instances: made once for all decisions over the same facts.
@@ -18,11 +21,13 @@ pub(super) struct Index<'a> {
     pub(super) port_owners: HashMap<u16, &'a InstanceName>,
     pub(super) host_owners: HashMap<&'a Domain, &'a InstanceName>,
     pub(super) database_owners: HashMap<String, &'a InstanceName>,
+    resources: HashMap<&'a InstanceName, Resources>,
 }
 
 impl<'a> Index<'a> {
     pub(super) fn of(facts: &'a Facts) -> Self {
-        let ports = give_ports(facts);
+        let resources: HashMap<_, _> = facts.instances.keys().map(|name| (name, Resources::of(name))).collect();
+        let ports = give_ports(facts, &resources);
         let mut port_owners = HashMap::new();
         for (name, given) in &ports {
             if let Some(ports) = given {
@@ -32,17 +37,20 @@ impl<'a> Index<'a> {
         }
         let sites = facts.live.proxy.known().map(|proxy| &proxy.sites).into_iter().flatten();
         let host_owners = sites.flat_map(|(name, site)| site.row.hosts.keys().map(move |host| (host, name))).collect();
-        let database_owners = facts.instances.keys().map(|name| (Resources::of(name).database, name)).collect();
-        Self { ports, port_owners, host_owners, database_owners }
+        let database_owners = resources.iter().map(|(name, own)| (own.database.clone(), *name)).collect();
+        Self { ports, port_owners, host_owners, database_owners, resources }
     }
 }
 
 /// Ports for every instance: those of its container, else those it was given before, else the next free pair, in the
 /// order of names. All new instances of one decision get different ones.
-fn give_ports(facts: &Facts) -> BTreeMap<&InstanceName, Option<Ports>> {
+fn give_ports<'a>(
+    facts: &'a Facts,
+    resources: &HashMap<&'a InstanceName, Resources>,
+) -> BTreeMap<&'a InstanceName, Option<Ports>> {
     let engine = facts.live.engine.known();
     let of_container = |name: &InstanceName, uid| {
-        let service = engine?.services.get(&Resources::of(name).container)?;
+        let service = engine?.services.get(&resources.get(name)?.container)?;
         service.owner.tag().filter(|tag| tag.uid == uid).and(service.ports)
     };
     let mut ports: BTreeMap<&InstanceName, Option<Ports>> = facts
@@ -71,7 +79,9 @@ pub(super) struct Case<'a> {
     pub(super) name: &'a InstanceName,
     pub(super) instance: &'a InstanceFacts,
     pub(super) wanted: &'a Wanted,
-    pub(super) resources: Resources,
+    pub(super) resources: Cow<'a, Resources>,
+    /// Every host of its site, and which certificate serves it.
+    pub(super) hosts: BTreeMap<Domain, CertificateName>,
     pub(super) engine: Option<&'a EngineLive>,
     pub(super) database: Option<&'a DatabaseLive>,
     pub(super) proxy: Option<&'a ProxyLive>,
@@ -92,13 +102,15 @@ impl<'a> Case<'a> {
         instance: &'a InstanceFacts,
         wanted: &'a Wanted,
     ) -> Self {
+        let known = index.and_then(|index| index.resources.get(name));
         Self {
             index,
             facts,
             name,
             instance,
             wanted,
-            resources: Resources::of(name),
+            resources: known.map_or_else(|| Cow::Owned(Resources::of(name)), Cow::Borrowed),
+            hosts: site::hosts(&facts.settings, wanted),
             engine: facts.live.engine.known(),
             database: facts.live.database.known(),
             proxy: facts.live.proxy.known(),
@@ -156,10 +168,10 @@ impl<'a> Case<'a> {
     }
 
     /// What Odoo keeps inside: empty for a database that does not exist yet, none when it could not be looked at.
-    pub(super) fn odoo(&self) -> Option<std::borrow::Cow<'a, OdooLive>> {
+    pub(super) fn odoo(&self) -> Option<Cow<'a, OdooLive>> {
         match self.inside() {
-            Some(seen) => seen.known().map(std::borrow::Cow::Borrowed),
-            None if self.database.is_some() => Some(std::borrow::Cow::Owned(OdooLive::default())),
+            Some(seen) => seen.known().map(Cow::Borrowed),
+            None if self.database.is_some() => Some(Cow::Owned(OdooLive::default())),
             None => None,
         }
     }
@@ -253,9 +265,12 @@ impl Draft {
 }
 
 /// A field's change, written only where it differs.
-pub(super) fn changed(field: &str, from: impl ToString, to: impl ToString) -> Option<FieldChange> {
-    let (from, to) = (from.to_string(), to.to_string());
-    (from != to).then(|| FieldChange { field: field.to_owned(), from: Some(from), to: Some(to) })
+pub(super) fn changed<T: PartialEq + ToString>(field: &str, from: T, to: T) -> Option<FieldChange> {
+    (from != to).then(|| FieldChange {
+        field: field.to_owned(),
+        from: Some(from.to_string()),
+        to: Some(to.to_string()),
+    })
 }
 
 /// A field of a thing that does not exist yet.

@@ -245,9 +245,10 @@ fn site_ready(case: &Case<'_>) -> Verdict {
 fn certificate_ready(case: &Case<'_>) -> Verdict {
     let kind = ConditionType::CertificateReady;
     let Some(authority) = case.authority else { return Verdict::unknown(kind, case.facts.live.authority.why()) };
-    let lacking: Vec<String> = site::hosts(case)
-        .into_values()
-        .filter(|name| !authority.certificates.get(name).is_some_and(|live| site::is_sound(live, case.facts.now)))
+    let lacking: Vec<String> = case
+        .hosts
+        .values()
+        .filter(|name| !authority.certificates.get(*name).is_some_and(|live| site::is_sound(live, case.facts.now)))
         .map(|name| match case.instance.failures.get(&format!("obtain-certificate:{name}")) {
             Some(failure) => format!("{name}: {}", failure.message),
             None => format!("{name}: none yet"),
@@ -275,7 +276,7 @@ fn ready(case: &Case<'_>, changes: &InstanceChanges, parts: &[Verdict], previous
     if let Some(hold) = changes.holds.iter().find(|hold| hold.reason == HoldReason::NotHealthy) {
         return Verdict::new(kind, ConditionStatus::False, "NotHealthy", hold.message.clone());
     }
-    let asked = site::hosts(case).keys().all(|host| matches!(case.facts.live.answers.get(host), Some(Seen::Known(_))));
+    let asked = case.hosts.keys().all(|host| matches!(case.facts.live.answers.get(host), Some(Seen::Known(_))));
     let before = previous.and_then(|status| status.conditions.iter().find(|condition| condition.kind == kind));
     match before {
         // A pass over the whole fleet does not ask every host each time: what was proven last holds until it is asked again.
@@ -346,8 +347,7 @@ fn modules(case: &Case<'_>) -> ModulesStatus {
 
 fn certificate(case: &Case<'_>) -> Option<CertificateStatus> {
     let authority = case.authority?;
-    let live: Vec<_> =
-        site::hosts(case).into_values().map(|name| authority.certificates.get(&name)).collect::<Option<_>>()?;
+    let live: Vec<_> = case.hosts.values().map(|name| authority.certificates.get(name)).collect::<Option<_>>()?;
     let first = live.iter().min_by_key(|live| live.not_after)?;
     Some(CertificateStatus {
         names: live.iter().flat_map(|live| live.names.iter().cloned()).collect(),

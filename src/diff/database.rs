@@ -17,7 +17,7 @@ pub(super) fn role(case: &Case<'_>, draft: &mut Draft) {
     let Some(database) = case.database else { return };
     let role = &case.resources.database;
     let Some(live) = database.roles.get(role) else {
-        let fields = vec![new_field("connection_limit", connection_limit(case))];
+        let fields = vec![new_field("connection_limit", wanted_limit(case))];
         let reason = if case.is_provisioned() { "the role is gone" } else { "new instance" };
         let why = Why { reason, origin: case.origin(), risk: Risk::None, fields, after: &[] };
         return draft.step(Action::SetRole(role_spec(case, true)), why);
@@ -93,8 +93,8 @@ pub(super) fn provisioned(case: &Case<'_>, draft: &mut Draft) {
 }
 
 /// Connections that the role may hold: every process of its Odoo at its own limit, and a few to spare.
-fn connection_limit(case: &Case<'_>) -> u32 {
-    connections(&case.wanted.limits)
+fn wanted_limit(case: &Case<'_>) -> i32 {
+    i32::try_from(connections(&case.wanted.limits)).unwrap_or(i32::MAX)
 }
 
 /// Connections that an instance with these limits may hold.
@@ -110,14 +110,14 @@ fn role_spec(case: &Case<'_>, set_password: bool) -> RoleSpec {
         instance: case.name.clone(),
         uid: case.instance.uid,
         password_generation: PASSWORD_GENERATION,
-        connection_limit: i32::try_from(connection_limit(case)).unwrap_or(i32::MAX),
+        connection_limit: wanted_limit(case),
         set_password,
     }
 }
 
 fn role_fields(case: &Case<'_>, live: &RoleLive, password_differs: bool) -> Vec<FieldChange> {
     let mut fields: Vec<FieldChange> =
-        changed("connection_limit", live.connection_limit, connection_limit(case)).into_iter().collect();
+        changed("connection_limit", live.connection_limit, wanted_limit(case)).into_iter().collect();
     fields.extend(changed("login", live.login, true));
     fields.extend(live.excess.iter().map(|excess| FieldChange {
         field: "privilege".to_owned(),

@@ -1,7 +1,6 @@
 //! Whether an instance is proven to serve: by its own login page, through the proxy, over TLS.
 
 use super::case::{Case, Draft};
-use super::site;
 use crate::model::changes::HoldReason;
 use crate::model::live::{Answer, Seen};
 use crate::model::name::Domain;
@@ -12,15 +11,15 @@ pub(super) fn proven(case: &Case<'_>, draft: &mut Draft) {
     if case.wanted.state != WantedState::Running || !draft.steps().is_empty() {
         return;
     }
-    for (host, certificate) in site::hosts(case) {
+    for (host, certificate) in &case.hosts {
         let expected = case
             .authority
-            .and_then(|authority| authority.certificates.get(&certificate))
+            .and_then(|authority| authority.certificates.get(certificate))
             .map(|live| live.fingerprint.as_str());
-        match case.facts.live.answers.get(&host) {
+        match case.facts.live.answers.get(host) {
             Some(Seen::Unseen(why)) => draft.hold(HoldReason::NotHealthy, format!("{host} does not answer yet: {why}")),
             Some(Seen::Known(answer)) => {
-                if let Some(fault) = fault(&host, answer, expected) {
+                if let Some(fault) = fault(host, answer, expected) {
                     draft.hold(HoldReason::NotHealthy, fault);
                 }
             }

@@ -126,8 +126,8 @@ pub(super) fn ended_jobs(case: &Case<'_>, draft: &mut Draft) {
 
 /// Modules that are wanted and not installed, `base` among them for a new database.
 pub(super) fn missing_modules(case: &Case<'_>, odoo: &OdooLive) -> BTreeSet<ModuleName> {
-    let base = ModuleName::parse("base").into_iter();
-    case.wanted.modules.iter().cloned().chain(base).filter(|module| !odoo.has(module)).collect()
+    let base = ModuleName::parse("base");
+    case.wanted.modules.iter().chain(&base).filter(|module| !odoo.has(module)).cloned().collect()
 }
 
 /// What the set-up makes true for this file.

@@ -140,7 +140,7 @@ fn create(case: &Case<'_>, spec: ServiceSpec, draft: &mut Draft) {
     let fields = vec![
         new_field("image", &spec.image),
         new_field("port", spec.ports.http),
-        new_field("cpus", cpus(spec.limits.cpu_millis)),
+        new_field("cpus", Cpus(spec.limits.cpu_millis)),
         new_field("memory", spec.limits.memory),
     ];
     let (reason, origin) = if case.is_provisioned() {
@@ -187,10 +187,10 @@ fn recreation_fields(live: &ServiceLive, spec: &ServiceSpec) -> Vec<FieldChange>
             to: Some(image_text(&spec.image, &spec.image_id)),
         });
     }
-    let port = |ports: Option<crate::model::service::Ports>| {
-        ports.map_or_else(|| "none".to_owned(), |ports| ports.http.to_string())
-    };
-    fields.extend(changed("port", port(live.ports), port(Some(spec.ports))));
+    if live.ports != Some(spec.ports) {
+        let port = live.ports.map_or_else(|| "none".to_owned(), |ports| ports.http.to_string());
+        fields.extend(changed("port", port, spec.ports.http.to_string()));
+    }
     if !live.hardened {
         fields.push(FieldChange {
             field: "hardening".to_owned(),
@@ -200,14 +200,14 @@ fn recreation_fields(live: &ServiceLive, spec: &ServiceSpec) -> Vec<FieldChange>
     }
     let digest = live.owner.tag().map_or("", |tag| tag.digest.as_str());
     if fields.is_empty() {
-        fields.extend(changed("digest", digest, &spec.tag.digest));
+        fields.extend(changed("digest", digest, spec.tag.digest.as_str()));
     }
     fields
 }
 
 fn limits(case: &Case<'_>, live: &ServiceLive, spec: &ServiceSpec, draft: &mut Draft) {
     let fields: Vec<FieldChange> = [
-        changed("cpus", cpus(live.cpu_millis), cpus(spec.limits.cpu_millis)),
+        changed("cpus", Cpus(live.cpu_millis), Cpus(spec.limits.cpu_millis)),
         changed("memory", Bytes(live.memory_bytes), spec.limits.memory),
     ]
     .into_iter()
@@ -274,10 +274,16 @@ fn restart(case: &Case<'_>, live: &ServiceLive, container: String, tag: Tag, dra
     draft.step(Action::RestartService { container, tag }, why);
 }
 
-fn cpus(millis: u32) -> String {
-    match millis {
-        0 => "unlimited".to_owned(),
-        _ => format!("{}", f64::from(millis) / 1000.0),
+/// Thousandths of a cpu, shown as cpus; 0 is no limit.
+#[derive(PartialEq)]
+struct Cpus(u32);
+
+impl std::fmt::Display for Cpus {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            0 => f.pad("unlimited"),
+            millis => (f64::from(millis) / 1000.0).fmt(f),
+        }
     }
 }
 

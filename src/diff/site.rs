@@ -5,10 +5,11 @@ use super::facts::Facts;
 use crate::model::changes::HoldReason;
 use crate::model::live::CertificateLive;
 use crate::model::name::Domain;
+use crate::model::settings::Settings;
 use crate::model::site::{CertificateName, SitePage, SiteRow};
 use crate::model::step::{Action, CertificateOrder, FieldChange, Origin, Risk};
 use crate::model::time::Timestamp;
-use crate::model::wanted::WantedState;
+use crate::model::wanted::{Wanted, WantedState};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Under this lifetime a certificate is renewed at half of it, otherwise at a third (DESIGN: 45-day certificates leave
@@ -55,7 +56,7 @@ pub(super) fn row(case: &Case<'_>, draft: &mut Draft) {
         return draft.hold(HoldReason::Unseen, "nginx is not running: start it; its sites are put in place then");
     }
     let taken: Vec<String> =
-        hosts(case).keys().filter(|host| proxy.foreign_hosts.contains(*host)).map(ToString::to_string).collect();
+        case.hosts.keys().filter(|host| proxy.foreign_hosts.contains(*host)).map(ToString::to_string).collect();
     if !taken.is_empty() {
         return draft.hold(
             HoldReason::Conflict,
@@ -90,19 +91,18 @@ pub(super) fn certificates(case: &Case<'_>, draft: &mut Draft) {
     if !proxy.sites.contains_key(case.name) && !draft.has_step("put-site") {
         return;
     }
-    let names: BTreeSet<CertificateName> = hosts(case).into_values().collect();
+    let names: BTreeSet<&CertificateName> = case.hosts.values().collect();
     for name in names {
-        let covers = BTreeSet::from([name.0.clone()]);
-        let live = authority.certificates.get(&name);
-        let Some((reason, renewal)) = due(live, &covers, &name, case.facts.now) else { continue };
+        let live = authority.certificates.get(name);
+        let Some((reason, renewal)) = due(live, name, case.facts.now) else { continue };
         let fields = match live {
             Some(live) => {
                 vec![FieldChange { field: "not_after".to_owned(), from: Some(live.not_after.to_string()), to: None }]
             }
-            None => vec![new_field("name", &name)],
+            None => vec![new_field("name", name)],
         };
         let origin = if renewal { Origin::Schedule } else { case.origin() };
-        let order = CertificateOrder { name, names: covers, renewal };
+        let order = CertificateOrder { name: name.clone(), names: BTreeSet::from([name.0.clone()]), renewal };
         draft.step(
             Action::ObtainCertificate(order),
             Why { reason: &reason, origin, risk: Risk::None, fields, after: &["put-site"] },
@@ -111,14 +111,13 @@ pub(super) fn certificates(case: &Case<'_>, draft: &mut Draft) {
 }
 
 /// Which certificate serves which host.
-pub(super) fn hosts(case: &Case<'_>) -> BTreeMap<Domain, CertificateName> {
-    let settings = &case.facts.settings;
+pub(super) fn hosts(settings: &Settings, wanted: &Wanted) -> BTreeMap<Domain, CertificateName> {
     let own = match settings.acme.wildcard_hook {
         Some(_) => CertificateName::wildcard(&settings.fleet.base_domain),
-        None => CertificateName::host(&case.wanted.host),
+        None => CertificateName::host(&wanted.host),
     };
-    let custom = case.wanted.domains.iter().map(|domain| (domain.clone(), CertificateName::host(domain)));
-    custom.chain([(case.wanted.host.clone(), own)]).collect()
+    let custom = wanted.domains.iter().map(|domain| (domain.clone(), CertificateName::host(domain)));
+    custom.chain([(wanted.host.clone(), own)]).collect()
 }
 
 /// True when the certificate may be shown to customers now.
@@ -130,7 +129,7 @@ fn wanted_row(case: &Case<'_>) -> Option<SiteRow> {
     Some(SiteRow {
         instance: case.name.clone(),
         uid: case.instance.uid,
-        hosts: hosts(case),
+        hosts: case.hosts.clone(),
         ports: case.ports()?,
         gevent: case.wanted.limits.workers > 0,
         page: page(case)?,
@@ -194,17 +193,12 @@ fn page_text(page: SitePage) -> &'static str {
 }
 
 /// Why a certificate must be ordered, and whether that is a renewal; none while the stored one will do.
-fn due(
-    live: Option<&CertificateLive>,
-    covers: &BTreeSet<String>,
-    name: &CertificateName,
-    now: Timestamp,
-) -> Option<(String, bool)> {
+fn due(live: Option<&CertificateLive>, name: &CertificateName, now: Timestamp) -> Option<(String, bool)> {
     let Some(live) = live else { return Some(("no certificate is stored for it".to_owned(), false)) };
     if let Some(fault) = &live.fault {
         return Some((format!("the stored certificate must not be used: {fault}"), false));
     }
-    if !covers.is_subset(&live.names) {
+    if !live.names.contains(&name.0) {
         return Some(("the stored certificate does not cover the name".to_owned(), false));
     }
     if !is_sound(live, now) {
@@ -213,8 +207,10 @@ fn due(
     let lifetime_s = live.not_after.as_second() - live.not_before.as_second();
     let left_s = live.not_after.as_second() - now.as_second();
     let part = if lifetime_s < SHORT_LIFETIME_S { 2 } else { 3 };
-    let spread_s = lifetime_s / SPREAD_PART * i64::from(spread(name)) / 256;
-    (left_s < lifetime_s / part - spread_s).then(|| ("its renewal is due".to_owned(), true))
+    let earliest_s = lifetime_s / part;
+    // The spread only moves it later, and it is a digest: not taken for the many that are far from their time.
+    let is_due = left_s < earliest_s && left_s < earliest_s - lifetime_s / SPREAD_PART * i64::from(spread(name)) / 256;
+    is_due.then(|| ("its renewal is due".to_owned(), true))
 }
 
 /// A number from 0 to 255 that differs between names and stays the same for one.

@@ -1,6 +1,6 @@
 //! One instance's file: the version that was read last, what it means on this host, the version in force.
 
-use super::fleet::Claimant;
+use super::fleet::{Claimant, claim_the_same};
 use super::instance::{self, InstanceFile};
 use super::problem::{Refusal, WHOLE_FILE, visible};
 use super::resolve::{Ground, resolve};
@@ -10,13 +10,13 @@ use crate::model::name::InstanceName;
 use crate::model::problem::Problem;
 use crate::model::time::Timestamp;
 use crate::model::wanted::Wanted;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 /// One instance's file.
 pub(super) struct Entry {
     pub(super) name: InstanceName,
-    file: PathBuf,
+    file: Arc<Path>,
     slot: Slot<InstanceFile>,
     /// What the file means on this host; none when file, plans or settings changed since that was found out.
     resolved: Option<Result<Arc<Wanted>, Vec<Problem>>>,
@@ -51,7 +51,7 @@ impl Refreshed {
 
 impl Entry {
     pub(super) fn new(name: InstanceName, good: Option<Arc<Wanted>>, seen_in_scan: u64) -> Self {
-        let file = Path::new(INSTANCES_DIR).join(file_name(&name));
+        let file = Arc::from(Path::new(INSTANCES_DIR).join(file_name(&name)));
         Self { name, file, slot: Slot::default(), resolved: None, refused: Vec::new(), good, seen_in_scan }
     }
 
@@ -72,8 +72,13 @@ impl Entry {
             }
         }
         if let (None, Some(read), Some(ground)) = (&self.resolved, &self.slot.value, ground) {
-            self.resolved = Some(resolve(&self.file, read, ground).map(|wanted| self.shared(wanted)));
-            refreshed.is_changed = true;
+            let resolved = resolve(&self.file, read, ground).map(|wanted| self.shared(wanted));
+            match &resolved {
+                // What the rules across files are about stayed as it was: they need not be asked.
+                Ok(wanted) if self.has_all_claims_of(wanted) => self.good = Some(Arc::clone(wanted)),
+                _ => refreshed.is_changed = true,
+            }
+            self.resolved = Some(resolved);
         }
         refreshed.is_unsettled = self.slot.is_unsettled();
         refreshed
@@ -116,8 +121,8 @@ impl Entry {
             valid: problems.is_empty() && self.good.is_some(),
             wanted: self.good.clone(),
             problems,
-            file: self.file.clone(),
-            digest: self.slot.digest.clone(),
+            file: Arc::clone(&self.file),
+            digest: Arc::clone(&self.slot.digest),
             settled: !self.slot.is_unsettled(),
         }
     }
@@ -131,7 +136,11 @@ impl Entry {
             return Refreshed { parses, ..Refreshed::default() };
         }
         self.fill(reading);
-        Refreshed { parses, is_changed: true, is_unsettled: false }
+        Refreshed { parses, is_changed: self.slot.value.is_none(), is_unsettled: false }
+    }
+
+    fn has_all_claims_of(&self, wanted: &Wanted) -> bool {
+        self.refused.is_empty() && self.good.as_deref().is_some_and(|good| claim_the_same(good, wanted))
     }
 
     fn fill(&mut self, reading: Reading<InstanceFile>) {
@@ -167,7 +176,7 @@ pub(super) fn read_file<T>(
         Ok(loaded) => loaded,
         Err(refusal) => return Reading::refused(shown, None, refusal),
     };
-    let digest = digest(&bytes);
+    let digest = Arc::from(digest(&bytes));
     match text_of(&bytes) {
         Ok(text) => Reading { identity: Some(identity), digest, outcome: parse(text) },
         Err(refusal) => Reading { digest, ..Reading::refused(shown, Some(identity), refusal) },

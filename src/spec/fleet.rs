@@ -49,6 +49,12 @@ pub(super) fn refusals(
     }
 }
 
+/// True when the rules across files cannot tell the two versions of one instance apart.
+pub(super) fn claim_the_same(one: &Wanted, other: &Wanted) -> bool {
+    let has_a_place = |wanted: &Wanted| wanted.state != WantedState::Absent;
+    hosts(one).eq(hosts(other)) && one.plan == other.plan && has_a_place(one) == has_a_place(other)
+}
+
 struct Court<'a> {
     claimants: &'a [Claimant<'a>],
     refused: BTreeMap<usize, Vec<Problem>>,

@@ -50,7 +50,7 @@ use slot::{Identity, Sight};
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 /// More instance files than this are more than one host serves; a longer list is taken for a mistake.
@@ -88,9 +88,9 @@ pub struct FleetInstance {
     /// What is wrong with the file, rules across files included.
     pub problems: Vec<Problem>,
     /// Relative to the fleet's directory.
-    pub file: PathBuf,
+    pub file: Arc<Path>,
     /// Of the bytes that were read last; empty when none could be read (or none was yet).
-    pub digest: String,
+    pub digest: Arc<str>,
     /// False while the file is being changed: the rest is of the version before (or of none), and
     /// the next reading may tell more.
     pub settled: bool,

@@ -295,8 +295,8 @@ fn remembered_instance(name: &InstanceName, good: &Arc<Wanted>) -> FleetInstance
         wanted: Some(Arc::clone(good)),
         valid: true,
         problems: Vec::new(),
-        file: Path::new(INSTANCES_DIR).join(file_name(name)),
-        digest: String::new(),
+        file: Arc::from(Path::new(INSTANCES_DIR).join(file_name(name))),
+        digest: Arc::default(),
         settled: false,
     }
 }

@@ -6,6 +6,7 @@ use super::problem::Refusal;
 use crate::model::problem::Problem;
 use crate::model::time::Timestamp;
 use std::path::Path;
+use std::sync::Arc;
 
 /// A changed file is read when it looked the same for so long: writers that are slower than this are rare.
 pub const SETTLE_MILLIS: i64 = 500;
@@ -56,7 +57,7 @@ pub(super) struct Slot<T> {
     /// What is wrong with the version that was read last.
     pub(super) problems: Vec<Problem>,
     /// Of the bytes that were read last; empty when none could be.
-    pub(super) digest: String,
+    pub(super) digest: Arc<str>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -68,7 +69,7 @@ struct Changing {
 
 impl<T> Default for Slot<T> {
     fn default() -> Self {
-        Self { identity: None, changing: None, value: None, problems: Vec::new(), digest: String::new() }
+        Self { identity: None, changing: None, value: None, problems: Vec::new(), digest: Arc::default() }
     }
 }
 
@@ -126,7 +127,7 @@ impl<T> Slot<T> {
 pub(super) struct Reading<T> {
     /// None when there was no file to read: then every look tries again.
     pub(super) identity: Option<Identity>,
-    pub(super) digest: String,
+    pub(super) digest: Arc<str>,
     pub(super) outcome: Result<T, Vec<Problem>>,
 }
 
@@ -134,7 +135,7 @@ impl<T> Reading<T> {
     /// No version at all could be read.
     pub(super) fn refused(file: &Path, identity: Option<Identity>, refusal: Refusal) -> Self {
         let problem = refusal.at(file, super::problem::WHOLE_FILE);
-        Self { identity, digest: String::new(), outcome: Err(vec![problem]) }
+        Self { identity, digest: Arc::default(), outcome: Err(vec![problem]) }
     }
 }
 

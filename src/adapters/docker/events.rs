@@ -15,7 +15,8 @@ use std::collections::HashMap;
 pub(super) type Events = BoxStream<'static, Result<EventMessage, bollard::errors::Error>>;
 
 /// Actions that change nothing that a look shows.
-const IDLE_ACTIONS: [&str; 8] = ["attach", "commit", "copy", "detach", "exec_", "export", "resize", "top"];
+const IDLE_ACTIONS: [&str; 9] =
+    ["archive-path", "attach", "commit", "copy", "detach", "exec_", "export", "resize", "top"];
 
 /// Completes at the next event of an object of ours; with none when the stream was opened anew. May be dropped at any
 /// await: the stream stays open for the next call.

@@ -9,7 +9,7 @@ use super::{Docker, container, labels, tar};
 use crate::edges::EdgeError;
 use crate::model::live::ImageLive;
 use crate::model::service::ImageUser;
-use bollard::models::{ContainerCreateBody, ContainerSummary, ImageInspect};
+use bollard::models::{ContainerCreateBody, ContainerSummary, HostConfig, ImageInspect};
 use bollard::query_parameters::{CreateContainerOptions, DownloadFromContainerOptionsBuilder};
 use futures::{StreamExt, TryStreamExt};
 use std::collections::BTreeMap;
@@ -114,15 +114,18 @@ async fn read_user(docker: &Docker, image_id: &str, text: &str) -> Result<ImageU
     user
 }
 
-/// A container of ours that was made from the image. Its root is read-only, so its files are the image's: reading there
-/// leaves a converged host without a single change.
+/// A container of ours that was made from the image and whose root is read-only, so that its files are the image's:
+/// reading there leaves a converged host without a single change.
 async fn made_from(docker: &Docker, image_id: &str) -> Result<Option<String>, EdgeError> {
     let is_ours = |found: &labels::Labels| labels::is_of(&docker.installation, found) && !is_probe(found);
     let listed = super::look::list(docker).await?;
     let found = listed.into_iter().find(|container| {
         container.image_id.as_deref() == Some(image_id) && container.labels.as_ref().is_some_and(is_ours)
     });
-    Ok(found.and_then(|container| container.id))
+    let Some(id) = found.and_then(|container| container.id) else { return Ok(None) };
+    let inspected = container::inspect(docker, &id).await?;
+    let is_read_only = |host: HostConfig| host.readonly_rootfs == Some(true);
+    Ok(inspected.and_then(|container| container.host_config).is_some_and(is_read_only).then_some(id))
 }
 
 async fn read_user_in(docker: &Docker, container: &str, text: &str, doing: &str) -> Result<ImageUser, EdgeError> {
