@@ -12,33 +12,44 @@ use crate::model::site::CertificateName;
 use crate::model::step::{Action, FieldChange, Origin, Risk, Step, StepId};
 use crate::model::wanted::Wanted;
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Who has what, over all instances: made once for all decisions over the same facts.
 pub(super) struct Index<'a> {
     /// The ports of every instance; none where the range is used up or Docker could not be looked at.
     ports: BTreeMap<&'a InstanceName, Option<Ports>>,
-    pub(super) port_owners: HashMap<u16, &'a InstanceName>,
-    pub(super) host_owners: HashMap<&'a Domain, &'a InstanceName>,
-    pub(super) database_owners: HashMap<String, &'a InstanceName>,
     resources: HashMap<&'a InstanceName, Resources>,
+    facts: &'a Facts,
+    /// Made when the first step asks: a converged fleet has none.
+    owners: OnceCell<Owners<'a>>,
+}
+
+/// Which instance has a port, a host, a database.
+pub(super) struct Owners<'a> {
+    pub(super) of_ports: HashMap<u16, &'a InstanceName>,
+    pub(super) of_hosts: HashMap<&'a Domain, &'a InstanceName>,
+    pub(super) of_databases: HashMap<String, &'a InstanceName>,
 }
 
 impl<'a> Index<'a> {
     pub(super) fn of(facts: &'a Facts) -> Self {
         let resources: HashMap<_, _> = facts.instances.keys().map(|name| (name, Resources::of(name))).collect();
         let ports = give_ports(facts, &resources);
-        let mut port_owners = HashMap::new();
-        for (name, given) in &ports {
-            if let Some(ports) = given {
-                port_owners.insert(ports.http, *name);
-                port_owners.insert(ports.gevent(), *name);
+        Self { ports, resources, facts, owners: OnceCell::new() }
+    }
+
+    pub(super) fn owners(&self) -> &Owners<'a> {
+        self.owners.get_or_init(|| {
+            let ports = self.ports.iter().filter_map(|(name, ports)| Some((*name, (*ports)?)));
+            let sites = self.facts.live.proxy.known().map(|proxy| &proxy.sites).into_iter().flatten();
+            let databases = self.resources.iter().map(|(name, own)| (own.database.clone(), *name));
+            Owners {
+                of_ports: ports.flat_map(|(name, ports)| [(ports.http, name), (ports.gevent(), name)]).collect(),
+                of_hosts: sites.flat_map(|(name, site)| site.row.hosts.keys().map(move |host| (host, name))).collect(),
+                of_databases: databases.collect(),
             }
-        }
-        let sites = facts.live.proxy.known().map(|proxy| &proxy.sites).into_iter().flatten();
-        let host_owners = sites.flat_map(|(name, site)| site.row.hosts.keys().map(move |host| (host, name))).collect();
-        let database_owners = resources.iter().map(|(name, own)| (own.database.clone(), *name)).collect();
-        Self { ports, port_owners, host_owners, database_owners, resources }
+        })
     }
 }
 

@@ -21,18 +21,18 @@ pub(super) fn refuse_collisions(case: &Case<'_>, draft: &mut Draft) {
 }
 
 fn collision(case: &Case<'_>, action: &Action) -> Option<String> {
-    let index = case.index?;
+    let owners = case.index?.owners();
     let (thing, owner) = match action {
         Action::CreateDatabase(spec) => {
-            (format!("database {}", spec.database), index.database_owners.get(&spec.database))
+            (format!("database {}", spec.database), owners.of_databases.get(&spec.database))
         }
         Action::CreateService { spec, .. } | Action::RecreateService { spec, .. } => {
             let ports = [spec.ports.http, spec.ports.gevent()];
-            let other = ports.iter().filter_map(|port| index.port_owners.get(port)).find(|owner| **owner != case.name);
+            let other = ports.iter().filter_map(|port| owners.of_ports.get(port)).find(|owner| **owner != case.name);
             (format!("port {}", spec.ports.http), other)
         }
         Action::PutSite(row) => {
-            let taken = row.hosts.keys().filter_map(|host| index.host_owners.get_key_value(host));
+            let taken = row.hosts.keys().filter_map(|host| owners.of_hosts.get_key_value(host));
             let (host, owner) = taken.into_iter().find(|(_, owner)| **owner != case.name)?;
             (format!("host {host}"), Some(owner))
         }

@@ -47,7 +47,7 @@ pub fn changes_of(facts: &Facts, name: &InstanceName) -> InstanceChanges {
 }
 
 /// The order of the day.
-fn decide(facts: &Facts, index: &Index<'_>, name: &InstanceName) -> InstanceChanges {
+fn decide<'a>(facts: &'a Facts, index: &'a Index<'a>, name: &InstanceName) -> InstanceChanges {
     let Some((name, instance)) = facts.instances.get_key_value(name) else { return InstanceChanges::default() };
     let mut draft = Draft::of(name);
     file_holds(instance, &mut draft);
