@@ -1,6 +1,6 @@
 # The commands of this project. Each is one script below lab/ or one call of cargo; `make` alone lists them.
 
-.PHONY: help demo test check lab-up lab-down bench
+.PHONY: help demo test check simulate lab-up lab-down bench
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -13,6 +13,9 @@ test: ## every test, on a lab of its own (as root; ARGS="journey" runs those wit
 
 check: ## format, lints, and the tests that need no lab
 	@lab/check
+
+simulate: ## random courses on a rehearsed world for an hour, or for INNKEEPER_SIMULATE_S seconds; INNKEEPER_SEED=… replays one
+	@INNKEEPER_SIMULATE_S=$${INNKEEPER_SIMULATE_S:-3600} cargo test --locked --profile simulate --test it simulate:: -- --nocapture
 
 lab-up: ## starts PostgreSQL, nginx, Pebble and Docker under target/lab (as root; repeatable)
 	@lab/install

@@ -23,6 +23,6 @@ pub mod watch;
 
 pub use converge::{ConvergeError, Told, converge};
 pub use keeper::{Conduct, Connection, Keeper, OpenError, Place, chance, clock};
-pub use monitor::Plan;
+pub use monitor::{Due, Plan};
 pub use run::{RunError, Signal, run, signals};
 pub use scan::ScanError;

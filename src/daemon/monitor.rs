@@ -40,7 +40,7 @@ pub struct Plan {
 }
 
 /// Who should have a turn after a look, and in how long.
-pub(super) type Due = Vec<(Subject, Duration)>;
+pub type Due = Vec<(Subject, Duration)>;
 
 impl Keeper {
     /// Reads, looks and decides, and does nothing: for `names`, or for the whole fleet when there are none.
@@ -67,7 +67,10 @@ impl Keeper {
     }
 
     /// Looks at everything, refreshes every status, and says who is due.
-    pub(super) async fn look_at_all(self: &Arc<Self>) -> Result<Due, JournalError> {
+    ///
+    /// # Errors
+    /// The journal cannot be read.
+    pub async fn look_at_all(self: &Arc<Self>) -> Result<Due, JournalError> {
         let began = Instant::now();
         let asked = self.to_prove();
         let Whole { mut facts, marks, unidentified } = self.whole_facts(|_| true, |name| asked.contains(name)).await?;

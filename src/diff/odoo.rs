@@ -43,7 +43,12 @@ pub(super) fn conf(case: &Case<'_>, draft: &mut Draft) {
             from: Some("edited by hand".to_owned()),
             to: Some("as written".to_owned()),
         }],
-        Some(live) if live.digest == conf.digest() => return,
+        Some(live) if live.digest == conf.digest() && !is_of_the_future(case) => return,
+        Some(live) if live.digest == conf.digest() => vec![FieldChange {
+            field: "odoo.conf".to_owned(),
+            from: Some(format!("written at {}", live.written_at)),
+            to: Some("written now".to_owned()),
+        }],
         Some(_) => vec![new_field(
             "odoo.conf",
             format!("workers {}, db_maxconn {}", conf.workers, conf.connections_per_process),
@@ -56,10 +61,20 @@ pub(super) fn conf(case: &Case<'_>, draft: &mut Draft) {
         None if !case.is_provisioned() => ("new instance", Origin::Intended),
         None => ("odoo.conf is gone", case.origin()),
         Some(live) if !live.intact => ("odoo.conf was edited by hand", case.origin()),
+        Some(live) if live.digest == conf.digest() => {
+            ("the clock was set back since odoo.conf was written", case.origin())
+        }
         Some(_) => ("the wish for odoo.conf changed", case.origin()),
     };
     let action = Action::WriteConf { conf, owner: image.user, uid: case.instance.uid };
     draft.step(action, Why { reason, origin, risk: Risk::None, fields, after: &[] });
+}
+
+/// True when the file's time says that the container has not read it, and would say so after a restart too: somebody
+/// set the clock back. Written anew it has a time that a restart comes after.
+fn is_of_the_future(case: &Case<'_>) -> bool {
+    let written_at = case.engine.and_then(|engine| engine.configs.get(case.name)).map(|conf| conf.written_at);
+    written_at.is_some_and(|at| at > case.facts.now) && super::service::runs_on_an_older_conf(case)
 }
 
 /// Modules that are wanted and not installed. One that is no longer wanted stays: uninstalling deletes its data.
@@ -67,7 +82,7 @@ pub(super) fn modules(case: &Case<'_>, draft: &mut Draft) {
     let (Some(image), Some(odoo)) = (job_image(case, draft), case.odoo()) else { return };
     let missing = missing_modules(case, &odoo);
     if missing.is_empty() {
-        return;
+        return still_runs(case, &[], draft);
     }
     let fields = missing.iter().map(|module| new_field("module", module)).collect();
     let reason = if case.is_provisioned() { "modules are wanted that are not installed" } else { "new instance" };
@@ -78,7 +93,7 @@ pub(super) fn modules(case: &Case<'_>, draft: &mut Draft) {
     };
     let after = ["create-network", "set-role", "create-database", "set-privileges", "create-volume", "write-conf"];
     let why = Why { reason, origin: case.origin(), risk: Risk::None, fields, after: &after };
-    job(case, image, work, INSTALL_DEADLINE_S, why, draft);
+    job(case, image, (work, install_digest(case)), INSTALL_DEADLINE_S, why, draft);
 }
 
 /// Company, administrator and parameters.
@@ -101,7 +116,27 @@ pub(super) fn set_up(case: &Case<'_>, draft: &mut Draft) {
         "install-modules",
     ];
     let why = Why { reason, origin: Origin::Intended, risk: Risk::None, fields, after: &after };
-    job(case, image, work, SET_UP_DEADLINE_S, why, draft);
+    let digest = work.digest();
+    job(case, image, (work, digest), SET_UP_DEADLINE_S, why, draft);
+}
+
+/// What an installation is known by: everything that is wanted. What is missing grows less while the job runs, and who
+/// comes later shall find the job that was begun and not another one.
+fn install_digest(case: &Case<'_>) -> String {
+    let modules = case.wanted.modules.iter().cloned().chain(ModuleName::parse("base")).collect();
+    let database = case.resources.database.clone();
+    JobWork::Install { modules, database, version: case.wanted.odoo.clone() }.digest()
+}
+
+/// Drafts a hold for each job of this instance that runs, besides those in `adopted`: two at once would work on the same
+/// database.
+fn still_runs(case: &Case<'_>, adopted: &[&str], draft: &mut Draft) {
+    for (container, live) in case.engine.into_iter().flat_map(|engine| &engine.jobs) {
+        let ours = live.owner.tag().is_some_and(|tag| tag.instance == *case.name);
+        if ours && live.state == JobState::Running && !adopted.contains(&container.as_str()) {
+            draft.hold(HoldReason::JobRunning, format!("job {container} still runs; it is waited for"));
+        }
+    }
 }
 
 /// Job containers that ended and that no step of this draft runs anew.
@@ -169,21 +204,31 @@ fn job_image<'a>(case: &Case<'a>, draft: &Draft) -> Option<Image<'a>> {
     if known && !in_the_way { case.image() } else { None }
 }
 
-fn job(case: &Case<'_>, image: Image<'_>, work: JobWork, deadline_s: u64, why: Why<'_>, draft: &mut Draft) {
+fn job(
+    case: &Case<'_>,
+    image: Image<'_>,
+    (work, digest): (JobWork, String),
+    deadline_s: u64,
+    why: Why<'_>,
+    draft: &mut Draft,
+) {
     let container = work.container(&case.resources);
+    let mut adopted: Vec<String> = drafted_jobs(draft).map(str::to_owned).collect();
     if let Some(live) = case.engine.and_then(|engine| engine.jobs.get(&container)) {
         if !case.owns(&live.owner, &format!("container {container}"), draft) {
             return;
         }
-        let other_work = live.owner.tag().is_some_and(|tag| tag.digest != work.digest());
-        if live.state == JobState::Running && other_work {
-            let message = format!("job {container} still runs; it is waited for");
-            return draft.hold(HoldReason::JobRunning, message);
+        if live.owner.tag().is_some_and(|tag| tag.digest == digest) {
+            adopted.push(container.clone());
         }
+    }
+    still_runs(case, &adopted.iter().map(String::as_str).collect::<Vec<_>>(), draft);
+    if draft.has_hold(HoldReason::JobRunning) {
+        return;
     }
     let job = JobSpec {
         container,
-        tag: case.tag(work.component().0, work.digest()),
+        tag: case.tag(work.component().0, digest),
         image: case.wanted.image.clone(),
         image_id: image.id.to_owned(),
         image_user: image.user,
@@ -193,6 +238,13 @@ fn job(case: &Case<'_>, image: Image<'_>, work: JobWork, deadline_s: u64, why: W
         deadline_s,
     };
     draft.step(Action::RunJob(job), why);
+}
+
+fn drafted_jobs(draft: &Draft) -> impl Iterator<Item = &str> {
+    draft.steps().iter().filter_map(|step| match &step.action {
+        Action::RunJob(job) => Some(job.container.as_str()),
+        _ => None,
+    })
 }
 
 fn setup_fields(live: Option<&Setup>, wanted: &Setup) -> Vec<FieldChange> {

@@ -252,26 +252,29 @@ fn power(case: &Case<'_>, live: &ServiceLive, tag: &Tag, draft: &mut Draft) {
             };
             draft.step(Action::StopService { container, tag }, why);
         }
-        (true, true) => restart(case, live, container, tag, draft),
+        (true, true) => restart(case, container, tag, draft),
         (false, false) => {}
     }
 }
 
-fn restart(case: &Case<'_>, live: &ServiceLive, container: String, tag: Tag, draft: &mut Draft) {
-    let conf_is_newer = || {
-        let conf = case.engine.and_then(|engine| engine.configs.get(case.name));
-        conf.zip(live.started_at).is_some_and(|(conf, started_at)| conf.written_at > started_at)
-    };
+fn restart(case: &Case<'_>, container: String, tag: Tag, draft: &mut Draft) {
     let asked = case.instance.errands.iter().find(|errand| errand.kind == ErrandKind::Restart);
     let (reason, origin) = if let Some(errand) = asked {
         (format!("{} asked for it", errand.by), Origin::Requested)
-    } else if draft.has_step("write-conf") || conf_is_newer() {
+    } else if draft.has_step("write-conf") || runs_on_an_older_conf(case) {
         ("it runs on an older odoo.conf".to_owned(), case.origin())
     } else {
         return;
     };
     let why = Why { reason: &reason, origin, risk: Risk::Interruption, fields: Vec::new(), after: &BEFORE_CONTAINERS };
     draft.step(Action::RestartService { container, tag }, why);
+}
+
+/// True while the container runs on an odoo.conf that is not the one on disk.
+pub(super) fn runs_on_an_older_conf(case: &Case<'_>) -> bool {
+    let conf = case.engine.and_then(|engine| engine.configs.get(case.name));
+    let started_at = case.service().filter(|service| service.running).and_then(|service| service.started_at);
+    conf.zip(started_at).is_some_and(|(conf, started_at)| conf.written_at > started_at)
 }
 
 /// Thousandths of a cpu, shown as cpus; 0 is no limit.

@@ -86,7 +86,7 @@ impl Course {
         let begin = Timestamp::from_second(self.begin.at().as_second() + self.later_s).unwrap();
         rehearse(begin, SEED, async || {
             let mut run = Run::resume(SEED, &self.begin);
-            let violations = invariants::watch(&run);
+            let violations = invariants::watch(&run.rehearsal);
             (self.change)(&run);
             run.rehearsal.set_faults(faults.clone());
             let settled = run.settle(PASSES_MAX).await;

@@ -13,7 +13,7 @@ use innkeeper::model::service::{Component, Owner, Tag};
 use innkeeper::model::site::CertificateName;
 use innkeeper::model::size::Bytes;
 use innkeeper::model::status::{ConditionStatus, ConditionType, State};
-use innkeeper::model::step::{Origin, Risk};
+use innkeeper::model::step::{Action, Origin, Risk};
 use innkeeper::model::time::Timestamp;
 use innkeeper::model::wanted::WantedState;
 use proptest::prelude::*;
@@ -506,6 +506,65 @@ fn a_running_job_with_other_work_is_waited_for() {
     let job = JobLive { owner: Owner::Ours(tag), state: JobState::Running, started_at: None };
     facts.engine().jobs.insert("ik-acme-job-install".to_owned(), job);
     assert_eq!((kinds(&facts), holds(&facts)), (vec![], vec![HoldReason::JobRunning]));
+}
+
+/// The installation that is decided for `acme`, running.
+fn running_installation(facts: &mut Facts) {
+    let changes = changes_of(facts, &name("acme"));
+    let job = changes.steps.iter().find_map(|step| match &step.action {
+        Action::RunJob(job) => Some(job),
+        _ => None,
+    });
+    let job = job.unwrap();
+    let live = JobLive { owner: Owner::Ours(job.tag.clone()), state: JobState::Running, started_at: None };
+    facts.engine().jobs.insert(job.container.clone(), live);
+}
+
+#[test]
+fn an_installation_that_is_half_done_is_still_the_one_that_was_begun() {
+    let mut facts = ready();
+    facts.wanted("acme").modules.extend([module("website"), module("stock")]);
+    running_installation(&mut facts);
+    let inside = facts.database().inside.get_mut("odoo_acme").unwrap();
+    let Seen::Known(odoo) = inside else { panic!("it was looked at") };
+    odoo.modules.insert(module("stock"), "installed".to_owned());
+    check(
+        &facts,
+        &expect![[r#"
+        install-modules [Intended None] modules are wanted that are not installed
+            module: - → website
+    "#]],
+    );
+}
+
+#[test]
+fn nothing_is_set_up_while_modules_are_being_installed() {
+    let mut facts = ready();
+    facts.wanted("acme").modules.insert(module("website"));
+    running_installation(&mut facts);
+    facts.wanted("acme").modules.remove(&module("website"));
+    facts.wanted("acme").company.name = "Acme & Sons".to_owned();
+    assert_eq!((kinds(&facts), holds(&facts)), (vec![], vec![HoldReason::JobRunning]));
+}
+
+#[test]
+fn a_clock_that_was_set_back_costs_one_restart_and_no_more() {
+    let mut facts = ready();
+    let hour = std::time::Duration::from_secs(3_600);
+    let (now, earlier) = (facts.now, facts.now.checked_sub(hour).unwrap());
+    facts.engine().configs.get_mut(&name("acme")).unwrap().written_at = now;
+    facts.engine().services.get_mut("ik-acme").unwrap().started_at = Some(earlier);
+    facts.now = earlier;
+    check(
+        &facts,
+        &expect![[r#"
+        write-conf [Drift None] the clock was set back since odoo.conf was written
+            odoo.conf: written at 2026-03-01T12:00:00Z → written now
+        restart-container [Drift Interruption] it runs on an older odoo.conf after write-conf
+    "#]],
+    );
+    converge(&mut facts);
+    assert_eq!(kinds(&facts), [""; 0]);
 }
 
 #[test]

@@ -64,7 +64,8 @@ pub(super) fn ensure_directory(directory: &Path) -> Result<(), EdgeError> {
 }
 
 /// Writes a file whole: a reader sees the old text or the new one, and after a power cut one of the two is there. One that
-/// stands there as it would be written is left alone: its time says since when a container runs on it.
+/// stands there as it would be written is left alone: its time says since when a container runs on it. Unless that time
+/// has not come yet, because somebody set the clock back.
 pub(super) fn write(
     directory: &Path,
     file_name: &str,
@@ -80,7 +81,19 @@ pub(super) fn write(
     let stands = read(&path)?.is_some_and(|(file, text)| {
         is_as_made(&file, owner) && text.strip_prefix(first.as_bytes()).is_some_and(|rest| rest == body)
     });
-    if stands { Ok(()) } else { replace(&path, &[first.as_bytes(), body], owner) }
+    if stands && !is_of_the_future(&path)? { Ok(()) } else { replace(&path, &[first.as_bytes(), body], owner) }
+}
+
+/// Holds the file's time against that of one which is made now.
+fn is_of_the_future(path: &Path) -> Result<bool, EdgeError> {
+    let new = with_suffix(path, ".new");
+    let compare = || {
+        let now = OpenOptions::new().write(true).create(true).truncate(true).mode(FILE_MODE).open(&new)?;
+        let (now, then) = (now.metadata()?.modified()?, fs::metadata(path)?.modified()?);
+        fs::remove_file(&new)?;
+        Ok(then > now)
+    };
+    compare().map_err(|error| failure(format!("could not write {}", new.display()), error))
 }
 
 /// Reads back how `odoo.conf` stands; none when there is none. One that cannot be read is told as not intact: it holds

@@ -186,7 +186,8 @@ impl World {
             return Ok(None);
         }
         let spent_s = now.as_second() - job.started_at.map_or(now.as_second(), Timestamp::as_second);
-        let late = spent_s.unsigned_abs() >= spec.deadline_s;
+        let spent_s = u64::try_from(spent_s).unwrap_or_default();
+        let late = spent_s >= spec.deadline_s;
         if late {
             job.state = ContainerState::Exited(KILLED);
             let text = format!("the job {} did not end within {} s and was stopped", spec.container, spec.deadline_s);
@@ -194,7 +195,7 @@ impl World {
         }
         let ends_at = job.work.as_ref().and_then(|work| work.ends_at).unwrap_or(Timestamp::MAX);
         let left_s = (ends_at.as_second() - now.as_second()).unsigned_abs();
-        Ok(Some(left_s.min(spec.deadline_s - spent_s.unsigned_abs())))
+        Ok(Some(left_s.min(spec.deadline_s - spent_s)))
     }
 
     /// How the job ended; one that ended well is removed.

@@ -14,7 +14,7 @@ pub const NO_LABEL: &str = "no Innkeeper label";
 /// What a role or a database that is not ours is told to be.
 pub const NO_COMMENT: &str = "no Innkeeper comment";
 /// From the start of a container to its first healthy answer: 1.2 s were measured.
-const BOOT_S: i64 = 2;
+const BOOT_S: u64 = 2;
 /// How an engine's container ends that was killed (128 and SIGKILL).
 pub const KILLED: i64 = 137;
 
@@ -213,6 +213,15 @@ pub struct StoredCertificate {
     pub placeholder: bool,
 }
 
+impl Work {
+    /// Work goes on at its own pace when somebody sets the clock back.
+    fn set_back(&mut self, now: Timestamp) {
+        let at_most = now.as_second().saturating_add(super::jobs::duration_s(&self.work));
+        let at_most = Timestamp::from_second(at_most).unwrap_or(Timestamp::MAX);
+        self.ends_at = self.ends_at.map(|ends_at| ends_at.min(at_most));
+    }
+}
+
 impl World {
     /// A host on which everything answers and nothing of ours stands yet. It has these images.
     pub fn fresh<'a>(images: impl IntoIterator<Item = &'a str>) -> Self {
@@ -229,6 +238,10 @@ impl World {
 
     /// Lets time do its work up to `now`: jobs whose time came are done.
     pub fn pass(&mut self, now: Timestamp) {
+        self.containers
+            .values_mut()
+            .filter_map(|container| container.work.as_mut())
+            .for_each(|work| work.set_back(now));
         let due = |container: &Container| {
             container.state == ContainerState::Running
                 && container.work.as_ref().and_then(|work| work.ends_at).is_some_and(|ends_at| ends_at <= now)
@@ -252,7 +265,8 @@ impl World {
             container.work.is_none() && container.state == ContainerState::Running && container.ports == Some(ports)
         });
         let Some(container) = running.next() else { return false };
-        let booted = container.started_at.is_some_and(|at| now.as_second() >= at.as_second() + BOOT_S);
+        // A clock that was set back does not make it start again.
+        let booted = container.started_at.is_some_and(|at| now.as_second().abs_diff(at.as_second()) >= BOOT_S);
         let mounted = container.volume.as_ref().is_some_and(|volume| self.volumes.contains_key(volume));
         let odoo = container.conf.as_ref().and_then(|conf| self.log_in(conf));
         booted && mounted && odoo.is_some_and(|database| !database.odoo.modules.is_empty())

@@ -1,9 +1,10 @@
 //! What must hold at every moment, whatever goes wrong. Each check compares the world before and after one thing that
 //! Innkeeper did, and says what is wrong.
 
-use super::run::Run;
 use innkeeper::adapters::rehearsal::world::{ContainerState, NO_COMMENT, NO_LABEL};
-use innkeeper::adapters::rehearsal::{Call, World};
+use innkeeper::adapters::rehearsal::{Call, Rehearsal, World};
+use innkeeper::edges::Edge;
+use innkeeper::journal::Journal;
 use innkeeper::model::live::OdooLive;
 use innkeeper::model::name::Domain;
 use innkeeper::model::secret::ExposeSecret;
@@ -14,17 +15,85 @@ use std::sync::{Arc, Mutex};
 /// What was found wrong so far.
 pub(crate) type Violations = Arc<Mutex<Vec<String>>>;
 
-/// Has every effect of the run checked.
-pub(crate) fn watch(run: &Run) -> Violations {
+/// Has every effect on this world checked.
+pub(crate) fn watch(rehearsal: &Rehearsal) -> Violations {
     let violations = Violations::default();
     let found = Arc::clone(&violations);
-    run.rehearsal.watch(move |before, after, call| {
-        let checks: [fn(&World, &World) -> Vec<String>; 4] =
-            [data_stay, foreign_objects_stay, nothing_is_shared, sites_load];
-        let wrong = checks.iter().flat_map(|check| check(before, after));
-        found.lock().unwrap().extend(wrong.map(|wrong| format!("{}: {wrong}", describe(call))));
-    });
+    rehearsal.watch(move |before, after, call| check(before, after, call, &found));
     violations
+}
+
+/// The same, and that no effect comes without its intent in the journal.
+pub(crate) fn watch_intents(rehearsal: &Rehearsal, violations: &Violations, journal: Journal) {
+    let found = Arc::clone(violations);
+    rehearsal.watch(move |before, after, call| {
+        check(before, after, call, &found);
+        let intents = journal.open_intents().unwrap_or_default();
+        let meant = intents.iter().any(|intent| match &intent.instance {
+            Some(_) if call.edge == Edge::Authority => intent.kind == "obtain-certificate" || intent.kind == "put-site",
+            Some(name) => call.object.contains(name.as_str()) || call.method == "ensure_network",
+            None => call.method == "publish",
+        });
+        if !meant {
+            found.lock().unwrap().push(format!("{}: no intent of it is in the journal", describe(call)));
+        }
+    });
+}
+
+fn check(before: &World, after: &World, call: &Call, found: &Violations) {
+    let checks: [fn(&World, &World) -> Vec<String>; 4] =
+        [data_stay, foreign_objects_stay, nothing_is_shared, sites_load];
+    let wrong = checks.iter().flat_map(|check| check(before, after));
+    found.lock().unwrap().extend(wrong.map(|wrong| format!("{}: {wrong}", describe(call))));
+}
+
+/// What stands on objects for everybody to read.
+pub(crate) fn labels(world: &World) -> Vec<String> {
+    let owners = world.containers.values().map(|it| &it.owner);
+    let owners = owners.chain(world.volumes.values().map(|it| &it.owner));
+    let owners = owners.chain(world.roles.values().map(|it| &it.owner));
+    let owners = owners.chain(world.databases.values().map(|it| &it.owner));
+    let mut labels: Vec<String> = owners.map(|owner| format!("{owner:?}")).collect();
+    labels.extend(world.containers.values().map(|it| format!("{} {:?}", it.image, it.work)));
+    labels.extend(world.roles.values().map(|it| format!("{:?}", it.mark)));
+    labels.extend(world.proxy.current.iter().map(|generation| format!("{generation:?}")));
+    labels
+}
+
+/// What only a person takes out of the way.
+pub(crate) fn remove_foreign(world: &mut World) {
+    let foreign = |owner: &Owner| matches!(owner, Owner::Foreign(_));
+    world.containers.retain(|_, it| !foreign(&it.owner));
+    world.volumes.retain(|_, it| !foreign(&it.owner));
+    let roles = world.roles.clone();
+    world.roles.retain(|_, it| !foreign(&it.owner));
+    // A database that was just made has no mark yet; its role tells whose it is.
+    world.databases.retain(|_, it| {
+        !foreign(&it.owner) || roles.get(&it.owner_role).is_some_and(|role| role.owner.tag().is_some())
+    });
+    world.foreign_ports.clear();
+    world.proxy.foreign_hosts.clear();
+}
+
+/// Objects of ours that no instance of `names` needs, jobs that ended, and instances that lack something.
+pub(crate) fn leftovers(world: &World, names: &[&str]) -> Vec<String> {
+    let mut left = Vec::new();
+    let known = |owner: &Owner| owner.tag().is_some_and(|tag| names.contains(&tag.instance.as_str()));
+    let mut each = |kind: &str, name: &str, owner: &Owner, needed: bool| {
+        if !known(owner) || !needed {
+            left.push(format!("{kind} {name} is left over"));
+        }
+    };
+    world.containers.iter().for_each(|(name, it)| each("container", name, &it.owner, it.is_service()));
+    world.volumes.iter().for_each(|(name, it)| each("volume", name, &it.owner, true));
+    world.roles.iter().for_each(|(name, it)| each("role", name, &it.owner, true));
+    world.databases.iter().for_each(|(name, it)| each("database", name, &it.owner, it.valid));
+    for name in world.proxy.current.iter().flat_map(|generation| generation.rows.keys()) {
+        if !names.contains(&name.as_str()) {
+            left.push(format!("the site of {name} is left over"));
+        }
+    }
+    left
 }
 
 /// A call in a line.

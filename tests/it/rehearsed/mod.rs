@@ -3,6 +3,8 @@
 
 pub(crate) mod canonical;
 pub(crate) mod clock;
+pub(crate) mod course;
 pub(crate) mod fleet;
 pub(crate) mod invariants;
+pub(crate) mod paper;
 pub(crate) mod run;

@@ -1,0 +1,504 @@
+//! One random course of an installation: the real keeper on real files, a real journal and a rehearsed world, while
+//! calls fail, Innkeeper dies, people damage the world and the files, and time passes. All of it comes from one seed.
+
+use super::clock;
+use super::invariants::{self, Violations};
+use super::paper::{NAMES, Paper, Wish, pick};
+use crate::world::name;
+use futures::future::join_all;
+use innkeeper::adapters::rehearsal::{Call, Chance, Damage, Faults, Rehearsal, World};
+use innkeeper::daemon::turn::{self, Report, Subject};
+use innkeeper::daemon::{Conduct, Keeper, OpenError, Place};
+use innkeeper::edges::Edge;
+use innkeeper::journal::{EventFilter, JOURNAL_FILE, Journal, JournalError};
+use innkeeper::model::changes::HoldReason;
+use innkeeper::model::errand::ErrandKind;
+use innkeeper::model::name::InstanceName;
+use innkeeper::model::secret::{ExposeSecret, InstallationKey, SecretPurpose};
+use innkeeper::model::status::State;
+use innkeeper::model::time::Timestamp;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// The key of every rehearsed installation.
+const KEY: [u8; 32] = [7; 32];
+/// Every course begins then: long before the files' own clock, so that each file has to settle.
+const START: &str = "2001-03-01T12:00:00Z";
+/// Once nothing goes wrong any more, so many passes suffice.
+const PASSES_MAX: u32 = 40;
+/// Between two of them at most so long: a day is the longest back-off (certificates), and its jitter.
+const WAIT_S_MAX: i64 = 31 * 3_600;
+/// While the files are written somebody is reading them.
+const SETTLE: Duration = Duration::from_millis(600);
+const HOUR_S: i64 = 3_600;
+const DAY_S: i64 = 86_400;
+
+/// What came of a course.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Tally {
+    pub(crate) calls: u64,
+    pub(crate) crashes: u64,
+    pub(crate) passes: u64,
+    pub(crate) damages: u64,
+    pub(crate) tricks: u64,
+}
+
+impl Tally {
+    pub(crate) fn add(&mut self, other: Self) {
+        self.calls += other.calls;
+        self.crashes += other.crashes;
+        self.passes += other.passes;
+        self.damages += other.damages;
+        self.tricks += other.tricks;
+    }
+}
+
+/// A course under way.
+struct Course {
+    rng: fastrand::Rng,
+    /// Dropped before `dir`, which it is in.
+    keeper: Option<Arc<Keeper>>,
+    rehearsal: Rehearsal,
+    paper: Paper,
+    key: InstallationKey,
+    violations: Violations,
+    diary: Vec<String>,
+    /// Whose data others destroyed: they stay held until a person comes.
+    bereft: BTreeSet<InstanceName>,
+    old_journal: Option<TempDir>,
+    events_up_to: u64,
+    tally: Tally,
+    dir: TempDir,
+}
+
+/// Runs the course of this seed.
+///
+/// # Errors
+/// What was violated, and all that had happened until then.
+pub(crate) fn run(seed: u64) -> Result<Tally, String> {
+    clock::rehearse(START.parse().unwrap(), seed, async || {
+        let mut course = Course::new(seed);
+        course.play().await;
+        let violations = course.violations.lock().unwrap().clone();
+        match violations.is_empty() {
+            true => Ok(course.tally),
+            false => Err(format!("{}\n\nuntil then:\n  {}", violations.join("\n"), course.diary.join("\n  "))),
+        }
+    })
+}
+
+impl Course {
+    fn new(seed: u64) -> Self {
+        let dir = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+        let rehearsal = Rehearsal::new(seed, World::fresh(["odoo:17.0", "odoo:19.0"]), clock::now);
+        let paper = Paper::new(dir.path().join("fleet"), &dir.path().join("state"));
+        Self {
+            rng: fastrand::Rng::with_seed(seed ^ 0x5eed),
+            keeper: None,
+            violations: invariants::watch(&rehearsal),
+            rehearsal,
+            paper,
+            key: InstallationKey::new(KEY),
+            diary: Vec::new(),
+            bereft: BTreeSet::new(),
+            old_journal: None,
+            events_up_to: 0,
+            tally: Tally::default(),
+            dir,
+        }
+    }
+
+    async fn play(&mut self) {
+        for _ in 0..self.rng.u32(1..=3) {
+            let name = pick(&mut self.rng, &NAMES);
+            let wish = Wish::any(name, &mut self.rng);
+            self.paper.put_instance(name, &wish);
+        }
+        if self.rng.u32(0..3) > 0 {
+            // Most courses begin with a fleet that runs.
+            for _ in 0..5 {
+                self.pass().await;
+                self.rest(Duration::from_secs(5)).await;
+            }
+        }
+        for _ in 0..self.rng.u32(3..=10) {
+            self.weather();
+            for _ in 0..self.rng.u32(0..=2) {
+                let told = self.paper.trick(&mut self.rng);
+                self.tally.tricks += 1;
+                self.note(told);
+            }
+            self.pass().await;
+            self.customers_work();
+            self.check_secrets();
+            if !self.violations.lock().unwrap().is_empty() {
+                return;
+            }
+            self.time_passes().await;
+        }
+        self.calm().await;
+    }
+
+    fn note(&mut self, what: impl Into<String>) {
+        self.diary.push(format!("{:.0} {}", clock::now(), what.into()));
+    }
+
+    fn violate(&self, what: impl Into<String>) {
+        self.violations.lock().unwrap().push(what.into());
+    }
+
+    /// What goes wrong in the next pass.
+    fn weather(&mut self) {
+        let rng = &mut self.rng;
+        let mut one_in = |chance: u32, most: u16| if rng.u32(0..chance) == 0 { rng.u16(1..=most) } else { 0 };
+        let chance = Chance { fail: one_in(2, 150), crash: one_in(3, 40), stale: one_in(3, 80), delay: one_in(3, 80) };
+        let edges = [Edge::Engine, Edge::Database, Edge::Proxy, Edge::Authority];
+        let down: BTreeSet<Edge> = edges.into_iter().filter(|_| rng.u32(0..20) == 0).collect();
+        self.diary.push(format!("{chance:?} down {down:?}"));
+        self.rehearsal.set_faults(Faults { chance, down, ..Faults::default() });
+    }
+
+    /// A pass: read, look at everything, a turn for everybody side by side, while others damage the world.
+    async fn pass(&mut self) {
+        self.tally.passes += 1;
+        if self.keeper.is_none() && !self.open() {
+            return;
+        }
+        let Some(keeper) = self.keeper.clone() else { return };
+        let blows = self.blows();
+        let struck = RefCell::new(Vec::new());
+        let rehearsal = self.rehearsal.clone();
+        let dead = tokio::select! {
+            biased;
+            () = rehearsal.crashed() => true,
+            () = async {
+                let others = strike(&rehearsal, &blows, &struck);
+                tokio::join!(turns(&keeper, SETTLE), others);
+            } => false,
+        };
+        for (damage, name) in struck.into_inner() {
+            self.tally.damages += 1;
+            self.note(format!("{damage:?} {name}"));
+            if matches!(damage, Damage::DatabaseDropped | Damage::VolumeRemoved) {
+                self.bereft.insert(name);
+            }
+        }
+        let calls = self.rehearsal.calls();
+        self.tally.calls += calls.len() as u64;
+        let wrong: Vec<&Call> = calls.iter().filter(|call| call.fault.is_some() || call.is_effect()).collect();
+        self.diary.extend(wrong.into_iter().map(|call| format!("  {}", invariants::describe(call))));
+        self.rehearsal.forget_calls();
+        if dead {
+            self.tally.crashes += 1;
+            self.note("died");
+            drop(keeper);
+            self.end_life();
+        }
+    }
+
+    /// What others do meanwhile, and when.
+    fn blows(&mut self) -> Vec<(Duration, Damage, InstanceName)> {
+        let rng = &mut self.rng;
+        let count = if rng.bool() { rng.u32(0..=3) } else { 0 };
+        let blow = |_| {
+            let damage = match rng.u32(0..8) {
+                0 => pick(rng, &Damage::GRAVE),
+                _ => pick(rng, &Damage::REPAIRABLE),
+            };
+            (Duration::from_millis(rng.u64(0..4_000)), damage, name(pick(rng, &NAMES)))
+        };
+        (0..count).map(blow).collect()
+    }
+
+    /// Starts Innkeeper; false where it says that it cannot start like this.
+    fn open(&mut self) -> bool {
+        let place = Place {
+            fleet_dir: self.paper.root().to_owned(),
+            settings_file: self.paper.root().join("innkeeper.toml"),
+            now: clock::now,
+            chance: clock::chance,
+        };
+        let opened = Keeper::open(place, Conduct::Keep, |settings| {
+            let journal = Journal::open(&settings.fleet.state_dir, clock::now)?;
+            Ok::<_, JournalError>((self.rehearsal.edges(), self.key.clone(), journal))
+        });
+        match opened {
+            Ok(keeper) => {
+                keeper.journal().clear_intents().unwrap();
+                invariants::watch_intents(&self.rehearsal, &self.violations, keeper.journal().clone());
+                self.keeper = Some(keeper);
+                true
+            }
+            Err(OpenError::Fleet(_)) => {
+                self.note("it does not start without plans");
+                false
+            }
+            Err(error) => {
+                self.violate(format!("it does not start: {error}"));
+                false
+            }
+        }
+    }
+
+    /// What is left when the process is gone; sometimes the disk is not as it was either.
+    fn end_life(&mut self) {
+        self.keeper = None;
+        self.rehearsal.revive();
+        let state = self.dir.path().join("state");
+        match self.rng.u32(0..24) {
+            0 => {
+                std::fs::remove_dir_all(&state).unwrap();
+                self.note("the state directory is lost");
+            }
+            1 => {
+                let _ = std::fs::remove_file(state.join(format!("{JOURNAL_FILE}-wal")));
+                std::fs::write(state.join(JOURNAL_FILE), vec![0x5a; self.rng.usize(1..10_000)]).unwrap();
+                self.note("the journal is torn");
+            }
+            2 if self.old_journal.is_some() => {
+                if let Some(old) = &self.old_journal {
+                    copy_journal(old.path(), &state);
+                }
+                self.note("the journal is an old copy");
+            }
+            _ => {}
+        }
+        self.events_up_to = 0;
+    }
+
+    /// What is stored from now on must be there at the end.
+    fn customers_work(&mut self) {
+        self.rehearsal.with(|world| {
+            let ready = world.databases.iter_mut().filter(|(_, it)| it.provisioned && it.valid);
+            for (database, it) in ready {
+                it.content += 1;
+                let volume = format!("ik-{}-data", database.trim_start_matches("odoo_"));
+                world.volumes.get_mut(&volume).into_iter().for_each(|volume| volume.content += 1);
+            }
+        });
+        if self.keeper.is_some() && self.rng.u32(0..6) == 0 {
+            let kept = TempDir::new_in(self.dir.path()).unwrap();
+            copy_journal(&self.dir.path().join("state"), kept.path());
+            self.old_journal = Some(kept);
+        }
+    }
+
+    async fn time_passes(&mut self) {
+        let seconds = match self.rng.u32(0..40) {
+            0..=23 => self.rng.i64(1..10),
+            24..=31 => self.rng.i64(10..600),
+            32..=36 => self.rng.i64(HOUR_S..DAY_S),
+            _ => self.rng.i64(30 * DAY_S..80 * DAY_S),
+        };
+        self.rest(Duration::from_secs(seconds.unsigned_abs())).await;
+        let shift_s = match self.rng.u32(0..80) {
+            0 => HOUR_S,
+            1 => -HOUR_S,
+            2 => 365 * DAY_S,
+            3 => -365 * DAY_S,
+            _ => return,
+        };
+        clock::shift(shift_s);
+        self.note(format!("somebody shifted the clock by {shift_s} s"));
+    }
+
+    async fn rest(&self, time: Duration) {
+        tokio::time::sleep(time).await;
+    }
+
+    /// No secret is in anything that is shown, stored for people, or put on an object.
+    fn check_secrets(&mut self) {
+        let Some(keeper) = self.keeper.clone() else { return };
+        let mut shown: Vec<String> = Vec::new();
+        let filter = EventFilter { after_seq: Some(self.events_up_to), limit: 10_000, ..EventFilter::default() };
+        let events = keeper.journal().events(&filter).unwrap();
+        self.events_up_to = events.last().map_or(self.events_up_to, |event| event.seq);
+        shown.extend(events.iter().map(|event| serde_json::to_string(event).unwrap()));
+        shown.extend(keeper.journal().open_intents().unwrap().into_iter().map(|intent| intent.action));
+        let statuses = keeper.board().names().into_iter().filter_map(|name| keeper.board().get(&name));
+        shown.extend(statuses.map(|status| serde_json::to_string(&*status).unwrap()));
+        shown.extend(self.rehearsal.with(|world| invariants::labels(world)));
+        let text = shown.join("\n");
+        let purposes = [SecretPurpose::RolePassword, SecretPurpose::MasterPassword, SecretPurpose::AdminPassword];
+        for (name, known) in keeper.journal().known().unwrap() {
+            for purpose in purposes {
+                if text.contains(self.key.derive(purpose, known.uid, 1).expose_secret()) {
+                    self.violate(format!("the {purpose:?} of {name} is shown"));
+                }
+            }
+        }
+    }
+
+    /// Nothing goes wrong any more, a person has put right what only a person can: now all must come to rest.
+    async fn calm(&mut self) {
+        self.note("calm");
+        self.rehearsal.set_faults(Faults::default());
+        self.person_tidies();
+        self.quiet_pass().await;
+        self.retry_failures();
+        let mut settled = false;
+        for _ in 0..PASSES_MAX {
+            let Some(reports) = self.quiet_pass().await else { return self.violate("it does not start") };
+            settled = reports.iter().all(|report| self.at_rest(report));
+            if settled {
+                break;
+            }
+            self.rest(self.wait()).await;
+        }
+        if !settled {
+            self.violate(format!("not settled after {PASSES_MAX} passes"));
+        }
+        self.check_all_ready().await;
+        self.check_only_reads().await;
+        self.check_leftovers();
+    }
+
+    fn person_tidies(&mut self) {
+        self.paper.tidy();
+        for text in NAMES {
+            let database = format!("odoo_{text}");
+            let release = |world: &mut World| {
+                let job = format!("ik-{text}-job-install");
+                // A job that was begun brings its own release in, whatever is written meanwhile.
+                let coming = world.containers.get(&job).is_some_and(|job| job.image == "odoo:17.0");
+                let inside = world.databases.get(&database).and_then(|it| it.odoo.base_version.clone());
+                inside.map_or(coming, |version| version.starts_with("17"))
+            };
+            let odoo = if self.rehearsal.with(release) { "17.0" } else { "19.0" };
+            let wish = Wish { odoo: odoo.to_owned(), ..Wish::modest() };
+            self.paper.put_instance(text, &wish);
+        }
+        self.rehearsal.with(invariants::remove_foreign);
+    }
+
+    fn retry_failures(&mut self) {
+        let Some(keeper) = &self.keeper else { return };
+        for (name, failures) in keeper.journal().all_failures().unwrap() {
+            if failures.values().any(|failure| failure.permanent) {
+                keeper.journal().add_errand(&name, ErrandKind::Retry, "simulation").unwrap();
+            }
+        }
+    }
+
+    /// A pass in which nothing goes wrong; none where Innkeeper does not start.
+    async fn quiet_pass(&mut self) -> Option<Vec<Report>> {
+        if self.keeper.is_none() && !self.open() {
+            return None;
+        }
+        let keeper = self.keeper.clone()?;
+        self.tally.passes += 1;
+        let reports = turns(&keeper, SETTLE).await;
+        let calls = self.rehearsal.calls();
+        self.tally.calls += calls.len() as u64;
+        self.diary.extend(
+            calls.iter().filter(|call| call.is_effect()).map(|call| format!("  {}", invariants::describe(call))),
+        );
+        self.rehearsal.forget_calls();
+        let restless = reports.iter().filter(|report| !self.at_rest(report));
+        let told = restless.map(|report| {
+            let holds: Vec<&str> = report.changes.holds.iter().map(|hold| hold.message.as_str()).collect();
+            format!("  {:?} holds {holds:?} failed {:?}", report.subject, report.failed)
+        });
+        let told: Vec<String> = told.collect();
+        let new: Vec<String> = told.into_iter().filter(|line| !self.diary.contains(line)).collect();
+        self.diary.extend(new);
+        Some(reports)
+    }
+
+    /// Nothing is to be done and nothing is waited for; of whom data were destroyed, nothing but a person.
+    fn at_rest(&self, report: &Report) -> bool {
+        let missing = report.changes.holds.iter().any(|hold| hold.reason == HoldReason::DataMissing);
+        let bereft = matches!(&report.subject, Subject::Instance(name) if self.bereft.contains(name));
+        report.settled || bereft && missing && report.changes.steps.is_empty() && report.failed.is_empty()
+    }
+
+    /// Until something is tried again.
+    fn wait(&self) -> Duration {
+        let failures = self.keeper.as_ref().map(|keeper| keeper.journal().all_failures().unwrap()).unwrap_or_default();
+        let tries = failures.values().flat_map(|failures| failures.values().filter_map(|it| it.next_try));
+        let wait_s = tries.min().map_or(0, |next: Timestamp| next.as_second() - clock::now().as_second() + 1);
+        Duration::from_secs(wait_s.clamp(5, WAIT_S_MAX).unsigned_abs())
+    }
+
+    async fn check_all_ready(&mut self) {
+        let Some(keeper) = self.keeper.clone() else { return };
+        let plan = keeper.plan(&[]).await.unwrap();
+        for text in NAMES {
+            let status = plan.statuses.get(&name(text));
+            let ready = status.is_some_and(|status| status.state == State::Ready);
+            let missing =
+                status.is_some_and(|status| status.holds.iter().any(|hold| hold.reason == HoldReason::DataMissing));
+            if !ready && !(missing && self.bereft.contains(&name(text))) {
+                self.violate(format!("{text} is not ready: {status:?}, {:?}", plan.changes.instances.get(&name(text))));
+            }
+        }
+    }
+
+    /// A settled pass only looks, and leaves the journal and the documents alone.
+    async fn check_only_reads(&mut self) {
+        let Some(keeper) = self.keeper.clone() else { return };
+        self.rest(Duration::from_secs(5)).await;
+        turns(&keeper, SETTLE).await;
+        self.rest(Duration::from_secs(5)).await;
+        self.rehearsal.forget_calls();
+        let written = || (keeper.journal().rows_written().unwrap(), keeper.board().documents_written());
+        let before = written();
+        turns(&keeper, SETTLE).await;
+        let effects: Vec<Call> = self.rehearsal.calls().into_iter().filter(Call::is_effect).collect();
+        if !effects.is_empty() {
+            self.violate(format!("a settled pass did {effects:?}"));
+        }
+        if written() != before {
+            self.violate(format!("a settled pass wrote: rows and documents {before:?}, then {:?}", written()));
+        }
+    }
+
+    /// Nothing of ours is left that nobody needs.
+    fn check_leftovers(&mut self) {
+        let leftovers = self.rehearsal.with(|world| invariants::leftovers(world, &NAMES));
+        leftovers.into_iter().for_each(|leftover| self.violate(leftover));
+    }
+}
+
+/// Reads, looks at everything, and gives everybody a turn.
+async fn turns(keeper: &Arc<Keeper>, settle: Duration) -> Vec<Report> {
+    let unsettled = keeper.scan().await;
+    if matches!(unsettled, Ok(true)) {
+        tokio::time::sleep(settle).await;
+        let _ = keeper.scan().await;
+    }
+    let _ = keeper.look_at_all().await;
+    let known = keeper.journal().known().unwrap_or_default().into_keys();
+    let names: BTreeSet<InstanceName> = known.chain(NAMES.map(name)).collect();
+    let mut subjects = vec![Subject::Host];
+    subjects.extend(names.into_iter().map(Subject::Instance));
+    join_all(subjects.iter().map(|subject| turn::take(keeper, subject, None))).await
+}
+
+async fn strike(
+    rehearsal: &Rehearsal,
+    blows: &[(Duration, Damage, InstanceName)],
+    struck: &RefCell<Vec<(Damage, InstanceName)>>,
+) {
+    let each = blows.iter().map(async |(after, damage, name)| {
+        tokio::time::sleep(*after).await;
+        if rehearsal.damage(*damage, name) {
+            struck.borrow_mut().push((*damage, name.clone()));
+        }
+    });
+    join_all(each).await;
+}
+
+fn copy_journal(from: &Path, to: &Path) {
+    for ending in ["", "-wal", "-shm"] {
+        let file = format!("{JOURNAL_FILE}{ending}");
+        let _ = std::fs::remove_file(to.join(&file));
+        if from.join(&file).exists() {
+            std::fs::copy(from.join(&file), to.join(&file)).unwrap();
+        }
+    }
+}
