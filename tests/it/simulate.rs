@@ -11,7 +11,6 @@ const SEEDS_BY_DEFAULT: u64 = 20;
 const VIOLATIONS_MAX: usize = 5;
 
 #[test]
-#[expect(clippy::print_stdout, reason = "the number of seeds is the figure that this test is run for")]
 fn no_random_course_breaks_a_promise() {
     let (mut seeds, mut tally, mut broken) = (0_u64, Tally::default(), Vec::new());
     for seed in chosen() {
