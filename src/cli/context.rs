@@ -44,6 +44,11 @@ impl Context {
         }
     }
 
+    /// The same for another fleet.
+    pub(crate) fn at(self, fleet_dir: PathBuf, settings_file: PathBuf) -> Self {
+        Self { fleet_dir, settings_file, ..self }
+    }
+
     /// A path in the fleet, as people would write it.
     pub(crate) fn within(&self, path: &str) -> PathBuf {
         within(&self.fleet_dir, path)

@@ -23,6 +23,7 @@ mod moment;
 mod new;
 mod plan;
 mod plans;
+mod rehearse;
 pub mod render;
 mod run;
 mod saved;

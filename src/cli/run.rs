@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::failure::{Exit, Failure, Trouble};
-use super::{fleet, world};
+use super::{fleet, rehearse, world};
 use crate::daemon::{self, Conduct, RunError};
 use crate::model::status::chain;
 use clap::ValueEnum;
@@ -16,6 +16,12 @@ pub(crate) struct Args {
     /// How lines are written
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
     log_format: LogFormat,
+    /// Run on a world in memory: to try Innkeeper without Docker, PostgreSQL, nginx and root
+    ///
+    /// Without --fleet it brings sixty customers of its own, to whom things happen. With --fleet DIR it reads the files
+    /// there and writes none of them. Everything else is in a directory that is removed at the end.
+    #[arg(long)]
+    rehearse: bool,
 }
 
 /// How lines are written.
@@ -28,6 +34,9 @@ enum LogFormat {
 }
 
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
+    if args.rehearse {
+        return rehearse::run(cx, || log_to_stderr(cx, args.log_format));
+    }
     // Files that cannot be used at all are told as every command tells them, before anything is logged.
     fleet::read(cx)?;
     log_to_stderr(cx, args.log_format);
@@ -40,7 +49,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-fn of_run(error: &RunError) -> Failure {
+pub(super) fn of_run(error: &RunError) -> Failure {
     match error {
         RunError::Held(_) => Failure::new(Trouble::Locked, chain(error)),
         RunError::Socket(_) => Failure::new(Trouble::Files, chain(error)),

@@ -4,19 +4,21 @@
 use super::context::Context;
 use super::doctor::Finding;
 use super::failure::{Failure, Trouble};
-use super::fleet;
+use super::{fleet, rehearse};
 use crate::connect::{ConnectError, KEY_FILE, SECRETS_DIR, SecretsError, connect, connect_to_look};
 use crate::control::{Client, ControlError};
 use crate::daemon::board::{Board, STATUS_DIR};
 use crate::daemon::lock::LockError;
-use crate::daemon::{self, Conduct, Keeper, OpenError, Place, Plan, ScanError};
+use crate::daemon::{self, Conduct, Connection, Keeper, OpenError, Place, Plan, ScanError};
+use crate::diff::facts::Facts;
 use crate::edges::{Edge, EdgeError, Edges, ErrorKind};
-use crate::model::live::Live;
+use crate::model::live::{Live, Seen};
 use crate::model::name::InstanceName;
 use crate::model::secret::InstallationKey;
 use crate::model::settings::Settings;
 use crate::model::status::{DaemonStatus, FleetStatus, InstanceStatus, chain};
 use crate::spec::Fleet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Runs what waits for systems. The runtime is made only here, so that `--version` needs none.
@@ -144,21 +146,58 @@ pub(crate) fn unseen(live: &Live) -> Option<Failure> {
 
 /// Reads, looks and decides, and changes nothing: for these instances, or for the whole fleet when there are none.
 pub(crate) fn look(cx: &Context, names: &[InstanceName]) -> Result<Plan, Failure> {
+    let settings = fleet::read(cx)?;
+    if rehearse::is_rehearsal(&settings.settings) {
+        return block_on(ask_for_plan(cx, settings, names))?;
+    }
     let keeper = keeper(cx, Conduct::Look)?;
     block_on(async { keeper.plan(names).await.map_err(|e| of_scan(&e)) })?
 }
 
+/// The daemon's look, where the world is in its memory.
+async fn ask_for_plan(cx: &Context, fleet: Fleet, names: &[InstanceName]) -> Result<Plan, Failure> {
+    let mut client = Client::connect(&fleet.settings.fleet.state_dir).await.map_err(|e| of_control(&e))?;
+    let planned = client.plan(names).await.map_err(|e| of_control(&e))?;
+    let unseen = |edge: Edge| match planned.unseen.get(&edge.to_string()) {
+        Some(why) => Err(why.clone()),
+        None => Ok(()),
+    };
+    let live = Live {
+        engine: seen(unseen(Edge::Engine)),
+        database: seen(unseen(Edge::Database)),
+        proxy: seen(unseen(Edge::Proxy)),
+        authority: seen(unseen(Edge::Authority)),
+        answers: BTreeMap::new(),
+    };
+    let settings = Arc::clone(&fleet.settings);
+    let facts = Facts { now: (cx.now)(), settings, instances: BTreeMap::new(), live, disk_free_bytes: None };
+    Ok(Plan { fleet: Arc::new(fleet), facts, changes: planned.changes, statuses: BTreeMap::new() })
+}
+
+/// Nothing is known here of a system but whether the daemon could look at it.
+fn seen<T: Default>(looked: Result<(), String>) -> Seen<T> {
+    looked.map_or_else(Seen::Unseen, |()| Seen::Known(T::default()))
+}
+
 /// Everything that a turn needs, for looking or for acting once.
 pub(crate) fn keeper(cx: &Context, conduct: Conduct) -> Result<Arc<Keeper>, Failure> {
+    open(cx, conduct, |settings| match conduct {
+        Conduct::Look => connect_to_look(settings, &cx.fleet_dir, cx.now),
+        Conduct::ActOnce | Conduct::Keep => connect(settings, &cx.fleet_dir, cx.now),
+    })
+}
+
+/// The same, on systems that are connected otherwise.
+pub(crate) fn open(
+    cx: &Context,
+    conduct: Conduct,
+    connect: impl FnOnce(&Settings) -> Result<Connection, ConnectError>,
+) -> Result<Arc<Keeper>, Failure> {
     let place = Place {
         fleet_dir: cx.fleet_dir.clone(),
         settings_file: cx.settings_file.clone(),
         now: cx.now,
         chance: daemon::chance,
-    };
-    let connect = |settings: &Settings| match conduct {
-        Conduct::Look => connect_to_look(settings, &cx.fleet_dir, cx.now),
-        Conduct::ActOnce | Conduct::Keep => connect(settings, &cx.fleet_dir, cx.now),
     };
     Keeper::open(place, conduct, connect).map_err(|e| of_open(&e))
 }

@@ -81,6 +81,19 @@ pub fn connect_to_look(
     Ok((edges(settings, fleet_dir, &secrets, &key, acme, thumbprint)?, key, journal))
 }
 
+/// Connects a rehearsal: its edges are handed in, its secrets and its journal are as real as any.
+///
+/// # Errors
+/// As [`connect`].
+pub fn connect_rehearsal(
+    settings: &Settings,
+    edges: Edges,
+    now: fn() -> Timestamp,
+) -> Result<(Edges, InstallationKey, Journal), ConnectError> {
+    let key = Secrets::of(&settings.fleet.state_dir).open_or_begin()?;
+    Ok((edges, key, Journal::open(&settings.fleet.state_dir, now)?))
+}
+
 fn acme(
     settings: &Settings,
     secrets: &Secrets,

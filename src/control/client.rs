@@ -1,6 +1,6 @@
 //! The commands' side of the socket.
 
-use super::protocol::{ApplyRequest, Converged, Hello, Progress, Reply, Request};
+use super::protocol::{ApplyRequest, Converged, Hello, Planned, Progress, Reply, Request};
 use super::{LINE_BYTES_MAX, SOCKET_FILE};
 use crate::model::errand::ErrandKind;
 use crate::model::name::InstanceName;
@@ -103,6 +103,17 @@ impl Client {
     pub async fn wake(&mut self, names: &[InstanceName]) -> Result<(), ControlError> {
         match self.ask(&Request::Wake { names: names.to_vec() }).await? {
             Reply::Woken => Ok(()),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// What would be done, by a look of the daemon's own.
+    ///
+    /// # Errors
+    /// The daemon refused, or the conversation broke.
+    pub async fn plan(&mut self, names: &[InstanceName]) -> Result<Planned, ControlError> {
+        match self.ask(&Request::Plan { names: names.to_vec() }).await? {
+            Reply::Planned(planned) => Ok(*planned),
             other => Err(unexpected(other)),
         }
     }

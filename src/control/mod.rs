@@ -9,7 +9,9 @@ pub mod protocol;
 pub mod server;
 
 pub use client::{Client, ControlError};
-pub use protocol::{ApplyRequest, Converged, End, Hello, InstanceEnd, Progress, ProgressWord, Reply, Request, Verdict};
+pub use protocol::{
+    ApplyRequest, Converged, End, Hello, InstanceEnd, Planned, Progress, ProgressWord, Reply, Request, Verdict,
+};
 pub use server::{Handler, Peer, ProgressSink, Server};
 
 /// The socket's name in the state directory.

@@ -1,6 +1,6 @@
 //! What is said over the socket. Fields are only ever added, each with a default.
 
-use crate::model::changes::Hold;
+use crate::model::changes::{Changes, Hold};
 use crate::model::errand::ErrandKind;
 use crate::model::name::InstanceName;
 use crate::model::status::FleetStatus;
@@ -42,6 +42,22 @@ pub enum Request {
         #[serde(default)]
         names: Vec<InstanceName>,
     },
+    /// What would be done, for these instances or for the whole fleet, by a look of the daemon's own.
+    Plan {
+        /// Which.
+        #[serde(default)]
+        names: Vec<InstanceName>,
+    },
+}
+
+/// What would be done, as the daemon sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Planned {
+    /// What would be done.
+    pub changes: Changes,
+    /// Systems that could not be looked at, and why.
+    #[serde(default)]
+    pub unseen: BTreeMap<String, String>,
 }
 
 /// Bring instances to what their files ask for.
@@ -76,6 +92,8 @@ pub enum Reply {
     },
     /// To [`Request::Wake`].
     Woken,
+    /// To [`Request::Plan`].
+    Planned(Box<Planned>),
     /// The request was not understood or cannot be done.
     Refused {
         /// Why, as a sentence.

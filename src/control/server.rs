@@ -1,6 +1,6 @@
 //! The daemon's side of the socket. It knows no fleet: a [`Handler`] answers.
 
-use super::protocol::{ApplyRequest, Converged, Hello, Progress, Reply, Request};
+use super::protocol::{ApplyRequest, Converged, Hello, Planned, Progress, Reply, Request};
 use super::{REQUEST_BYTES_MAX, SOCKET_FILE};
 use crate::model::errand::ErrandKind;
 use crate::model::name::InstanceName;
@@ -42,6 +42,9 @@ pub trait Handler: Send + Sync + 'static {
 
     /// Wakes instances, or the whole fleet.
     fn wake(&self, names: &[InstanceName], by: &Peer) -> Result<(), String>;
+
+    /// Looks, and says what would be done.
+    async fn plan(&self, names: &[InstanceName]) -> Result<Planned, String>;
 }
 
 /// Who asks.
@@ -137,6 +140,11 @@ async fn converse(stream: UnixStream, hello: &Hello, handler: &dyn Handler) -> i
     while let Some(line) = read_line(&mut reader).await? {
         match serde_json::from_slice(&line) {
             Ok(Request::Apply(request)) => apply(request, &peer, handler, &mut writer).await?,
+            Ok(Request::Plan { names }) => {
+                let planned = handler.plan(&names).await.map(|planned| Reply::Planned(Box::new(planned)));
+                let reply = planned.unwrap_or_else(|message| Reply::Refused { message });
+                write_line(&mut writer, &reply).await?;
+            }
             Ok(request) => write_line(&mut writer, &answer(request, &peer, handler)).await?,
             Err(error) => {
                 let message = format!("the request is not understood by this version: {error}");
@@ -152,7 +160,7 @@ fn answer(request: Request, peer: &Peer, handler: &dyn Handler) -> Reply {
         Request::Status => Ok(Reply::Status(Box::new(FleetStatus::clone(&handler.status())))),
         Request::Errand { instance, kind } => handler.errand(&instance, kind, peer).map(|id| Reply::Errand { id }),
         Request::Wake { names } => handler.wake(&names, peer).map(|()| Reply::Woken),
-        Request::Apply(_) => unreachable!("an apply has its own answer"),
+        Request::Apply(_) | Request::Plan { .. } => unreachable!("an apply has its own answer"),
     };
     result.unwrap_or_else(|message| Reply::Refused { message })
 }

@@ -4,7 +4,8 @@ use super::converge::watch_over;
 use super::crew::{Chore, Crew};
 use super::keeper::event;
 use super::turn::Subject;
-use crate::control::{ApplyRequest, Converged, Handler, Peer, ProgressSink};
+use crate::control::{ApplyRequest, Converged, Handler, Peer, Planned, ProgressSink};
+use crate::edges::Edge;
 use crate::model::errand::ErrandKind;
 use crate::model::event::{Level, NewEvent};
 use crate::model::name::InstanceName;
@@ -44,6 +45,19 @@ impl Handler for Desk {
         let stop = self.crew.keeper.stopping.clone();
         let told = |step| progress.tell(step);
         watch_over(&self.crew, &request, asked_by(by), stop, &told).await.map_err(|error| chain(&error))
+    }
+
+    async fn plan(&self, names: &[InstanceName]) -> Result<Planned, String> {
+        let plan = self.crew.keeper.plan(names).await.map_err(|error| chain(&error))?;
+        let live = &plan.facts.live;
+        let edges = [
+            (Edge::Engine, live.engine.why()),
+            (Edge::Database, live.database.why()),
+            (Edge::Proxy, live.proxy.why()),
+            (Edge::Authority, live.authority.why()),
+        ];
+        let unseen = edges.into_iter().filter_map(|(edge, why)| Some((edge.to_string(), why?.to_string())));
+        Ok(Planned { changes: plan.changes, unseen: unseen.collect() })
     }
 
     fn errand(&self, instance: &InstanceName, kind: ErrandKind, by: &Peer) -> Result<u64, String> {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// The decision over a fleet: what must be done, and what must wait and why.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Changes {
     /// What concerns no single instance: the proxy's templates, files of the proxy edited by hand.
     pub host: InstanceChanges,

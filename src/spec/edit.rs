@@ -1,6 +1,7 @@
 //! Changes one value in an instance file and leaves every other byte as it is: comments, order, blanks, line endings.
 
 use crate::model::wanted::WantedState;
+use std::path::Path;
 use toml::de::{DeTable, DeValue};
 
 /// Why a file could not be changed.
@@ -26,6 +27,19 @@ pub fn set_state(text: &str, state: WantedState) -> Result<String, EditError> {
         Some(DeValue::String(written)) if written == state.as_str() => Ok(changed),
         _ => Err(EditError::NotAValue),
     }
+}
+
+/// The text of settings, with another state directory: for a rehearsal over somebody's fleet.
+///
+/// # Errors
+/// [`EditError`] when the text is not TOML.
+pub fn set_state_dir(text: &str, state_dir: &Path) -> Result<String, EditError> {
+    let parsed = text.parse::<toml_edit::DocumentMut>();
+    let mut document = parsed.map_err(|error| EditError::Syntax(super::problem::visible(error.message())))?;
+    let fleet =
+        document.entry("fleet").or_insert_with(toml_edit::table).as_table_like_mut().ok_or(EditError::NotAValue)?;
+    fleet.insert("state_dir", toml_edit::value(state_dir.to_string_lossy().into_owned()));
+    Ok(document.to_string())
 }
 
 fn parse(text: &str) -> Result<toml::Spanned<DeTable<'_>>, EditError> {

@@ -29,7 +29,7 @@ mod tree;
 mod values;
 
 pub use codes::{Code, codes};
-pub use edit::{EditError, set_state};
+pub use edit::{EditError, set_state, set_state_dir};
 pub use fields::FileKind;
 pub use reader::Reader;
 pub use render::{NewInstance, example_files, example_instance, example_plans, example_settings, render_instance};

@@ -4,6 +4,7 @@
 mod fleet;
 mod looks;
 mod output;
+mod rehearse;
 mod sellers;
 mod watchers;
 mod words;

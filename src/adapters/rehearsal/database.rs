@@ -18,6 +18,10 @@ const EDGE: Edge = Edge::Database;
 const PUBLIC: &str = "PUBLIC";
 /// The server that is rehearsed.
 const MAJOR_VERSION: u32 = 15;
+/// An empty database of PostgreSQL 15.
+const EMPTY_BYTES: u64 = 8 << 20;
+/// What a customer stores at once.
+const CONTENT_BYTES: u64 = 64 << 10;
 /// `max_connections`
 const CONNECTIONS_MAX: u32 = 300;
 
@@ -78,7 +82,7 @@ impl World {
                     valid: database.valid,
                     provisioned: database.provisioned,
                     others_may_connect: database.others_may_connect.clone(),
-                    size_bytes: 8 << 20,
+                    size_bytes: EMPTY_BYTES + database.content * CONTENT_BYTES,
                 };
                 (name.clone(), live)
             })

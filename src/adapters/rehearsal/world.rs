@@ -47,6 +47,8 @@ pub struct World {
     pub pointing_elsewhere: BTreeSet<Domain>,
     /// Certificate orders that the authority received, failed ones too.
     pub orders: u64,
+    /// Jobs are done as soon as they begin.
+    pub hurried: bool,
     /// Objects made so far; each new one gets the next number, so that one made anew is told from the one before.
     pub serial: u64,
 }

@@ -1,6 +1,7 @@
 //! A fleet in a temporary directory, and the shipped binary run on it.
 
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -85,6 +86,22 @@ impl Fleet {
 
     pub(super) fn root(&self) -> &Path {
         self.root.path()
+    }
+
+    /// Every file in it, with its bytes.
+    pub(super) fn files(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+        let mut folders = vec![self.root().to_owned()];
+        let mut files = BTreeMap::new();
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                match path.is_dir() {
+                    true => folders.push(path),
+                    false => drop(files.insert(path.clone(), std::fs::read(path).unwrap())),
+                }
+            }
+        }
+        files
     }
 
     pub(super) fn path(&self, name: &str) -> PathBuf {

@@ -2,8 +2,8 @@
 
 use crate::world::{name, now};
 use innkeeper::control::{
-    ApplyRequest, Client, ControlError, Converged, End, Handler, Hello, InstanceEnd, Peer, Progress, ProgressSink,
-    ProgressWord, SOCKET_FILE, Server, Verdict,
+    ApplyRequest, Client, ControlError, Converged, End, Handler, Hello, InstanceEnd, Peer, Planned, Progress,
+    ProgressSink, ProgressWord, SOCKET_FILE, Server, Verdict,
 };
 use innkeeper::model::errand::ErrandKind;
 use innkeeper::model::name::{Domain, InstanceName};
@@ -58,6 +58,11 @@ impl Handler for Desk {
         tokio::task::yield_now().await;
         let end = InstanceEnd { end: End::Settled, steps_done: 3, holds: Vec::new(), message: String::new() };
         Ok(Converged::of(BTreeMap::from([(name("acme"), end)]), Vec::new(), None))
+    }
+
+    async fn plan(&self, names: &[InstanceName]) -> Result<Planned, String> {
+        self.note(format!("plan {names:?}"));
+        Ok(Planned { unseen: BTreeMap::from([("Docker".to_owned(), "refused".to_owned())]), ..Planned::default() })
     }
 
     fn errand(&self, instance: &InstanceName, kind: ErrandKind, by: &Peer) -> Result<u64, String> {

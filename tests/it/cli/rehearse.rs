@@ -1,0 +1,103 @@
+//! `run --rehearse`: the shipped binary on a world in memory, watched by the shipped binary.
+
+use super::fleet::Fleet;
+use serde_json::Value;
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// Sixty installations without Odoo's pace take a few seconds, on a busy machine some more.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A rehearsal that runs.
+struct Rehearsal {
+    child: Child,
+    fleet: PathBuf,
+}
+
+impl Rehearsal {
+    fn start(arguments: &[&str]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_innkeeper"));
+        command.args(arguments).args(["run", "--rehearse"]).env_remove("INNKEEPER_FLEET");
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+        let told = lines.find_map(|line| Some(line.trim().strip_prefix("innkeeper --fleet ")?.to_owned())).unwrap();
+        // Whoever does not read what is logged stops whoever writes it.
+        std::thread::spawn(move || lines.for_each(drop));
+        let fleet = PathBuf::from(told.split(' ').next().unwrap());
+        Self { child, fleet }
+    }
+
+    fn told(&self, arguments: &[&str]) -> String {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_innkeeper"));
+        let output = command.arg("--fleet").arg(&self.fleet).args(arguments).output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        let (answer, errors) = (text(output.stdout), text(output.stderr));
+        assert!(!answer.is_empty(), "{arguments:?}: {errors}");
+        answer
+    }
+
+    fn ask(&self, arguments: &[&str]) -> Value {
+        serde_json::from_str(&self.told(&[&["--json"], arguments].concat())).unwrap()
+    }
+
+    /// How many instances are in that state; none while the daemon does not answer yet.
+    fn count(&self, state: &str) -> usize {
+        let status = self.ask(&["status"]);
+        status["instances"].as_array().into_iter().flatten().filter(|it| it["state"] == state).count()
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "another process is waited for, which has a clock of its own")]
+    fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
+        let began = std::time::Instant::now();
+        while !holds(self) {
+            assert!(began.elapsed() < PATIENCE, "waited in vain for {what}: {}", self.ask(&["status"]));
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+
+    /// Ends it as Ctrl-C does.
+    fn end(mut self) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        assert!(self.child.wait().unwrap().success());
+        assert!(!self.fleet.exists(), "it takes its directory with it");
+    }
+}
+
+/// A test that fails leaves no process behind.
+impl Drop for Rehearsal {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn sixty_customers_come_up_by_themselves_and_the_commands_show_them() {
+    let rehearsal = Rehearsal::start(&[]);
+    // One has a module that does not exist, one a domain that points to another host.
+    rehearsal.until("58 that are ready", |it| it.count("ready") >= 58);
+    rehearsal.until("one that failed", |it| it.count("failed") == 1);
+    assert_eq!(rehearsal.ask(&["status"])["instances"].as_array().unwrap().len(), 60);
+    let events = rehearsal.told(&["events", "willow"]);
+    assert!(events.contains("database odoo_willow: new instance"), "{events}");
+    let plan = rehearsal.ask(&["plan"]);
+    let holds = plan["changes"].to_string();
+    assert!(holds.contains("website_salle"), "what waits is in the plan: {plan}");
+    std::fs::write(rehearsal.fleet.join("instances.d/willow.toml"), "plan = 1\n").unwrap();
+    rehearsal.until("the broken file", |it| it.ask(&["status"]).to_string().contains("willow.toml:1:8"));
+    rehearsal.end();
+}
+
+#[test]
+fn somebodys_own_files_are_read_and_left_alone() {
+    let fleet = Fleet::with_acme();
+    let before = fleet.files();
+    let root = fleet.root().to_str().unwrap().to_owned();
+    let rehearsal = Rehearsal::start(&["--fleet", &root]);
+    rehearsal.until("acme to be ready", |it| it.count("ready") == 1);
+    rehearsal.end();
+    assert_eq!(fleet.files(), before);
+}
