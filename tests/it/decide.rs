@@ -531,9 +531,9 @@ fn an_installation_that_is_half_done_is_still_the_one_that_was_begun() {
     check(
         &facts,
         &expect![[r#"
-        install-modules [Intended None] modules are wanted that are not installed
-            module: - → website
-    "#]],
+            install-modules [Drift None] modules are wanted that are not installed
+                module: - → website
+        "#]],
     );
 }
 
