@@ -18,7 +18,7 @@ use crate::journal::{FailureRow, Journal, JournalError};
 use crate::model::changes::InstanceChanges;
 use crate::model::event::{Level, NewEvent};
 use crate::model::name::InstanceName;
-use crate::model::secret::{InstallationKey, digest};
+use crate::model::secret::InstallationKey;
 use crate::model::status::chain;
 use crate::model::step::{Action, Origin, Step, StepId};
 use crate::model::time::Timestamp;
@@ -204,11 +204,12 @@ async fn act(step: &Step, context: &Context) -> Result<bool, StepFault> {
 }
 
 fn tell_done(step: &Step, context: &Context) {
-    if let Some(instance) = &context.instance {
-        let cleared = context.journal.clear_failure(instance, step.key());
-        report(cleared.map(drop), "could not clear a failure");
-    }
+    let instance = context.instance.as_ref();
+    report(context.journal.clear_failure(instance, step.key()), "could not clear a failure");
     let drift = step.origin == Origin::Drift;
+    if drift {
+        report(context.journal.note_repair(instance, step.key()), "could not note a repair");
+    }
     let event = NewEvent {
         level: if drift { Level::Warning } else { Level::Info },
         instance: context.instance.clone(),
@@ -252,5 +253,5 @@ fn failure_row(
     next_try: Option<Timestamp>,
     generation: u64,
 ) -> FailureRow {
-    FailureRow { input: digest(&step.action), generation, attempts, permanent, next_try, message: message.to_owned() }
+    FailureRow { input: step.input(), generation, attempts, permanent, next_try, message: message.to_owned() }
 }

@@ -10,20 +10,21 @@ use crate::model::time::Timestamp;
 const BACK_OFF_S_MIN: u64 = 1;
 /// The longest wait.
 const BACK_OFF_S_MAX: u64 = 600;
+/// The longest wait of the host's steps: templates that were corrected look the same to a decision as before.
+const HOST_BACK_OFF_S_MAX: u64 = 60;
 /// Waits between certificate orders: 1, 10, 100 minutes, then daily. A failed validation counts against the
 /// authority's limits (Let's Encrypt: five failures an hour for a name).
 const CERTIFICATE_BACK_OFF_S: [u64; 4] = [60, 600, 6_000, 86_400];
 
 /// Writes the failure down and tells it.
 pub(super) fn note_failure(step: &Step, fault: StepFault, context: &Context) -> StepFailure {
-    let permanent = fault.kind == ErrorKind::Refused;
+    // Nobody can ask for the host's steps anew, so they are tried again whatever was said.
+    let permanent = fault.kind == ErrorKind::Refused && context.instance.is_some();
     let attempts = attempts_before(step, context) + 1;
-    let wait_s = wait_s(&step.action, fault.kind, attempts, (context.chance)());
+    let wait_s = wait_s(&step.action, fault.kind, attempts, (context.chance)()).min(longest_s(context));
     let next_try = (!permanent).then(|| later((context.now)(), wait_s));
-    if let Some(instance) = &context.instance {
-        let row = failure_row(step, &fault.message, attempts, permanent, next_try, context.generation);
-        report(context.journal.set_failure(instance, step.key(), &row), "could not note a failure");
-    }
+    let row = failure_row(step, &fault.message, attempts, permanent, next_try, context.generation);
+    report(context.journal.set_failure(context.instance.as_ref(), step.key(), &row), "could not note a failure");
     let event = NewEvent {
         level: if permanent { Level::Error } else { Level::Warning },
         instance: context.instance.clone(),
@@ -47,9 +48,11 @@ pub(super) fn note_failure(step: &Step, fault: StepFault, context: &Context) -> 
 
 /// Attempts of the same step with the same input, for the same version of the file.
 fn attempts_before(step: &Step, context: &Context) -> u32 {
-    let Some(instance) = &context.instance else { return 0 };
-    let failures = context.journal.failures(instance).unwrap_or_default();
-    let input = crate::model::secret::digest(&step.action);
+    let failures = match &context.instance {
+        Some(instance) => context.journal.failures(instance),
+        None => context.journal.host_failures(),
+    };
+    let (failures, input) = (failures.unwrap_or_default(), step.input());
     failures
         .get(step.key())
         .filter(|failure| failure.input == input && failure.generation == context.generation)
@@ -68,6 +71,10 @@ fn wait_s(action: &Action, kind: ErrorKind, attempts: u32, chance: f64) -> u64 {
         _ => BACK_OFF_S_MIN.checked_shl(nth.min(63) as u32).unwrap_or(BACK_OFF_S_MAX).min(BACK_OFF_S_MAX),
     };
     wait_s + (wait_s as f64 * chance.clamp(0.0, 1.0) / 4.0) as u64
+}
+
+fn longest_s(context: &Context) -> u64 {
+    if context.instance.is_some() { u64::MAX } else { HOST_BACK_OFF_S_MAX }
 }
 
 fn later(now: Timestamp, wait_s: u64) -> Timestamp {

@@ -138,6 +138,11 @@ const REASONS: &[(HoldReason, &str, &str)] = &[
         "Trying the same again would fail the same way. Correct the file or the host; a changed file is tried at once, otherwise `innkeeper retry NAME`.",
     ),
     (
+        HoldReason::DriftFight,
+        "something else keeps changing what is repaired",
+        "The same difference was repaired five times within an hour and came back. It is repaired less and less often now. `innkeeper events NAME` shows when; look for another tool that manages the same thing (a configuration management, a timer, somebody's script), or write what it wants into the file.",
+    ),
+    (
         HoldReason::JobRunning,
         "a job of this instance runs",
         "Modules are being installed or the company is being set up. `innkeeper logs NAME --source job -f` shows it.",

@@ -10,7 +10,7 @@ use crate::control::{Client, ControlError};
 use crate::daemon::board::{Board, STATUS_DIR};
 use crate::daemon::lock::LockError;
 use crate::daemon::{self, Conduct, Connection, Keeper, OpenError, Place, Plan, ScanError};
-use crate::diff::facts::Facts;
+use crate::diff::facts::{Facts, HostFacts};
 use crate::edges::{Edge, EdgeError, Edges, ErrorKind};
 use crate::model::live::{Live, Seen};
 use crate::model::name::InstanceName;
@@ -170,7 +170,14 @@ async fn ask_for_plan(cx: &Context, fleet: Fleet, names: &[InstanceName]) -> Res
         answers: BTreeMap::new(),
     };
     let settings = Arc::clone(&fleet.settings);
-    let facts = Facts { now: (cx.now)(), settings, instances: BTreeMap::new(), live, disk_free_bytes: None };
+    let facts = Facts {
+        now: (cx.now)(),
+        settings,
+        instances: BTreeMap::new(),
+        live,
+        host: HostFacts::default(),
+        disk_free_bytes: None,
+    };
     Ok(Plan { fleet: Arc::new(fleet), facts, changes: planned.changes, statuses: BTreeMap::new() })
 }
 

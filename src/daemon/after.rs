@@ -4,10 +4,11 @@ use super::backoff;
 use super::keeper::{Keeper, event};
 use super::schedule::Next;
 use crate::apply::Outcome;
-use crate::diff::facts::Facts;
+use crate::diff::facts::{Facts, Failure};
 use crate::model::changes::{HoldReason, InstanceChanges};
 use crate::model::event::Level;
 use crate::model::name::InstanceName;
+use crate::model::time::Timestamp;
 use std::time::Duration;
 
 /// So many turns in a row may do something at once; one that never settles is slowed down after that.
@@ -92,9 +93,13 @@ fn health_wait(turns: u32) -> Duration {
 }
 
 pub(super) fn until_next_try(facts: &Facts, name: &InstanceName) -> Option<Duration> {
-    let failures = facts.instances.get(name)?.failures.values();
-    let next_try = failures.filter_map(|failure| failure.next_try).filter(|next_try| *next_try > facts.now).min()?;
-    Duration::try_from(next_try.duration_since(facts.now)).ok()
+    until(facts.instances.get(name)?.failures.values(), facts.now)
+}
+
+/// Until the first of these is tried again.
+pub(super) fn until<'a>(failures: impl Iterator<Item = &'a Failure>, now: Timestamp) -> Option<Duration> {
+    let next_try = failures.filter_map(|failure| failure.next_try).filter(|next_try| *next_try > now).min()?;
+    Duration::try_from(next_try.duration_since(now)).ok()
 }
 
 pub(super) fn holds(changes: &InstanceChanges, reason: HoldReason) -> bool {

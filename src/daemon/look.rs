@@ -2,7 +2,7 @@
 
 use super::keeper::{Bell, Keeper, event};
 use super::register::{Entry, Register, failures};
-use crate::diff::facts::{Facts, InstanceFacts};
+use crate::diff::facts::{Facts, InstanceFacts, REPAIRS_WITHIN_S};
 use crate::edges::{Ask, Edge};
 use crate::journal::JournalError;
 use crate::model::event::Level;
@@ -10,6 +10,7 @@ use crate::model::live::{EngineLive, Live};
 use crate::model::name::{InstanceName, Uid};
 use crate::model::service::{Owner, Tag};
 use crate::model::settings::Settings;
+use crate::model::time::Timestamp;
 use crate::observe;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -74,6 +75,7 @@ impl Keeper {
             settings: self.settings(&register.fleet.settings),
             instances: register.entries.iter().map(|(name, entry)| (name.clone(), entry.facts.clone())).collect(),
             live,
+            host: register.host.clone(),
             disk_free_bytes: self.disk_free_bytes(),
         }
     }
@@ -85,7 +87,20 @@ impl Keeper {
         }
         entry.facts.failures = failures(self.journal.failures(name)?);
         entry.facts.errands = self.journal.errands(name)?;
+        entry.facts.repairs = self.journal.repairs(Some(name), self.repairs_since())?;
         Ok(())
+    }
+
+    /// The same for the host.
+    pub(super) fn refresh_host(&self, register: &mut Register) -> Result<(), JournalError> {
+        register.host.failures = failures(self.journal.host_failures()?);
+        register.host.repairs = self.journal.repairs(None, self.repairs_since())?;
+        Ok(())
+    }
+
+    pub(super) fn repairs_since(&self) -> Timestamp {
+        let since = self.now().as_second().saturating_sub(REPAIRS_WITHIN_S);
+        Timestamp::from_second(since).unwrap_or(Timestamp::MIN)
     }
 
     /// The least that is free where data are kept, as far as that is on this host.

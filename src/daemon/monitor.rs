@@ -117,7 +117,9 @@ impl Keeper {
         let live = self.look(&ask).await;
         let marks = marks(&live);
         let (mut all_failures, mut all_errands) = (self.journal.all_failures()?, self.journal.all_errands()?);
+        let mut all_repairs = self.journal.all_repairs(self.repairs_since())?;
         let mut register = self.register();
+        self.refresh_host(&mut register)?;
         for name in marks.keys().filter(|name| within(name)) {
             register.entries.entry(name.clone()).or_insert_with(|| Entry::unmet(&self.key));
         }
@@ -125,6 +127,7 @@ impl Keeper {
         for (name, entry) in &mut register.entries {
             entry.facts.failures = failures(all_failures.remove(name).unwrap_or_default());
             entry.facts.errands = all_errands.remove(name).unwrap_or_default();
+            entry.facts.repairs = all_repairs.remove(name.as_str()).unwrap_or_default();
             match identity(name, &marks, &live) {
                 _ if entry.met => {}
                 Identity::Marked(uid) => entry.identify(uid, &self.key),

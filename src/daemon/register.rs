@@ -4,7 +4,7 @@
 //! in the journal before anything acts on it.
 
 use crate::diff::PASSWORD_GENERATION;
-use crate::diff::facts::{Failure, FileState, InstanceFacts};
+use crate::diff::facts::{Failure, FileState, HostFacts, InstanceFacts};
 use crate::journal::{FailureRow, FileSeen, Journal, JournalError, Known};
 use crate::model::name::{InstanceName, Uid};
 use crate::model::secret::{InstallationKey, SecretPurpose};
@@ -18,6 +18,8 @@ use tokio::time::Instant;
 pub(super) struct Register {
     pub(super) fleet: Arc<Fleet>,
     pub(super) entries: BTreeMap<InstanceName, Entry>,
+    /// What the journal knows of the host.
+    pub(super) host: HostFacts,
 }
 
 /// One instance.
@@ -65,7 +67,7 @@ impl Register {
     /// What the journal knows, before the first scan.
     pub(super) fn new(fleet: Arc<Fleet>, known: &BTreeMap<InstanceName, Known>, key: &InstallationKey) -> Self {
         let entries = known.iter().map(|(name, known)| (name.clone(), Entry::known(known, key))).collect();
-        Self { fleet, entries }
+        Self { fleet, entries, host: HostFacts::default() }
     }
 
     /// Takes a scan's result in, and says what is different. `journal` is none when nothing may be written.
@@ -177,6 +179,7 @@ impl Entry {
                 observed_generation: 0,
                 failures: BTreeMap::new(),
                 errands: Vec::new(),
+                repairs: BTreeMap::new(),
             },
             met: false,
             digest: Arc::default(),

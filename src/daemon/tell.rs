@@ -3,20 +3,33 @@
 use super::keeper::{Keeper, event};
 use crate::diff::conditions;
 use crate::diff::facts::Facts;
-use crate::model::changes::{HoldReason, InstanceChanges};
+use crate::model::changes::{Hold, HoldReason, InstanceChanges};
 use crate::model::event::{Level, NewEvent};
 use crate::model::name::InstanceName;
+use crate::model::status::InstanceStatus;
 use crate::model::step::Origin;
 
 impl Keeper {
     /// Puts the instance's status on the board.
     pub(super) fn publish(&self, name: &InstanceName, facts: &Facts, changes: &InstanceChanges) {
         let previous = self.board.get(name);
+        self.tell_fights(name, changes, previous.as_deref());
         if let Some(mut status) = conditions::status(facts, name, changes, previous.as_deref()) {
             if !self.register().entries.get(name).is_some_and(|entry| entry.met) {
                 status.uid = None;
             }
             self.report(self.board.put(status), "could not write a status document");
+        }
+    }
+
+    /// Tells once that the same drift comes back again and again.
+    fn tell_fights(&self, name: &InstanceName, changes: &InstanceChanges, previous: Option<&InstanceStatus>) {
+        let fights = |holds: &[Hold]| holds.iter().any(|hold| hold.reason == HoldReason::DriftFight);
+        if previous.is_some_and(|status| fights(&status.holds)) {
+            return;
+        }
+        for hold in changes.holds.iter().filter(|hold| hold.reason == HoldReason::DriftFight) {
+            self.tell(&event(Level::Error, Some(name), "drift", "DriftFight", hold.message.clone()));
         }
     }
 

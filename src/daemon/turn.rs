@@ -9,7 +9,7 @@ use crate::apply::{self, Outcome};
 use crate::diff::{self, facts::Facts};
 use crate::edges::Ask;
 use crate::journal::JournalError;
-use crate::model::changes::InstanceChanges;
+use crate::model::changes::{HoldReason, InstanceChanges};
 use crate::model::live::Live;
 use crate::model::name::{InstanceName, Resources};
 use crate::model::service::Ports;
@@ -82,7 +82,14 @@ pub async fn take(keeper: &Arc<Keeper>, subject: &Subject, cause: Option<String>
         return Report::failed(subject.clone(), began, message);
     }
     match subject {
-        Subject::Host => host(keeper, began, cause).await,
+        Subject::Host => match host(keeper, began, cause).await {
+            Ok(report) => report,
+            Err(error) => {
+                let message = chain(&error);
+                keeper.report(Err(error), "could not take the host's turn");
+                Report::failed(subject.clone(), began, message)
+            }
+        },
         Subject::Instance(name) => match instance(keeper, name, began, cause).await {
             Ok(report) => report,
             Err(error) => {
@@ -120,21 +127,25 @@ async fn instance(
     Ok(Report { settled, ..Report::new(subject, began, changes, next).with(&outcome) })
 }
 
-/// The proxy's templates and files. Failures back off in the queue: the journal keeps them for instances only.
-async fn host(keeper: &Arc<Keeper>, began: Instant, cause: Option<String>) -> Report {
+/// The proxy's templates and files.
+async fn host(keeper: &Arc<Keeper>, began: Instant, cause: Option<String>) -> Result<Report, JournalError> {
     let live = keeper.look(&Ask::default()).await;
-    let facts = keeper.facts(&keeper.register(), live);
+    let facts = {
+        let mut register = keeper.register();
+        keeper.refresh_host(&mut register)?;
+        keeper.facts(&register, live)
+    };
     let changes = diff::changes_of_host(&facts);
     keeper.tell_templates(&changes);
     keeper.tell_drift(None, &changes);
     let outcome = apply::carry_out(&changes, &context(keeper, None, 0, cause)).await;
-    let next = match () {
-        () if !outcome.failed.is_empty() => Next::Failed,
-        () if !outcome.done.is_empty() => Next::Again(Duration::ZERO),
-        () => Next::Quiet,
+    let next = match after::until(facts.host.failures.values(), facts.now) {
+        _ if !outcome.failed.is_empty() || !outcome.done.is_empty() => Next::Again(Duration::ZERO),
+        Some(wait) if after::holds(&changes, HoldReason::BackOff) => Next::Again(wait),
+        _ => Next::Quiet,
     };
     let settled = changes.is_empty();
-    Report { settled, ..Report::new(Subject::Host, began, changes, next).with(&outcome) }
+    Ok(Report { settled, ..Report::new(Subject::Host, began, changes, next).with(&outcome) })
 }
 
 fn ask(keeper: &Keeper, name: &InstanceName) -> Ask {

@@ -16,7 +16,8 @@ use crate::model::wanted::{Wanted, WantedState};
 /// A step that failed so often in a row makes its instance `failed`, although it is still tried again.
 const ATTEMPTS_BEFORE_FAILED: u32 = 3;
 /// Holds that only a person can end.
-const STALLING: [HoldReason; 8] = [
+const STALLING: [HoldReason; 9] = [
+    HoldReason::DriftFight,
     HoldReason::Failed,
     HoldReason::Conflict,
     HoldReason::DataMissing,

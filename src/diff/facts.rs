@@ -21,6 +21,8 @@ pub struct Facts {
     pub instances: BTreeMap<InstanceName, InstanceFacts>,
     /// The world.
     pub live: Live,
+    /// What is known of what belongs to no single instance.
+    pub host: HostFacts,
     /// Bytes free where Docker and PostgreSQL keep data; none when not known.
     pub disk_free_bytes: Option<u64>,
 }
@@ -48,6 +50,20 @@ pub struct InstanceFacts {
     pub failures: BTreeMap<String, Failure>,
     /// What was asked for once.
     pub errands: Vec<Errand>,
+    /// Drift that was repaired within [`REPAIRS_WITHIN_S`], by the step's key, oldest first.
+    pub repairs: BTreeMap<String, Vec<Timestamp>>,
+}
+
+/// So far back decisions look for repairs.
+pub const REPAIRS_WITHIN_S: i64 = 3_600;
+
+/// What is known of the host besides what the world shows.
+#[derive(Debug, Clone, Default)]
+pub struct HostFacts {
+    /// Steps that failed, by [`crate::model::step::Step::key`].
+    pub failures: BTreeMap<String, Failure>,
+    /// Drift that was repaired within [`REPAIRS_WITHIN_S`], by the step's key, oldest first.
+    pub repairs: BTreeMap<String, Vec<Timestamp>>,
 }
 
 /// How an instance's file stands.

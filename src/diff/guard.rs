@@ -1,13 +1,25 @@
 //! Reasons to wait although something is to be done: a full disk, a step that failed before, a wish to leave it alone.
 
 use super::case::{Case, Draft};
+use super::facts::Failure;
 use crate::model::changes::HoldReason;
-use crate::model::secret::digest;
 use crate::model::size::Bytes;
-use crate::model::step::Action;
+use crate::model::step::{Action, Origin};
+use crate::model::time::Timestamp;
+use std::collections::BTreeMap;
 
 /// A new database, its modules and a first filestore need about 200 MiB; PostgreSQL stops for good on a full disk.
 const DISK_FREE_BYTES_MIN: u64 = 1 << 30;
+
+/// No wait is longer, an authority's Retry-After included (Let's Encrypt's longest window is a week).
+const WAIT_S_MAX: i64 = 8 * 86_400;
+/// The same drift is repaired so often within an hour ([`super::facts::REPAIRS_WITHIN_S`]) before it is a fight: more than
+/// somebody's mistakes.
+const REPAIRS_MAX: usize = 5;
+/// The first wait in a fight, in seconds; it doubles.
+const FIGHT_WAIT_S_FIRST: i64 = 60;
+/// No wait is longer than half an hour.
+const FIGHT_DOUBLINGS_MAX: usize = 5;
 
 /// Nothing is made on a disk that is nearly full.
 pub(super) fn disk(case: &Case<'_>, draft: &mut Draft) {
@@ -26,24 +38,37 @@ pub(super) fn disk(case: &Case<'_>, draft: &mut Draft) {
     }
 }
 
+/// What is known of steps that were done or tried before.
+pub(super) struct Past<'a> {
+    /// Those that failed.
+    pub(super) failures: &'a BTreeMap<String, Failure>,
+    /// Those that repaired drift.
+    pub(super) repairs: &'a BTreeMap<String, Vec<Timestamp>>,
+    /// The version of the file now.
+    pub(super) generation: u64,
+    pub(super) now: Timestamp,
+    /// How people ask for another try.
+    pub(super) retry: String,
+}
+
 /// A step that failed is not tried again before its time, or before its input changed; what comes after it waits too.
-pub(super) fn failures(case: &Case<'_>, draft: &mut Draft) {
+pub(super) fn failures(past: &Past<'_>, draft: &mut Draft) {
     let mut holds = Vec::new();
     draft.changes_mut().remove_with_dependents(|step| {
-        let Some(failure) = case.instance.failures.get(step.key()) else { return false };
-        let same_input = failure.input == digest(&step.action);
+        let Some(failure) = past.failures.get(step.key()) else { return false };
+        let same_input = failure.input == step.input();
         if failure.permanent && same_input {
             let message = format!(
-                "{}: {}; it is tried again when its file changes or by `innkeeper retry {}`",
+                "{}: {}; it is tried again when its file changes or by `{}`",
                 step.action.kind(),
                 failure.message,
-                case.name
+                past.retry
             );
             holds.push((HoldReason::Failed, message));
             return true;
         }
-        let waits = failure.generation == case.instance.generation && same_input;
-        match failure.next_try.filter(|next_try| waits && *next_try > case.facts.now) {
+        let waits = failure.generation == past.generation && same_input;
+        match failure.next_try.filter(|next_try| waits && is_ahead(*next_try, past.now)) {
             Some(next_try) => {
                 let message = format!(
                     "{}: {}; attempt {} failed, the next is due at {next_try}",
@@ -59,6 +84,39 @@ pub(super) fn failures(case: &Case<'_>, draft: &mut Draft) {
     });
     for (reason, message) in holds {
         draft.hold(reason, message);
+    }
+}
+
+/// A time that is further away than any wait was noted before somebody set the clock back.
+fn is_ahead(next_try: Timestamp, now: Timestamp) -> bool {
+    (1..=WAIT_S_MAX * 1_000).contains(&(next_try.as_millisecond() - now.as_millisecond()))
+}
+
+/// The same drift that comes back again and again is somebody else's doing: it is repaired less and less often.
+pub(super) fn fights(past: &Past<'_>, draft: &mut Draft) {
+    let mut holds = Vec::new();
+    draft.changes_mut().remove_with_dependents(|step| {
+        let repairs = past.repairs.get(step.key()).map(Vec::as_slice).unwrap_or_default();
+        let surplus = repairs.len().checked_sub(REPAIRS_MAX).filter(|_| step.origin == Origin::Drift);
+        let (Some(surplus), Some(last)) = (surplus, repairs.last()) else { return false };
+        let wait_s = FIGHT_WAIT_S_FIRST << surplus.min(FIGHT_DOUBLINGS_MAX);
+        let rested_s = past.now.as_second() - last.as_second();
+        let waits = (0..wait_s).contains(&rested_s);
+        if waits {
+            let message = format!(
+                "{}: {}; this was put right {} times within an hour and is different again: something else changes it. \
+                 It is tried again in {} s; find out who does it",
+                step.action.resource(),
+                step.reason,
+                repairs.len(),
+                wait_s - rested_s
+            );
+            holds.push(message);
+        }
+        waits
+    });
+    for message in holds {
+        draft.hold(HoldReason::DriftFight, message);
     }
 }
 

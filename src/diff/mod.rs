@@ -20,7 +20,7 @@ use crate::model::changes::{Changes, HoldReason, InstanceChanges};
 use crate::model::name::InstanceName;
 use crate::model::wanted::WantedState;
 use case::{Case, Draft, Index};
-use facts::{Facts, FileState, InstanceFacts};
+use facts::{Facts, FileState, HostFacts, InstanceFacts};
 
 /// Decides over the whole fleet and what belongs to no single instance.
 pub fn changes(facts: &Facts) -> Changes {
@@ -38,6 +38,11 @@ pub fn changes(facts: &Facts) -> Changes {
 pub fn changes_of_host(facts: &Facts) -> InstanceChanges {
     let mut draft = Draft::default();
     site::host(facts, &mut draft);
+    let HostFacts { failures, repairs } = &facts.host;
+    // No file stands for the host, so its failures have no version.
+    let past = guard::Past { failures, repairs, generation: 0, now: facts.now, retry: "innkeeper apply".to_owned() };
+    guard::failures(&past, &mut draft);
+    guard::fights(&past, &mut draft);
     draft.finish()
 }
 
@@ -80,7 +85,15 @@ fn decide<'a>(facts: &'a Facts, index: &'a Index<'a>, name: &InstanceName) -> In
 
     check::refuse_collisions(&case, &mut draft);
     guard::disk(&case, &mut draft);
-    guard::failures(&case, &mut draft);
+    let past = guard::Past {
+        failures: &instance.failures,
+        repairs: &instance.repairs,
+        generation: instance.generation,
+        now: facts.now,
+        retry: format!("innkeeper retry {name}"),
+    };
+    guard::failures(&past, &mut draft);
+    guard::fights(&past, &mut draft);
     if wanted.suspended {
         guard::suspended(&mut draft);
     }

@@ -43,7 +43,8 @@ const LEVELS: [Level; 5] = [Level::Debug, Level::Info, Level::Warning, Level::Er
 const COLUMNS: &str = "SELECT seq, at, level, instance, kind, reason, message, step, cause, count FROM event";
 
 impl Journal {
-    /// Records an event and returns its place. One that equals the instance's last raises that one's count and time.
+    /// Records an event and returns its place. One that equals the instance's last takes
+    /// its place, with its count raised.
     ///
     /// # Errors
     /// SQLite refused.
@@ -53,7 +54,7 @@ impl Journal {
         let event = self.transaction("record an event", |transaction| {
             let event = match repeated(transaction, new, now)? {
                 Some(event) => event,
-                None => insert(transaction, new, now)?,
+                None => insert(transaction, new, now, 1)?,
             };
             if prune {
                 prune_events(transaction, new.instance.as_ref(), now)?;
@@ -157,17 +158,13 @@ fn repeated(transaction: &Transaction<'_>, new: &NewEvent, now: Timestamp) -> ru
     let Some(last) = last.filter(same) else {
         return Ok(None);
     };
-    let event = Event { at: now, count: last.count + 1, ..last };
-    transaction.prepare_cached("UPDATE event SET at = ?2, count = ?3 WHERE seq = ?1")?.execute(params![
-        signed(event.seq),
-        now.as_microsecond(),
-        signed(event.count)
-    ])?;
-    Ok(Some(event))
+    // It moves to the end of the journal, so that whoever follows by places hears of the repeat.
+    transaction.prepare_cached("DELETE FROM event WHERE seq = ?1")?.execute([signed(last.seq)])?;
+    insert(transaction, new, now, last.count + 1).map(Some)
 }
 
-fn insert(transaction: &Transaction<'_>, new: &NewEvent, now: Timestamp) -> rusqlite::Result<Event> {
-    let sql = "INSERT INTO event (at, level, instance, kind, reason, message, step, cause) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+fn insert(transaction: &Transaction<'_>, new: &NewEvent, now: Timestamp, count: u64) -> rusqlite::Result<Event> {
+    let sql = "INSERT INTO event (at, level, instance, kind, reason, message, step, cause, count) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
     let instance = key(new.instance.as_ref());
     let row = params![
         now.as_microsecond(),
@@ -177,7 +174,8 @@ fn insert(transaction: &Transaction<'_>, new: &NewEvent, now: Timestamp) -> rusq
         new.reason,
         new.message,
         new.step,
-        new.cause
+        new.cause,
+        signed(count)
     ];
     let seq = transaction.prepare_cached(sql)?.insert(row)?;
     Ok(Event {
@@ -191,7 +189,7 @@ fn insert(transaction: &Transaction<'_>, new: &NewEvent, now: Timestamp) -> rusq
         message: new.message.clone(),
         step: new.step.clone(),
         cause: new.cause.clone(),
-        count: 1,
+        count,
     })
 }
 

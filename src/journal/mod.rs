@@ -8,12 +8,14 @@ mod attempts;
 mod errands;
 mod events;
 mod instances;
+mod repairs;
 mod steps;
 mod store;
 
 pub use attempts::{ATTEMPT_AGE_D_MAX, Attempt};
 pub use events::{EVENT_AGE_D_MAX, EVENTS_PER_INSTANCE_MAX, EventFilter};
 pub use instances::{FileSeen, Known};
+pub use repairs::Repairs;
 pub use steps::{FailureRow, Intent};
 
 use crate::model::event::Event;

@@ -119,7 +119,7 @@ impl Journal {
     /// SQLite refused.
     pub fn failures(&self, name: &InstanceName) -> Result<BTreeMap<String, FailureRow>, JournalError> {
         let mut all = self.failures_where("WHERE instance = ?1", [name.as_str()])?;
-        Ok(all.remove(name).unwrap_or_default())
+        Ok(all.remove(name.as_str()).unwrap_or_default())
     }
 
     /// All failed steps, by instance and key.
@@ -127,20 +127,37 @@ impl Journal {
     /// # Errors
     /// SQLite refused.
     pub fn all_failures(&self) -> Result<BTreeMap<InstanceName, BTreeMap<String, FailureRow>>, JournalError> {
-        self.failures_where("", [])
+        let named = |text: &str| InstanceName::parse(text).map_err(|error| unreadable(0, error));
+        let all = self.failures_where("WHERE instance <> ''", [])?.into_iter();
+        let all = all.map(|(name, rows)| Ok((named(&name)?, rows))).collect::<rusqlite::Result<_>>();
+        all.map_err(self.failed("read the failures"))
     }
 
-    /// Notes that the step of this key ([`Step::key`]) failed, in place of what was noted before.
+    /// The host's failed steps, by their key.
     ///
     /// # Errors
     /// SQLite refused.
-    pub fn set_failure(&self, name: &InstanceName, key: &str, failure: &FailureRow) -> Result<(), JournalError> {
+    pub fn host_failures(&self) -> Result<BTreeMap<String, FailureRow>, JournalError> {
+        Ok(self.failures_where("WHERE instance = ''", [])?.remove("").unwrap_or_default())
+    }
+
+    /// Notes that the step of this key ([`Step::key`]) failed, in place of what was noted before; none as instance is the
+    /// host.
+    ///
+    /// # Errors
+    /// SQLite refused.
+    pub fn set_failure(
+        &self,
+        name: Option<&InstanceName>,
+        step: &str,
+        failure: &FailureRow,
+    ) -> Result<(), JournalError> {
         let sql =
             "INSERT OR REPLACE INTO failure (instance, kind, input, generation, attempts, permanent, next_try, message)
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
         let row = params![
-            name.as_str(),
-            key,
+            key(name),
+            step,
             failure.input,
             signed(failure.generation),
             failure.attempts,
@@ -155,9 +172,9 @@ impl Journal {
     ///
     /// # Errors
     /// SQLite refused.
-    pub fn clear_failure(&self, name: &InstanceName, key: &str) -> Result<(), JournalError> {
+    pub fn clear_failure(&self, name: Option<&InstanceName>, step: &str) -> Result<(), JournalError> {
         let sql = "DELETE FROM failure WHERE instance = ?1 AND kind = ?2";
-        self.execute("clear a failure", sql, [name.as_str(), key]).map(drop)
+        self.execute("clear a failure", sql, [key(name), step]).map(drop)
     }
 
     /// Forgets all failures of the instance: it settled, or somebody asked to try again.
@@ -172,7 +189,7 @@ impl Journal {
         &self,
         condition: &str,
         parameters: impl rusqlite::Params,
-    ) -> Result<BTreeMap<InstanceName, BTreeMap<String, FailureRow>>, JournalError> {
+    ) -> Result<BTreeMap<String, BTreeMap<String, FailureRow>>, JournalError> {
         let sql = format!(
             "SELECT instance, kind, input, generation, attempts, permanent, next_try, message FROM failure {condition}"
         );
@@ -185,9 +202,9 @@ impl Journal {
                 next_try: moment_if_any(row, 6)?,
                 message: row.get(7)?,
             };
-            Ok((super::parsed::<InstanceName>(row, 0)?, row.get::<_, String>(1)?, failure))
+            Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, failure))
         })?;
-        let mut failures: BTreeMap<InstanceName, BTreeMap<String, FailureRow>> = BTreeMap::new();
+        let mut failures: BTreeMap<String, BTreeMap<String, FailureRow>> = BTreeMap::new();
         for (name, kind, failure) in rows {
             failures.entry(name).or_default().insert(kind, failure);
         }

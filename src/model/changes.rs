@@ -86,6 +86,8 @@ pub enum HoldReason {
     BackOff,
     /// A step failed for good until its input changes.
     Failed,
+    /// The same drift comes back again and again: it is repaired less and less often.
+    DriftFight,
     /// A job of this instance runs.
     JobRunning,
     /// Started, but does not answer yet.
@@ -116,6 +118,7 @@ impl HoldReason {
             Self::UpgradeNeeded => "UpgradeNeeded",
             Self::BackOff => "BackOff",
             Self::Failed => "Failed",
+            Self::DriftFight => "DriftFight",
             Self::JobRunning => "JobRunning",
             Self::NotHealthy => "NotHealthy",
             Self::Guard => "Guard",

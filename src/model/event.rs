@@ -25,7 +25,7 @@ pub enum Level {
 pub struct Event {
     /// Version of this document.
     pub schema: u32,
-    /// Place in the journal, growing.
+    /// Place in the journal, growing; one that repeats gets a new place.
     pub seq: u64,
     /// When it happened last.
     pub at: Timestamp,

@@ -228,6 +228,17 @@ impl Action {
     }
 }
 
+impl Step {
+    /// Digest of what a failure of it belongs to: another input is tried at once. All rendering is the same action, so
+    /// there it is the reason for it.
+    pub fn input(&self) -> String {
+        match &self.action {
+            Action::RenderSites => super::secret::digest(&(&self.reason, &self.fields)),
+            action => super::secret::digest(action),
+        }
+    }
+}
+
 /// A role as it should be: LOGIN and nothing else.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RoleSpec {

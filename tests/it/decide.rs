@@ -498,6 +498,39 @@ fn a_permanent_failure_waits_for_another_input() {
 }
 
 #[test]
+fn drift_that_comes_back_again_and_again_is_repaired_less_and_less_often() {
+    let mut facts = ready();
+    facts.engine().services.get_mut("ik-acme").unwrap().cpu_millis = 0;
+    let repaired = |minutes: &[i64]| {
+        let at = |ago: &i64| Timestamp::from_second(crate::world::now().as_second() - ago * 60).unwrap();
+        std::collections::BTreeMap::from([("update-limits".to_owned(), minutes.iter().map(at).collect())])
+    };
+    facts.instance("acme").repairs = repaired(&[40, 30, 20, 0]);
+    assert_eq!(kinds(&facts), ["update-limits"], "four times may be somebody's mistakes");
+    facts.instance("acme").repairs = repaired(&[50, 40, 30, 20, 0]);
+    assert_eq!((kinds(&facts), holds(&facts)), (vec![], vec![HoldReason::DriftFight]));
+    let status = conditions::status(&facts, &name("acme"), &changes_of(&facts, &name("acme")), None).unwrap();
+    assert_eq!(status.state, State::Held);
+    facts.instance("acme").repairs = repaired(&[50, 40, 30, 20, 1]);
+    assert_eq!(kinds(&facts), ["update-limits"], "a minute later once more");
+    facts.instance("acme").repairs = repaired(&[50, 40, 30, 20, 10, 5, 3]);
+    assert_eq!(kinds(&facts), [""; 0], "the seventh waits four minutes");
+    facts.instance("acme").generation += 1;
+    assert_eq!(kinds(&facts), ["update-limits"], "what a file asks for is no fight");
+}
+
+#[test]
+fn a_wait_that_was_noted_before_the_clock_was_set_back_is_over() {
+    let mut facts = facts([wanted("acme")]);
+    let mut failed = failure(&facts, "create-database", false, "2027-03-01T12:00:00Z");
+    facts.instance("acme").failures.insert("create-database".to_owned(), failed.clone());
+    assert!(kinds(&facts).contains(&"create-database"), "nothing waits for a year");
+    failed.next_try = Some("2026-03-07T12:00:00Z".parse().unwrap());
+    facts.instance("acme").failures.insert("create-database".to_owned(), failed);
+    assert!(!kinds(&facts).contains(&"create-database"), "an authority may ask for a week");
+}
+
+#[test]
 fn a_running_job_with_other_work_is_waited_for() {
     let mut facts = ready();
     facts.wanted("acme").modules.insert(module("website"));

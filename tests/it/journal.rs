@@ -154,7 +154,12 @@ fn a_repeated_event_is_counted_and_another_in_between_is_not_swallowed() {
     let (_dir, journal) = begun();
     let first = journal.record(&event(Some("acme"), "again")).unwrap();
     journal.record(&event(Some("zeta"), "of another instance")).unwrap();
-    assert_eq!(journal.record(&event(Some("acme"), "again")).unwrap(), first);
+    let zeta = journal.record(&event(Some("zeta"), "between")).unwrap();
+    let again = journal.record(&event(Some("acme"), "again")).unwrap();
+    assert!(again > first && again > zeta, "whoever follows hears of the repeat");
+    let followed = EventFilter { after_seq: Some(zeta), ..EventFilter::default() };
+    let heard = journal.events(&followed).unwrap();
+    assert_eq!(heard.iter().map(|event| (event.seq, event.count)).collect::<Vec<_>>(), [(again, 2)]);
     journal.record(&event(Some("acme"), "something else")).unwrap();
     assert!(journal.record(&event(Some("acme"), "again")).unwrap() > first);
     let filter = EventFilter { names: BTreeSet::from([name("acme")]), ..EventFilter::default() };
@@ -234,13 +239,15 @@ fn failures_are_kept_by_key_over_restarts_until_cleared() {
         next_try: Some(noon()),
         message: "could not: refused".to_owned(),
     };
-    journal.set_failure(&acme, "set-role", &failure).unwrap();
-    journal.set_failure(&acme, "put-site", &FailureRow { next_try: None, permanent: true, ..failure.clone() }).unwrap();
+    journal.set_failure(Some(&acme), "set-role", &failure).unwrap();
+    journal
+        .set_failure(Some(&acme), "put-site", &FailureRow { next_try: None, permanent: true, ..failure.clone() })
+        .unwrap();
     drop(journal);
     let journal = open(&dir);
     assert_eq!(journal.failures(&acme).unwrap()["set-role"], failure);
     assert_eq!(journal.all_failures().unwrap()[&acme]["put-site"].next_try, None);
-    journal.clear_failure(&acme, "set-role").unwrap();
+    journal.clear_failure(Some(&acme), "set-role").unwrap();
     assert_eq!(journal.failures(&acme).unwrap().len(), 1);
     journal.clear_failures(&acme).unwrap();
     assert!(journal.all_failures().unwrap().is_empty());

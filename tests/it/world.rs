@@ -1,6 +1,6 @@
 //! A pure world for tests of decisions: what each step does to what a look shows. No time passes and nothing fails.
 
-use innkeeper::diff::facts::{Facts, FileState, InstanceFacts};
+use innkeeper::diff::facts::{Facts, FileState, HostFacts, InstanceFacts};
 use innkeeper::model::live::{
     Answer, AuthorityLive, CertificateLive, ConfigLive, DatabaseLive, DatabaseObjectLive, EngineLive, ImageLive, Live,
     NetworkLive, OdooLive, ProxyLive, RoleLive, Seen, ServiceLive, SiteLive,
@@ -124,6 +124,7 @@ pub(crate) fn instance(wanted: Wanted, number: u128) -> InstanceFacts {
         observed_generation: 0,
         failures: BTreeMap::new(),
         errands: Vec::new(),
+        repairs: BTreeMap::new(),
     }
 }
 
@@ -144,6 +145,7 @@ pub(crate) fn facts(wanted: impl IntoIterator<Item = Wanted>) -> Facts {
             authority: Seen::Known(AuthorityLive::default()),
             answers: BTreeMap::new(),
         },
+        host: HostFacts::default(),
         disk_free_bytes: None,
     }
 }

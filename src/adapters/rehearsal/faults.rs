@@ -52,6 +52,8 @@ pub struct Faults {
     pub script: BTreeMap<u64, Fault>,
     /// By chance, for calls that the script does not name.
     pub chance: Chance,
+    /// Every call that changes something fails before it did anything.
+    pub refusing: bool,
     /// Edges that do not answer at all.
     pub down: BTreeSet<Edge>,
 }
@@ -77,7 +79,8 @@ impl Faults {
 
     /// What goes wrong with the call of this number, which has so many moments.
     pub(super) fn draw(&self, number: u64, moments: u8, rng: &mut fastrand::Rng) -> Option<Fault> {
-        self.script.get(&number).copied().or_else(|| self.chance.draw(moments, rng))
+        let refused = (self.refusing && moments > 0).then_some(Fault::FAIL_BEFORE);
+        self.script.get(&number).copied().or(refused).or_else(|| self.chance.draw(moments, rng))
     }
 }
 

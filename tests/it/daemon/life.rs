@@ -81,6 +81,53 @@ fn damage_is_told_as_drift_and_repaired() {
 }
 
 #[test]
+fn whoever_undoes_repairs_again_and_again_is_told_of_and_not_fought_with() {
+    in_a_house(async |house| {
+        let daemon = house.settled_daemon(&["acme"]).await;
+        house.rehearsal.forget_calls();
+        for _ in 0..30 {
+            house.rehearsal.damage(Damage::LimitsChanged, &name("acme"));
+            tokio::time::sleep(Duration::from_secs(60)).await;
+        }
+        let repairs = house.effects().iter().filter(|effect| effect.starts_with("update_limits")).count();
+        assert!((5..=10).contains(&repairs), "{repairs} repairs in half an hour");
+        let told = daemon.reasons().iter().filter(|reason| *reason == "DriftFight").count();
+        assert!((1..=6).contains(&told), "told {told} times: {:#?}", daemon.told());
+        daemon.stop().await;
+    });
+}
+
+#[test]
+fn the_hosts_back_off_survives_a_restart() {
+    in_a_house(async |house| {
+        let daemon = house.settled_daemon(&["acme"]).await;
+        house.rehearsal.set_faults(Faults { refusing: true, ..Faults::default() });
+        assert!(house.rehearsal.damage(Damage::TemplatesChanged, &name("acme")));
+        daemon
+            .until("four failures", |daemon| {
+                let failures = daemon.keeper.journal().host_failures().unwrap();
+                failures.get("render-sites").is_some_and(|failure| failure.attempts >= 4)
+            })
+            .await;
+        daemon.stop().await;
+        let daemon = house.daemon();
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        let failures = daemon.keeper.journal().host_failures().unwrap();
+        assert_eq!(failures["render-sites"].attempts, 4, "it waits where the last life waited");
+        house.rehearsal.set_faults(Faults::default());
+        daemon
+            .until("the templates", |_| {
+                house.rehearsal.with(|world| {
+                    world.proxy.loaded.as_ref().is_some_and(|loaded| loaded.templates == world.proxy.templates)
+                })
+            })
+            .await;
+        daemon.until("no failure", |it| it.keeper.journal().host_failures().unwrap().is_empty()).await;
+        daemon.stop().await;
+    });
+}
+
+#[test]
 fn a_generation_edited_by_hand_is_the_hosts_drift() {
     in_a_house(async |house| {
         let daemon = house.settled_daemon(&["acme"]).await;

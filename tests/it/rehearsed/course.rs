@@ -34,6 +34,8 @@ const PASSES_MAX: u32 = 40;
 const WAIT_S_MAX: i64 = 31 * 3_600;
 /// While the files are written somebody is reading them.
 const SETTLE: Duration = Duration::from_millis(600);
+/// The longest wait in a fight over drift.
+const FIGHT_S: i64 = 1_920;
 const HOUR_S: i64 = 3_600;
 const DAY_S: i64 = 86_400;
 
@@ -71,6 +73,8 @@ struct Course {
     bereft: BTreeSet<InstanceName>,
     old_journal: Option<TempDir>,
     events_up_to: u64,
+    /// What was damaged again and again is repaired later.
+    fights: bool,
     tally: Tally,
     dir: TempDir,
 }
@@ -107,6 +111,7 @@ impl Course {
             bereft: BTreeSet::new(),
             old_journal: None,
             events_up_to: 0,
+            fights: false,
             tally: Tally::default(),
             dir,
         }
@@ -398,6 +403,8 @@ impl Course {
             calls.iter().filter(|call| call.is_effect()).map(|call| format!("  {}", invariants::describe(call))),
         );
         self.rehearsal.forget_calls();
+        let fights = |report: &Report| report.changes.holds.iter().any(|hold| hold.reason == HoldReason::DriftFight);
+        self.fights = reports.iter().any(fights);
         let restless = reports.iter().filter(|report| !self.at_rest(report));
         let told = restless.map(|report| {
             let holds: Vec<&str> = report.changes.holds.iter().map(|hold| hold.message.as_str()).collect();
@@ -421,7 +428,8 @@ impl Course {
         let failures = self.keeper.as_ref().map(|keeper| keeper.journal().all_failures().unwrap()).unwrap_or_default();
         let tries = failures.values().flat_map(|failures| failures.values().filter_map(|it| it.next_try));
         let wait_s = tries.min().map_or(0, |next: Timestamp| next.as_second() - clock::now().as_second() + 1);
-        Duration::from_secs(wait_s.clamp(5, WAIT_S_MAX).unsigned_abs())
+        let least_s = if self.fights { FIGHT_S } else { 5 };
+        Duration::from_secs(wait_s.clamp(least_s, WAIT_S_MAX).unsigned_abs())
     }
 
     async fn check_all_ready(&mut self) {

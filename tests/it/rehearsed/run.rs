@@ -6,7 +6,7 @@ use crate::world::settings;
 use futures::future::join_all;
 use innkeeper::adapters::rehearsal::{Rehearsal, World};
 use innkeeper::apply::{self, Context, Lanes, Outcome};
-use innkeeper::diff::facts::{Facts, Failure, FileState, InstanceFacts};
+use innkeeper::diff::facts::{Facts, Failure, FileState, HostFacts, InstanceFacts};
 use innkeeper::diff::{changes_of, changes_of_host, conditions};
 use innkeeper::journal::{FileSeen, JOURNAL_FILE, Journal, Known};
 use innkeeper::model::changes::{Hold, HoldReason, InstanceChanges};
@@ -229,6 +229,7 @@ impl Run {
                 observed_generation: known.observed_generation,
                 failures: failures.get(&name).map(|rows| rows.iter().map(failure).collect()).unwrap_or_default(),
                 errands: errands.get(&name).cloned().unwrap_or_default(),
+                repairs: BTreeMap::new(),
             };
             (name, facts)
         };
@@ -237,6 +238,7 @@ impl Run {
             settings: Arc::clone(&self.settings),
             instances: known.into_iter().map(instance).collect(),
             live,
+            host: HostFacts::default(),
             disk_free_bytes: None,
         }
     }
