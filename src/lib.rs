@@ -6,7 +6,7 @@
 //! |---|---|
 //! | 1 | [`model`]: the words |
 //! | 2 | [`spec`]: files → wanted · [`diff`]: facts → changes · [`edges`]: all that can be touched · [`journal`]: what happened · [`control`]: the local socket |
-//! | 3 | [`observe`]: edges → live · [`apply`]: changes → edges · [`adapters`]: the systems behind the edges |
+//! | 3 | [`observe`]: edges → live · [`apply`]: changes → edges · [`adapters`]: the systems behind the edges · [`tui`]: the dashboard |
 //! | 4 | [`daemon`]: wakes → turns · [`connect`]: settings → edges |
 //! | 5 | [`cli`]: one file a command |
 
@@ -21,6 +21,7 @@ pub mod spec;
 pub mod adapters;
 pub mod apply;
 pub mod observe;
+pub mod tui;
 
 pub mod connect;
 pub mod daemon;

@@ -110,6 +110,8 @@ pub(crate) enum Command {
     Restart(super::errands::Args),
     /// Forget an instance's failures and try again now
     Retry(super::errands::Args),
+    /// Open the dashboard
+    Top(super::top::Args),
     /// Show the first administrator's login and password
     Credentials(super::credentials::Args),
     /// Check this host, one line a check, with the fix

@@ -93,6 +93,11 @@ impl Context {
         Some(usize::from(width.0).max(TERMINAL_COLUMNS_MIN))
     }
 
+    /// When to use colours.
+    pub(crate) fn color(&self) -> Color {
+        self.color
+    }
+
     /// True when colours go to `stream`.
     pub(crate) fn paints(&self, stream: &impl anstream::stream::RawStream) -> bool {
         choice(self.color, stream) != ColorChoice::Never

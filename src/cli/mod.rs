@@ -14,7 +14,6 @@ mod events;
 mod explain;
 mod failure;
 mod files;
-pub mod filter;
 mod fleet;
 mod info;
 mod init;
@@ -31,6 +30,7 @@ mod schema;
 mod signals;
 mod status;
 mod switch;
+mod top;
 mod wait;
 mod world;
 
@@ -93,6 +93,7 @@ fn dispatch(cx: &Context, command: Command) -> Result<Exit, Failure> {
         Command::Stop(args) => switch::run(cx, &args, WantedState::Stopped),
         Command::Restart(args) => errands::run(cx, &args, ErrandKind::Restart),
         Command::Retry(args) => errands::run(cx, &args, ErrandKind::Retry),
+        Command::Top(args) => top::run(cx, &args),
         Command::Credentials(args) => credentials::run(cx, &args),
         Command::Doctor(args) => doctor::run(cx, &args),
         Command::Schema(args) => schema::run(cx, &args),

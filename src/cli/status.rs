@@ -2,8 +2,8 @@
 
 use super::context::Context;
 use super::failure::{Exit, Failure, Trouble};
-use super::filter::{Filter, is_filter};
 use super::{fleet, render, world};
+use crate::model::filter::{Filter, is_filter};
 use crate::model::name::InstanceName;
 use crate::model::status::{FleetStatus, InstanceStatus, State};
 use crate::model::wanted::WantedState;
@@ -38,7 +38,8 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
     let names = fleet::many(&names, &known)?;
     let at = status.at;
     status.instances.retain(|it| names.is_empty() || names.contains(&it.name));
-    status.instances.retain(|it| filter.as_ref().is_none_or(|filter| filter.matches(it, at)));
+    let company = |name: &InstanceName| fleet.instances.get(name)?.wanted.as_ref().map(|it| it.company.name.as_str());
+    status.instances.retain(|it| filter.as_ref().is_none_or(|filter| filter.matches(it, company(&it.name), at)));
     match cx.json {
         true => cx.document(&status)?,
         false => cx.say(&render::status_text(&status, cx.columns()))?,

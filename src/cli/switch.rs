@@ -31,20 +31,24 @@ pub(crate) fn run(cx: &Context, args: &Args, state: WantedState) -> Result<Exit,
     let fleet = fleet::read(cx)?;
     let name = fleet::one(&args.name, &fleet::known(cx, &fleet))?;
     let file = fleet::file_of(cx, &name);
-    let former = std::fs::read_to_string(&file).map_err(|e| unreadable(&file, &e))?;
+    let (former, changed) = edited(&file, state)?;
     let already = fleet
         .instances
         .get(&name)
         .is_some_and(|instance| instance.valid && instance.wanted.as_ref().is_some_and(|wanted| wanted.state == state));
-    let text = match already {
-        true => former.clone(),
-        false => spec::set_state(&former, state).map_err(|e| refused(&file, &e))?,
-    };
+    let text = if already { former.clone() } else { changed };
     if text != former {
         files::replace(&file, &text)?;
         world::wake(cx, &fleet.settings, &name);
     }
     answer(cx, &name, state, &file, &former, &text)
+}
+
+/// The file's text, and the same with `state` set.
+pub(crate) fn edited(file: &Path, state: WantedState) -> Result<(String, String), Failure> {
+    let former = std::fs::read_to_string(file).map_err(|e| unreadable(file, &e))?;
+    let text = spec::set_state(&former, state).map_err(|e| refused(file, &e))?;
+    Ok((former, text))
 }
 
 fn answer(

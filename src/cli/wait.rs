@@ -6,7 +6,6 @@
 
 use super::context::Context;
 use super::failure::{Exit, Failure, Trouble};
-use super::render::status::note;
 use super::{args, fleet, world};
 use crate::model::name::InstanceName;
 use crate::model::problem::Problem;
@@ -205,7 +204,7 @@ impl<'a> Waiting<'a> {
             .iter()
             .find(|condition| condition.kind == ConditionType::Stalled && condition.status == ConditionStatus::True);
         let Some(stalled) = stalled else { return Ok(()) };
-        let why = match note(status) {
+        let why = match status.note() {
             text if text.is_empty() => stalled.message.clone(),
             text => text,
         };
@@ -222,7 +221,7 @@ impl<'a> Waiting<'a> {
                 "{}, the daemon has not brought the file's newest version into the world yet",
                 status.state.as_str()
             ),
-            Some(status) => match note(status) {
+            Some(status) => match status.note() {
                 text if text.is_empty() => status.state.as_str().to_owned(),
                 text => format!("{}, {text}", status.state.as_str()),
             },

@@ -1,6 +1,7 @@
 //! The commands' side of the socket.
 
-use super::protocol::{ApplyRequest, Converged, Hello, Planned, Progress, Reply, Request};
+use super::protocol::{ApplyRequest, Converged, Hello, LogRequest, Planned, Progress, Reply, Request, STREAMS};
+use super::view::View;
 use super::{LINE_BYTES_MAX, SOCKET_FILE};
 use crate::model::errand::ErrandKind;
 use crate::model::name::InstanceName;
@@ -139,6 +140,32 @@ impl Client {
         }
     }
 
+    /// Watches the fleet: the whole of it first, then what becomes different.
+    ///
+    /// # Errors
+    /// The daemon is one of before, or the conversation broke.
+    pub async fn watch(self) -> Result<Watching, ControlError> {
+        let client = self.streaming(&Request::Watch).await?;
+        Ok(Watching { client })
+    }
+
+    /// Reads an output as it is written.
+    ///
+    /// # Errors
+    /// The daemon is one of before, or the conversation broke.
+    pub async fn logs(self, request: LogRequest) -> Result<LogReading, ControlError> {
+        let client = self.streaming(&Request::Logs(request)).await?;
+        Ok(LogReading { client })
+    }
+
+    async fn streaming(mut self, request: &Request) -> Result<Self, ControlError> {
+        if !self.hello.can.iter().any(|word| word == STREAMS) {
+            return Err(ControlError::Version { theirs: self.hello.version });
+        }
+        self.write(request).await?;
+        Ok(self)
+    }
+
     async fn ask(&mut self, request: &Request) -> Result<Reply, ControlError> {
         self.write(request).await?;
         in_time(read(&mut self.reader)).await
@@ -148,6 +175,58 @@ impl Client {
         let mut line = serde_json::to_vec(request).map_err(io::Error::from)?;
         line.push(b'\n');
         Ok(self.writer.write_all(&line).await?)
+    }
+}
+
+/// A conversation in which the daemon tells the fleet.
+pub struct Watching {
+    client: Client,
+}
+
+impl Watching {
+    /// What the daemon said first.
+    pub fn hello(&self) -> &Hello {
+        &self.client.hello
+    }
+
+    /// The next view. Must not be dropped before it ends: part of a line would be lost.
+    ///
+    /// # Errors
+    /// The conversation broke, or nothing was heard for longer than a daemon is silent.
+    pub async fn next(&mut self) -> Result<View, ControlError> {
+        match in_time(read(&mut self.client.reader)).await? {
+            Reply::View(view) => Ok(*view),
+            other => Err(unexpected(other)),
+        }
+    }
+}
+
+/// A conversation in which the daemon tells an output.
+pub struct LogReading {
+    client: Client,
+}
+
+/// Lines of an output.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogBatch {
+    /// So many were left out before these.
+    pub dropped: u64,
+    /// Oldest first.
+    pub lines: Vec<String>,
+}
+
+impl LogReading {
+    /// The next lines; none at the end of the output. Must not be dropped before it ends.
+    ///
+    /// # Errors
+    /// The output cannot be read, or the conversation broke.
+    pub async fn next(&mut self) -> Result<Option<LogBatch>, ControlError> {
+        match read(&mut self.client.reader).await? {
+            Reply::Log { dropped, lines } => Ok(Some(LogBatch { dropped, lines })),
+            Reply::LogEnd { error: None } => Ok(None),
+            Reply::LogEnd { error: Some(error) } => Err(ControlError::Refused(error)),
+            other => Err(unexpected(other)),
+        }
     }
 }
 

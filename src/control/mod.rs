@@ -2,17 +2,20 @@
 //!
 //! The daemon says hello first; then each request line is answered by one or more reply lines. Whoever may open the
 //! socket (0660) may ask; who asked is known from the peer's credentials. A client that reads slowly misses progress,
-//! and never slows the daemon down.
+//! and never slows the daemon down. A watcher has a conversation of its own, and so has whoever reads an output.
 
 pub mod client;
 pub mod protocol;
 pub mod server;
+mod streams;
+pub mod view;
 
-pub use client::{Client, ControlError};
+pub use client::{Client, ControlError, LogBatch, LogReading, Watching};
 pub use protocol::{
-    ApplyRequest, Converged, End, Hello, InstanceEnd, Planned, Progress, ProgressWord, Reply, Request, Verdict,
+    ApplyRequest, Converged, End, Hello, InstanceEnd, LogOf, LogRequest, Planned, Progress, ProgressWord, Reply, Request,
+    Verdict,
 };
-pub use server::{Handler, Peer, ProgressSink, Server};
+pub use server::{Handler, LogLines, Peer, ProgressSink, Server};
 
 /// The socket's name in the state directory.
 pub const SOCKET_FILE: &str = "control.sock";

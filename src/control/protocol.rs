@@ -1,5 +1,6 @@
 //! What is said over the socket. Fields are only ever added, each with a default.
 
+use super::view::View;
 use crate::model::changes::{Changes, Hold};
 use crate::model::errand::ErrandKind;
 use crate::model::name::InstanceName;
@@ -19,7 +20,13 @@ pub struct Hello {
     pub pid: u32,
     /// When it started.
     pub since: Timestamp,
+    /// What it can do besides answering: [`STREAMS`]. A daemon of before says nothing here.
+    #[serde(default)]
+    pub can: Vec<String>,
 }
+
+/// In [`Hello::can`]: it knows [`Request::Watch`] and [`Request::Logs`].
+pub const STREAMS: &str = "streams";
 
 /// What may be asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +55,10 @@ pub enum Request {
         #[serde(default)]
         names: Vec<InstanceName>,
     },
+    /// Tell the whole fleet, then whatever becomes different, until the client goes.
+    Watch,
+    /// Tell what an instance's container or job writes, until the client goes.
+    Logs(LogRequest),
 }
 
 /// What would be done, as the daemon sees it.
@@ -58,6 +69,30 @@ pub struct Planned {
     /// Systems that could not be looked at, and why.
     #[serde(default)]
     pub unseen: BTreeMap<String, String>,
+}
+
+/// Which output is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogRequest {
+    /// Whose.
+    pub instance: InstanceName,
+    /// Which of its outputs.
+    #[serde(default)]
+    pub source: LogOf,
+    /// Begin with the last so many lines.
+    #[serde(default)]
+    pub tail: Option<u64>,
+}
+
+/// Which output of an instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogOf {
+    /// The application's container.
+    #[default]
+    Odoo,
+    /// The newest job container.
+    Job,
 }
 
 /// Bring instances to what their files ask for.
@@ -103,6 +138,22 @@ pub enum Reply {
     Missed {
         /// How many.
         lines: u64,
+    },
+    /// To [`Request::Watch`], again and again.
+    View(Box<View>),
+    /// To [`Request::Logs`], again and again.
+    Log {
+        /// The client was too slow: so many lines were left out before these.
+        #[serde(default)]
+        dropped: u64,
+        /// Lines, oldest first.
+        lines: Vec<String>,
+    },
+    /// The output ended; none when nothing went wrong.
+    LogEnd {
+        /// Why it could not be read on.
+        #[serde(default)]
+        error: Option<String>,
     },
 }
 

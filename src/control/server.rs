@@ -1,7 +1,8 @@
 //! The daemon's side of the socket. It knows no fleet: a [`Handler`] answers.
 
-use super::protocol::{ApplyRequest, Converged, Hello, Planned, Progress, Reply, Request};
-use super::{REQUEST_BYTES_MAX, SOCKET_FILE};
+use super::protocol::{ApplyRequest, Converged, Hello, LogRequest, Planned, Progress, Reply, Request};
+use super::view::{Cursor, View};
+use super::{REQUEST_BYTES_MAX, SOCKET_FILE, streams};
 use crate::model::errand::ErrandKind;
 use crate::model::name::InstanceName;
 use crate::model::status::FleetStatus;
@@ -15,7 +16,7 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -45,7 +46,22 @@ pub trait Handler: Send + Sync + 'static {
 
     /// Looks, and says what would be done.
     async fn plan(&self, names: &[InstanceName]) -> Result<Planned, String>;
+
+    /// Whatever is newer than `cursor`, which is moved on; nothing when nothing is.
+    fn view(&self, cursor: &mut Cursor) -> Vec<View>;
+
+    /// What a watcher is told when nothing changed for a while: the time, and how the host is.
+    fn beat(&self) -> View;
+
+    /// Changes when there may be something to view.
+    fn changes(&self) -> watch::Receiver<u64>;
+
+    /// The lines of an output as they come.
+    async fn logs(&self, request: &LogRequest, by: &Peer) -> Result<LogLines, String>;
 }
+
+/// Lines of an output as they come, or why there will be none.
+pub type LogLines = futures::stream::BoxStream<'static, Result<String, String>>;
 
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -145,6 +161,10 @@ async fn converse(stream: UnixStream, hello: &Hello, handler: &dyn Handler) -> i
                 let reply = planned.unwrap_or_else(|message| Reply::Refused { message });
                 write_line(&mut writer, &reply).await?;
             }
+            Ok(Request::Watch) => return streams::watch(handler, &mut reader, &mut writer).await,
+            Ok(Request::Logs(request)) => {
+                return streams::logs(&request, &peer, handler, &mut reader, &mut writer).await;
+            }
             Ok(request) => write_line(&mut writer, &answer(request, &peer, handler)).await?,
             Err(error) => {
                 let message = format!("the request is not understood by this version: {error}");
@@ -160,7 +180,9 @@ fn answer(request: Request, peer: &Peer, handler: &dyn Handler) -> Reply {
         Request::Status => Ok(Reply::Status(Box::new(FleetStatus::clone(&handler.status())))),
         Request::Errand { instance, kind } => handler.errand(&instance, kind, peer).map(|id| Reply::Errand { id }),
         Request::Wake { names } => handler.wake(&names, peer).map(|()| Reply::Woken),
-        Request::Apply(_) | Request::Plan { .. } => unreachable!("an apply has its own answer"),
+        Request::Apply(_) | Request::Plan { .. } | Request::Watch | Request::Logs(_) => {
+            unreachable!("these have answers of their own")
+        }
     };
     result.unwrap_or_else(|message| Reply::Refused { message })
 }
@@ -203,7 +225,7 @@ async fn tell_missed(sink: &ProgressSink, writer: &mut OwnedWriteHalf) -> io::Re
     }
 }
 
-async fn read_line(reader: &mut BufReader<OwnedReadHalf>) -> io::Result<Option<Vec<u8>>> {
+pub(super) async fn read_line(reader: &mut BufReader<OwnedReadHalf>) -> io::Result<Option<Vec<u8>>> {
     let mut line = Vec::new();
     let bytes = reader.take(REQUEST_BYTES_MAX).read_until(b'\n', &mut line).await?;
     match line.last() {
@@ -213,7 +235,7 @@ async fn read_line(reader: &mut BufReader<OwnedReadHalf>) -> io::Result<Option<V
     }
 }
 
-async fn write_line(writer: &mut OwnedWriteHalf, value: &impl serde::Serialize) -> io::Result<()> {
+pub(super) async fn write_line(writer: &mut OwnedWriteHalf, value: &impl serde::Serialize) -> io::Result<()> {
     let mut line = serde_json::to_vec(value)?;
     line.push(b'\n');
     for part in line.chunks(1 << 16) {

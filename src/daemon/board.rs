@@ -3,8 +3,10 @@
 //! A document is replaced atomically and only when it says something new, so a settled fleet costs no write. No
 //! decision reads it.
 
-use crate::model::changes::HoldReason;
-use crate::model::name::{Domain, InstanceName};
+use super::marks::Marks;
+use crate::control::view::{InstanceView, PendingStep, UsageView, View};
+use crate::model::changes::{HoldReason, InstanceChanges};
+use crate::model::name::{Domain, InstanceName, PlanName};
 use crate::model::status::{
     Alert, Condition, ConditionStatus, ConditionType, DaemonStatus, FleetStatus, InstanceStatus, SCHEMA, State,
 };
@@ -13,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::watch;
 
 /// The folder's name in the state directory.
 pub const STATUS_DIR: &str = "status";
@@ -22,6 +25,8 @@ pub struct Board {
     /// None: nothing is written (a plan without effects).
     dir: Option<PathBuf>,
     inner: Mutex<Inner>,
+    /// Changes whenever there may be something new for watchers.
+    changed: watch::Sender<u64>,
 }
 
 #[derive(Default)]
@@ -34,6 +39,10 @@ struct Inner {
     unwritten: BTreeSet<InstanceName>,
     /// The last snapshot, while nothing changed since.
     snapshot: Option<Arc<FleetStatus>>,
+    /// What is to be done; instances with nothing to do are not in the map.
+    pending: BTreeMap<InstanceName, Arc<[PendingStep]>>,
+    /// When each part changed last.
+    marks: Marks,
 }
 
 impl Board {
@@ -46,13 +55,18 @@ impl Board {
         let dir = state_dir.join(STATUS_DIR);
         std::fs::create_dir_all(&dir)?;
         let inner = Inner { statuses: documents(&dir), ..Inner::default() };
-        Ok(Self { dir: Some(dir), inner: Mutex::new(inner) })
+        Ok(Self::with(Some(dir), inner))
     }
 
     /// Reads the same, and writes nothing ever.
     pub fn read_only(state_dir: &Path) -> Self {
         let inner = Inner { statuses: documents(&state_dir.join(STATUS_DIR)), ..Inner::default() };
-        Self { dir: None, inner: Mutex::new(inner) }
+        Self::with(None, inner)
+    }
+
+    fn with(dir: Option<PathBuf>, mut inner: Inner) -> Self {
+        inner.statuses.keys().for_each(|name| inner.marks.changed(name));
+        Self { dir, inner: Mutex::new(inner), changed: watch::Sender::default() }
     }
 
     /// One instance's last status.
@@ -76,6 +90,10 @@ impl Board {
             return Ok(());
         }
         inner.snapshot = None;
+        match inner.statuses.get(&status.name) {
+            Some(before) if differs_in_usage_only(before, &status) => inner.marks.used(&status.name),
+            _ => inner.marks.changed(&status.name),
+        }
         let written = self.write(&status);
         match written {
             Ok(()) => {
@@ -87,7 +105,66 @@ impl Board {
             }
         }
         inner.statuses.insert(status.name.clone(), Arc::new(status));
+        drop(inner);
+        self.ring();
         written
+    }
+
+    /// Notes what is to be done for an instance, for those who watch. Nothing is decided by it.
+    pub fn note(&self, name: &InstanceName, changes: &InstanceChanges) {
+        let steps: Arc<[PendingStep]> = changes.steps.iter().map(PendingStep::from).collect();
+        let mut inner = self.inner();
+        if inner.pending.get(name).map_or(steps.is_empty(), |before| *before == steps) {
+            return;
+        }
+        match steps.is_empty() {
+            true => drop(inner.pending.remove(name)),
+            false => drop(inner.pending.insert(name.clone(), steps)),
+        }
+        inner.marks.changed(name);
+        drop(inner);
+        self.ring();
+    }
+
+    /// Whatever changed after `since`, into `view`; the instances apart from it. Returns the revision it stands for.
+    /// `view.whole` is set when nothing less will do, `fleet` tells whether what belongs to no instance changed.
+    pub(super) fn view_since(&self, since: u64, view: &mut View) -> Seen {
+        let inner = self.inner();
+        view.whole = since == 0 || !inner.marks.reach_back_to(since);
+        let since = if view.whole { 0 } else { since };
+        let changed = inner.marks.changed_since(since).filter_map(|name| inner.view(name)).collect();
+        view.usage = inner.marks.used_since(since).filter_map(|name| inner.usage(name)).collect();
+        view.removed = if view.whole { Vec::new() } else { inner.marks.removed_since(since).cloned().collect() };
+        Seen { revision: inner.marks.revision(), instances: changed, fleet: inner.marks.fleet() > since || view.whole }
+    }
+
+    /// Changes whenever there may be something new for watchers.
+    pub(super) fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    /// Has watchers look.
+    pub(super) fn ring(&self) {
+        self.changed.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    /// The open alert of the host about that.
+    pub(super) fn alert_about(&self, about: &str) -> Option<Alert> {
+        self.inner().host.get(about).cloned()
+    }
+
+    /// All open alerts, the host's first.
+    pub(super) fn alerts(&self) -> Vec<Alert> {
+        self.inner().alerts()
+    }
+
+    /// How many instances each plan has.
+    pub(super) fn used_of_plans(&self) -> BTreeMap<PlanName, u32> {
+        let mut used = BTreeMap::new();
+        for plan in self.inner().statuses.values().filter_map(|status| status.plan.clone()) {
+            *used.entry(plan).or_default() += 1;
+        }
+        used
     }
 
     /// Takes an instance off that is gone from everything.
@@ -100,6 +177,10 @@ impl Board {
             return Ok(());
         }
         inner.snapshot = None;
+        inner.pending.remove(name);
+        inner.marks.removed(name);
+        drop(inner);
+        self.ring();
         match self.document(name).map(std::fs::remove_file) {
             Some(Err(error)) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
@@ -116,6 +197,9 @@ impl Board {
         }
         inner.host.insert(about.to_owned(), alert);
         inner.snapshot = None;
+        inner.marks.fleet_changed();
+        drop(inner);
+        self.ring();
         true
     }
 
@@ -130,6 +214,9 @@ impl Board {
         let was = inner.host.remove(about).is_some();
         if was {
             inner.snapshot = None;
+            inner.marks.fleet_changed();
+            drop(inner);
+            self.ring();
         }
         was
     }
@@ -140,13 +227,12 @@ impl Board {
         if let Some(snapshot) = inner.snapshot.as_ref().filter(|it| it.base_domain == *base_domain) {
             return Arc::clone(snapshot);
         }
-        let of_instances = inner.statuses.values().filter_map(|status| alert(status));
         let snapshot = Arc::new(FleetStatus {
             schema: SCHEMA,
             at: now,
             base_domain: base_domain.clone(),
             daemon: daemon.clone(),
-            alerts: inner.host.values().cloned().chain(of_instances).collect(),
+            alerts: inner.alerts(),
             instances: inner.statuses.values().map(|status| InstanceStatus::clone(status)).collect(),
         });
         inner.snapshot = Some(Arc::clone(&snapshot));
@@ -175,6 +261,35 @@ impl Board {
         file.as_file().set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
         file.persist(document).map(drop).map_err(|error| error.error)
     }
+}
+
+/// What a look at the board found newer.
+pub(super) struct Seen {
+    pub(super) revision: u64,
+    pub(super) instances: Vec<InstanceView>,
+    pub(super) fleet: bool,
+}
+
+impl Inner {
+    fn alerts(&self) -> Vec<Alert> {
+        let of_instances = self.statuses.values().filter_map(|status| alert(status));
+        self.host.values().cloned().chain(of_instances).collect()
+    }
+
+    fn view(&self, name: &InstanceName) -> Option<InstanceView> {
+        let status = Arc::clone(self.statuses.get(name)?);
+        Some(InstanceView { status, wanted: None, steps: self.pending.get(name).cloned().unwrap_or_default() })
+    }
+
+    fn usage(&self, name: &InstanceName) -> Option<UsageView> {
+        let status = self.statuses.get(name)?;
+        Some(UsageView { instance: name.clone(), usage: status.usage.clone() })
+    }
+}
+
+/// Samples of usage come all the time: nobody needs the whole status for one.
+fn differs_in_usage_only(before: &InstanceStatus, after: &InstanceStatus) -> bool {
+    before.usage != after.usage && InstanceStatus { usage: after.usage.clone(), ..before.clone() } == *after
 }
 
 fn documents(dir: &Path) -> BTreeMap<InstanceName, Arc<InstanceStatus>> {

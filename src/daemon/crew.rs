@@ -117,6 +117,11 @@ impl Crew {
         }
     }
 
+    /// How many have their turn now, and how many wait for one.
+    pub(super) fn turns(&self) -> (usize, usize) {
+        self.turns.counts()
+    }
+
     /// Hears how turns end, from now on.
     pub(super) fn reports(&self) -> broadcast::Receiver<Arc<Report>> {
         self.reports.subscribe()

@@ -3,21 +3,28 @@
 use super::converge::watch_over;
 use super::crew::{Chore, Crew};
 use super::keeper::event;
+use super::host;
+use super::scene::Scene;
 use super::turn::Subject;
-use crate::control::{ApplyRequest, Converged, Handler, Peer, Planned, ProgressSink};
+use crate::control::view::{Cursor, FleetView, InstanceView, PlanView, VIEW_INSTANCES_MAX, View};
+use crate::control::{ApplyRequest, Converged, Handler, LogLines, LogOf, LogRequest, Peer, Planned, ProgressSink};
 use crate::edges::Edge;
+use crate::edges::engine::{LogQuery, LogSource};
 use crate::model::errand::ErrandKind;
 use crate::model::event::{Level, NewEvent};
 use crate::model::name::InstanceName;
 use crate::model::status::{DaemonStatus, FleetStatus, chain};
 use async_trait::async_trait;
+use futures::{StreamExt, TryStreamExt};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// Answers for one running daemon.
 pub(super) struct Desk {
     pub(super) crew: Arc<Crew>,
     pub(super) daemon: DaemonStatus,
+    pub(super) scene: Arc<Scene>,
 }
 
 impl Desk {
@@ -26,6 +33,42 @@ impl Desk {
             true => Ok(()),
             false => Err(format!("there is no instance {name}")),
         }
+    }
+
+    fn fleet(&self) -> FleetView {
+        let keeper = &self.crew.keeper;
+        let fleet = keeper.fleet();
+        let used = keeper.board.used_of_plans();
+        let plans = fleet.plans.values().map(|plan| PlanView {
+            name: plan.name.clone(),
+            title: plan.title.clone(),
+            used: used.get(&plan.name).copied().unwrap_or_default(),
+            max_instances: plan.max_instances,
+        });
+        FleetView {
+            base_domain: fleet.settings.fleet.base_domain.clone(),
+            timezone: fleet.settings.fleet.timezone.clone(),
+            daemon: self.daemon.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            alerts: keeper.board.alerts(),
+            plans: plans.collect(),
+            host: host::view(keeper, self.crew.turns()),
+        }
+    }
+}
+
+/// `view` in lines of which none has too many instances; the last one has what else there is to tell.
+fn in_lines(view: View, instances: Vec<InstanceView>) -> Vec<View> {
+    let mut lines: Vec<View> = Vec::new();
+    let mut instances = instances.into_iter();
+    loop {
+        let some: Vec<InstanceView> = instances.by_ref().take(VIEW_INSTANCES_MAX).collect();
+        let whole = view.whole && lines.is_empty();
+        if instances.len() == 0 {
+            lines.push(View { instances: some, whole, ..view });
+            return lines;
+        }
+        lines.push(View { instances: some, whole, more: true, ..View::nothing(view.at) });
     }
 }
 
@@ -84,5 +127,42 @@ impl Handler for Desk {
             self.crew.wake(Subject::Instance(name.clone()), asked_by(by));
         }
         Ok(())
+    }
+
+    fn view(&self, cursor: &mut Cursor) -> Vec<View> {
+        let keeper = &self.crew.keeper;
+        let mut view = View::nothing(keeper.now());
+        let mut seen = keeper.board.view_since(cursor.board, &mut view);
+        self.scene.view_since(cursor, &mut view);
+        cursor.board = seen.revision;
+        {
+            let register = keeper.register();
+            for instance in &mut seen.instances {
+                instance.wanted = register.entries.get(&instance.status.name).and_then(|it| it.facts.wanted.clone());
+            }
+        }
+        view.fleet = seen.fleet.then(|| self.fleet());
+        if view.is_nothing() && seen.instances.is_empty() { Vec::new() } else { in_lines(view, seen.instances) }
+    }
+
+    fn beat(&self) -> View {
+        View { fleet: Some(self.fleet()), ..View::nothing(self.crew.keeper.now()) }
+    }
+
+    fn changes(&self) -> watch::Receiver<u64> {
+        self.crew.keeper.board.changes()
+    }
+
+    async fn logs(&self, request: &LogRequest, by: &Peer) -> Result<LogLines, String> {
+        self.known(&request.instance)?;
+        tracing::info!(instance = %request.instance, by = by.user, "its output is read over the control socket");
+        let source = match request.source {
+            LogOf::Odoo => LogSource::Odoo,
+            LogOf::Job => LogSource::Job,
+        };
+        let query = LogQuery { source, follow: true, tail: request.tail, since_unix_s: None };
+        let engine = &self.crew.keeper.edges.engine;
+        let lines = engine.logs(&request.instance, &query).await.map_err(|error| chain(&error))?;
+        Ok(lines.map_err(|error| chain(&error)).boxed())
     }
 }

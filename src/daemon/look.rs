@@ -36,7 +36,7 @@ impl Keeper {
             (Edge::Authority, live.authority.why()),
         ];
         for (edge, why) in edges {
-            let about = format!("edge {edge}");
+            let about = about_edge(edge);
             match why {
                 Some(why) => {
                     let message = format!("{edge} is unreachable: {why}");
@@ -111,6 +111,11 @@ impl Keeper {
             .map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize))
             .min()
     }
+}
+
+/// What the alert of a system that does not answer is about.
+pub(super) fn about_edge(edge: Edge) -> String {
+    format!("edge {edge}")
 }
 
 /// What the world shows about who is who.

@@ -81,7 +81,7 @@ impl Keeper {
         });
         let Ok((facts, changes)) = decided.await else { return Ok(Vec::new()) };
         self.tell_templates(&changes.host);
-        let mut due: Due = Vec::new();
+        let (mut due, nothing): (Due, _) = (Vec::new(), InstanceChanges::default());
         if !changes.host.steps.is_empty() {
             due.push((Subject::Host, Duration::ZERO));
         }
@@ -97,6 +97,7 @@ impl Keeper {
             if let Some(status) = self.status_of(&facts, name, &changes) {
                 self.report(self.board.put(status), "could not write a status document");
             }
+            self.board.note(name, changes.instances.get(name).unwrap_or(&nothing));
             due.extend(self.due(name, &facts, &changes));
         }
         Ok(due)

@@ -89,6 +89,12 @@ impl<K: Ord + Clone> Queue<K> {
         self.shared.changed.notify_waiters();
     }
 
+    /// How many names have their turn, and how many wait for one.
+    pub fn counts(&self) -> (usize, usize) {
+        let schedule = self.shared.schedule();
+        (schedule.running(), schedule.waiting())
+    }
+
     /// True when no name waits and none has its turn.
     pub fn is_idle(&self) -> bool {
         let schedule = self.shared.schedule();

@@ -3,9 +3,11 @@
 use super::crew::{Chore, Crew};
 use super::desk::Desk;
 use super::keeper::{Keeper, event};
+use super::scene::Scene;
 use super::turn::Subject;
 use super::watch::Watch;
 use super::{backoff, queue};
+use crate::control::protocol::STREAMS;
 use crate::control::{Handler, Hello, SOCKET_FILE, Server};
 use crate::edges::database::InstallationLock;
 use crate::edges::{EdgeError, ErrorKind};
@@ -231,9 +233,12 @@ impl Conversations {
     fn begin(server: Server, crew: &Arc<Crew>) -> Self {
         let (tasks, stopping, keeper) = (TaskTracker::new(), CancellationToken::new(), Arc::clone(&crew.keeper));
         let (pid, since) = (std::process::id(), keeper.now());
-        let hello = Hello { schema: SCHEMA, version: env!("CARGO_PKG_VERSION").to_owned(), pid, since };
+        let can = vec![STREAMS.to_owned()];
+        let hello = Hello { schema: SCHEMA, version: env!("CARGO_PKG_VERSION").to_owned(), pid, since, can };
         let daemon = DaemonStatus { running: true, pid: Some(pid), since: Some(since) };
-        let handler: Arc<dyn Handler> = Arc::new(Desk { crew: Arc::clone(crew), daemon });
+        let scene = Scene::open(&keeper.journal);
+        tasks.spawn(listening(Arc::clone(&scene), Arc::clone(&keeper), stopping.clone()));
+        let handler: Arc<dyn Handler> = Arc::new(Desk { crew: Arc::clone(crew), daemon, scene });
         tasks.spawn(server.run(hello, handler, tasks.clone(), stopping.clone()));
         Self { tasks, stopping, keeper }
     }
@@ -244,6 +249,15 @@ impl Conversations {
         self.tasks.close();
         self.tasks.wait().await;
         let _ = std::fs::remove_file(self.keeper.connected.fleet.state_dir.join(SOCKET_FILE));
+    }
+}
+
+/// Has the scene hear what goes on, until the daemon stops.
+async fn listening(scene: Arc<Scene>, keeper: Arc<Keeper>, stopping: CancellationToken) {
+    tokio::select! {
+        // Cut between two pieces of news: nobody decides by them.
+        () = stopping.cancelled() => {}
+        () = scene.listen(&keeper) => {}
     }
 }
 

@@ -20,6 +20,7 @@ impl Keeper {
             }
             self.report(self.board.put(status), "could not write a status document");
         }
+        self.board.note(name, changes);
     }
 
     /// Tells once that the same drift comes back again and again.

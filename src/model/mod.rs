@@ -6,6 +6,7 @@
 pub mod changes;
 pub mod errand;
 pub mod event;
+pub mod filter;
 pub mod live;
 pub mod name;
 pub mod problem;
@@ -17,5 +18,6 @@ pub mod site;
 pub mod size;
 pub mod status;
 pub mod step;
+pub mod text;
 pub mod time;
 pub mod wanted;

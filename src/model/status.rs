@@ -52,6 +52,22 @@ impl State {
             Self::Retired => "retired",
         }
     }
+
+    /// Sorts what wants a person first.
+    pub fn severity(self) -> u8 {
+        match self {
+            Self::Failed => 0,
+            Self::Invalid => 1,
+            Self::Degraded => 2,
+            Self::Orphaned => 3,
+            Self::Held => 4,
+            Self::Provisioning => 5,
+            Self::Updating => 6,
+            Self::Ready => 7,
+            Self::Stopped => 8,
+            Self::Retired => 9,
+        }
+    }
 }
 
 /// What a condition is about.
@@ -157,6 +173,33 @@ pub struct InstanceStatus {
     pub generation: u64,
     /// The version that the world was last brought to; equal to `generation` once a change is done.
     pub observed_generation: u64,
+}
+
+impl InstanceStatus {
+    /// The one thing worth saying: why it waits, else what is not as it should be. Empty when all is well.
+    pub fn note(&self) -> String {
+        if let Some(hold) = self.holds.first() {
+            return format!("{}: {}", hold.reason.as_str(), hold.message);
+        }
+        if matches!(self.state, State::Ready | State::Stopped | State::Retired) {
+            return String::new();
+        }
+        let bad = |kind: ConditionType| {
+            !matches!(
+                kind,
+                ConditionType::Ready
+                    | ConditionType::Drifted
+                    | ConditionType::Orphaned
+                    | ConditionType::Suspended
+                    | ConditionType::Protected
+                    | ConditionType::Stalled
+            )
+        };
+        let told = self.conditions.iter().find(|condition| {
+            bad(condition.kind) && condition.status != ConditionStatus::True && !condition.message.is_empty()
+        });
+        told.map(|condition| condition.message.clone()).unwrap_or_default()
+    }
 }
 
 /// Modules of an instance.

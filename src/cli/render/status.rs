@@ -3,7 +3,7 @@
 use super::style::{BAD, FAINT, GOOD, PLAIN, STRONG, WARN, of_state, paint};
 use super::table::{Cell, Column, render as table, text};
 use super::text::{between, count, harmless};
-use crate::model::status::{ConditionStatus, ConditionType, FleetStatus, InstanceStatus, State};
+use crate::model::status::{FleetStatus, InstanceStatus, State};
 use crate::model::time::Timestamp;
 use anstyle::Style;
 
@@ -24,7 +24,7 @@ const COLUMNS: [Column; 8] = [
 /// Table, alerts and totals.
 pub fn render(fleet: &FleetStatus, columns_max: Option<usize>) -> String {
     let mut sorted: Vec<&InstanceStatus> = fleet.instances.iter().collect();
-    sorted.sort_by(|a, b| (severity(a.state), &a.name).cmp(&(severity(b.state), &b.name)));
+    sorted.sort_by(|a, b| (a.state.severity(), &a.name).cmp(&(b.state.severity(), &b.name)));
     let rows: Vec<Vec<Cell>> = sorted.iter().map(|status| row(status, fleet.at)).collect();
     let mut out = if rows.is_empty() { String::new() } else { table(&COLUMNS, &rows, columns_max) };
     for alert in &fleet.alerts {
@@ -33,22 +33,6 @@ pub fn render(fleet: &FleetStatus, columns_max: Option<usize>) -> String {
     }
     out.push_str(&totals(fleet));
     out
-}
-
-/// Sorts what wants a person first.
-pub(crate) fn severity(state: State) -> u8 {
-    match state {
-        State::Failed => 0,
-        State::Invalid => 1,
-        State::Degraded => 2,
-        State::Orphaned => 3,
-        State::Held => 4,
-        State::Provisioning => 5,
-        State::Updating => 6,
-        State::Ready => 7,
-        State::Stopped => 8,
-        State::Retired => 9,
-    }
 }
 
 /// One character that says the same as the colour.
@@ -73,7 +57,7 @@ fn row(status: &InstanceStatus, now: Timestamp) -> Vec<Cell> {
         status.odoo.as_ref().map_or("-", |odoo| odoo.as_str()).into(),
         Cell::new(certificate, certificate_style),
         status.url.as_deref().map_or_else(|| "-".to_owned(), harmless).into(),
-        harmless(&note(status)).into(),
+        harmless(&status.note()).into(),
     ]
 }
 
@@ -88,33 +72,9 @@ fn certificate(status: &InstanceStatus, now: Timestamp) -> (String, Style) {
     }
 }
 
-/// The one thing worth saying about an instance: why it waits, else what is not as it should be.
-pub(crate) fn note(status: &InstanceStatus) -> String {
-    if let Some(hold) = status.holds.first() {
-        return format!("{}: {}", hold.reason.as_str(), hold.message);
-    }
-    if matches!(status.state, State::Ready | State::Stopped | State::Retired) {
-        return String::new();
-    }
-    let bad = |kind: ConditionType| {
-        !matches!(
-            kind,
-            ConditionType::Ready
-                | ConditionType::Drifted
-                | ConditionType::Orphaned
-                | ConditionType::Suspended
-                | ConditionType::Protected
-                | ConditionType::Stalled
-        )
-    };
-    let told =
-        status.conditions.iter().find(|c| bad(c.kind) && c.status != ConditionStatus::True && !c.message.is_empty());
-    told.map(|condition| condition.message.clone()).unwrap_or_default()
-}
-
 fn totals(fleet: &FleetStatus) -> String {
     let mut states: Vec<State> = fleet.instances.iter().map(|status| status.state).collect();
-    states.sort_by_key(|state| severity(*state));
+    states.sort_by_key(|state| state.severity());
     let counts = states.chunk_by(|a, b| a == b).map(|same| {
         let text = format!("{} {}", same.len(), same[0].as_str());
         paint(of_state(same[0]), &text)

@@ -1,11 +1,12 @@
-//! The filter that `status` takes: `plan:gold state:!ready cert<14d | acme`.
+//! The filter that `status` and the dashboard take: `plan:gold state:!ready cert<14d | acme`.
 //!
 //! Words are joined by "and", `|` means "or" and binds loosest, `!` in front turns a word round. `word` is a part of
-//! the name or of an address, `key:value` compares a text, `key<value` and `key>value` a number with its unit.
+//! the name, of an address or of the company, `~word` has its letters in that order, `key:value` compares a text,
+//! `key<value` and `key>value` a number with its unit.
 
-use crate::model::size::Bytes;
-use crate::model::status::InstanceStatus;
-use crate::model::time::{Seconds, Timestamp};
+use super::size::Bytes;
+use super::status::InstanceStatus;
+use super::time::{Seconds, Timestamp};
 
 /// The keys whose values are text.
 const TEXT_KEYS: [&str; 5] = ["plan", "state", "wanted", "odoo", "module"];
@@ -28,6 +29,7 @@ struct Word {
 #[derive(Debug, Clone, PartialEq)]
 enum Test {
     Substring(String),
+    Letters(String),
     Text { key: &'static str, value: String },
     Number { key: &'static str, compare: Compare, value: f64 },
 }
@@ -61,9 +63,9 @@ impl Filter {
         }
     }
 
-    /// Whether `status` passes.
-    pub fn matches(&self, status: &InstanceStatus, now: Timestamp) -> bool {
-        self.any.iter().any(|all| all.iter().all(|word| word.test.holds(status, now) != word.negated))
+    /// Whether `status` passes; `company` is whose it is, where that is known.
+    pub fn matches(&self, status: &InstanceStatus, company: Option<&str>, now: Timestamp) -> bool {
+        self.any.iter().any(|all| all.iter().all(|word| word.test.holds(status, company, now) != word.negated))
     }
 }
 
@@ -86,7 +88,11 @@ fn word(text: &str) -> Result<Word, String> {
     if let Some(at) = rest.find(['<', '>']) {
         return Ok(Word { negated, test: comparison(&rest[..at], &rest[at..])? });
     }
-    Ok(Word { negated, test: Test::Substring(rest.trim_start_matches('~').to_lowercase()) })
+    let test = match rest.strip_prefix('~') {
+        Some(letters) => Test::Letters(letters.to_lowercase()),
+        None => Test::Substring(rest.to_lowercase()),
+    };
+    Ok(Word { negated, test })
 }
 
 fn comparison(key: &str, rest: &str) -> Result<Test, String> {
@@ -132,10 +138,16 @@ fn known(keys: &[&'static str], key: &str) -> Result<&'static str, String> {
 }
 
 impl Test {
-    fn holds(&self, status: &InstanceStatus, now: Timestamp) -> bool {
+    fn holds(&self, status: &InstanceStatus, company: Option<&str>, now: Timestamp) -> bool {
         match self {
             Self::Substring(part) => {
-                status.name.as_str().contains(part) || status.urls.iter().any(|url| url.to_lowercase().contains(part))
+                status.name.as_str().contains(part)
+                    || status.urls.iter().any(|url| url.to_lowercase().contains(part))
+                    || company.is_some_and(|company| company.to_lowercase().contains(part))
+            }
+            Self::Letters(letters) => {
+                in_order(letters, status.name.as_str())
+                    || company.is_some_and(|company| in_order(letters, &company.to_lowercase()))
             }
             Self::Text { key, value } => text_holds(key, value, status),
             Self::Number { key, compare, value } => number(key, status, now).is_some_and(|found| match compare {
@@ -146,6 +158,12 @@ impl Test {
             }),
         }
     }
+}
+
+/// Whether the letters stand in `text` in their order, others between them or not.
+pub fn in_order(letters: &str, text: &str) -> bool {
+    let mut rest = text.chars();
+    letters.chars().all(|letter| rest.any(|c| c == letter))
 }
 
 fn text_holds(key: &str, value: &str, status: &InstanceStatus) -> bool {

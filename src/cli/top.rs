@@ -1,0 +1,114 @@
+//! `top`: the dashboard. It talks to the daemon over the control socket; files and the editor are in the hands it is
+//! given here.
+
+use super::args::Color;
+use super::context::Context;
+use super::failure::{Exit, Failure, Trouble};
+use super::render::diff;
+use super::{files, fleet, switch, world};
+use crate::daemon::board::Board;
+use crate::model::name::InstanceName;
+use crate::model::status::InstanceStatus;
+use crate::model::wanted::WantedState;
+use crate::tui::look::{ASCII, COLOURS, Look, NO_COLOURS, UNICODE};
+use crate::tui::state::Options;
+use crate::tui::{self, Ending, Hands, Setup};
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
+
+/// Where neither $VISUAL nor $EDITOR is set.
+const EDITOR: &str = "vi";
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Offer nothing that changes anything
+    #[arg(long)]
+    read_only: bool,
+    /// Use plain characters only; the default on terminals whose locale is not UTF-8
+    #[arg(long)]
+    ascii: bool,
+    /// Show no time of day: an idle screen is then not written to
+    #[arg(long)]
+    no_clock: bool,
+}
+
+/// Files of the fleet.
+struct Files {
+    cx: Context,
+    state_dir: PathBuf,
+}
+
+pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
+    let settings = fleet::settings(cx)?;
+    if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
+        let message = "the dashboard needs a terminal; for scripts there is `innkeeper status --json`";
+        return Err(Failure::new(Trouble::Usage, message));
+    }
+    let state_dir = settings.fleet.state_dir.clone();
+    let setup = Setup {
+        hands: Arc::new(Files { cx: cx.clone(), state_dir: state_dir.clone() }),
+        state_dir,
+        look: look(cx, args),
+        options: Options { read_only: args.read_only, clock: !args.no_clock },
+        now: cx.now,
+    };
+    let ended = world::block_on(tui::run(setup))?;
+    match ended {
+        Ok(Ending::Quit | Ending::HungUp | Ending::Terminated) => Ok(Exit::Done),
+        Err(error) => Err(Failure::new(Trouble::Failed, format!("could not use the terminal: {error}"))),
+    }
+}
+
+/// Colours and characters that this terminal shows.
+fn look(cx: &Context, args: &Args) -> Look {
+    let colours = match cx.color() {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto => std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+    };
+    Look {
+        theme: if colours { COLOURS } else { NO_COLOURS },
+        glyphs: if args.ascii || !shows_unicode() { &ASCII } else { &UNICODE },
+    }
+}
+
+/// The locale is UTF-8 and the terminal is not the console, whose font has no such characters.
+fn shows_unicode() -> bool {
+    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(set).unwrap_or_default().to_lowercase();
+    let console = set("TERM").is_some_and(|term| term == "linux" || term == "dumb");
+    !console && (locale.contains("utf-8") || locale.contains("utf8"))
+}
+
+impl Hands for Files {
+    fn set_state(&self, name: &InstanceName, state: WantedState) -> Result<String, String> {
+        let file = fleet::file_of(&self.cx, name);
+        let (former, text) = switch::edited(&file, state).map_err(|failure| failure.message)?;
+        if former == text {
+            return Ok(format!("{} says so already", file.display()));
+        }
+        files::replace(&file, &text).map_err(|failure| failure.message)?;
+        Ok(diff::plain(&file, &former, &text))
+    }
+
+    fn file(&self, name: &InstanceName) -> Result<String, String> {
+        let file = fleet::file_of(&self.cx, name);
+        std::fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))
+    }
+
+    fn editor(&self, name: &InstanceName) -> Command {
+        let set = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
+        let words = set("VISUAL").or_else(|| set("EDITOR")).unwrap_or_else(|| EDITOR.to_owned());
+        let mut words = words.split_whitespace();
+        let mut command = Command::new(words.next().unwrap_or(EDITOR));
+        command.args(words).arg(fleet::file_of(&self.cx, name));
+        command
+    }
+
+    fn documents(&self) -> Vec<InstanceStatus> {
+        let board = Board::read_only(&self.state_dir);
+        board.names().iter().filter_map(|name| board.get(name)).map(|status| InstanceStatus::clone(&status)).collect()
+    }
+}

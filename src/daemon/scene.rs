@@ -1,0 +1,148 @@
+//! What goes on, for those who watch: steps on their way with how long such steps take, and the last events.
+//!
+//! It hears the journal's news. Everything in it is for people's eyes and may be lost.
+
+use super::keeper::Keeper;
+use crate::control::view::{Cursor, EVENTS_KEPT_MAX, RUNS_KEPT_MAX, RunView, View};
+use crate::journal::{EventFilter, Journal, News};
+use crate::model::event::{Event, Level};
+use crate::model::name::InstanceName;
+use crate::model::step::StepId;
+use crate::model::time::Timestamp;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::broadcast::error::RecvError;
+
+/// Durations remembered for each kind of step; their median is what is expected.
+const DURATIONS_KEPT_MAX: usize = 15;
+
+/// What goes on.
+#[derive(Default)]
+pub(super) struct Scene {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    revision: u64,
+    /// By id, so oldest first: those that run and the last that ended, each with its revision.
+    runs: BTreeMap<u64, (u64, RunView)>,
+    next_run: u64,
+    durations_ms: BTreeMap<String, VecDeque<u64>>,
+    /// The last events.
+    events: VecDeque<Event>,
+    /// Events heard since the start.
+    heard: u64,
+}
+
+impl Scene {
+    /// Takes up the last events of the journal, so that the first watcher sees what happened before.
+    pub(super) fn open(journal: &Journal) -> Arc<Self> {
+        let filter = EventFilter { limit: EVENTS_KEPT_MAX, min_level: Level::Info, ..EventFilter::default() };
+        let scene = Self::default();
+        if let Ok(events) = journal.events(&filter) {
+            let mut inner = scene.inner();
+            inner.heard = events.len() as u64;
+            inner.events = events.into();
+        }
+        Arc::new(scene)
+    }
+
+    /// Hears the news of the keeper's journal, and has watchers look.
+    pub(super) async fn listen(&self, keeper: &Keeper) {
+        let mut news = keeper.journal.follow();
+        loop {
+            match news.recv().await {
+                Ok(news) => self.hear(news, keeper.now()),
+                // Nobody's state depends on it: the number is told to watchers.
+                Err(RecvError::Lagged(missed)) => self.inner().heard += missed,
+                Err(RecvError::Closed) => return,
+            }
+            keeper.board.ring();
+        }
+    }
+
+    fn hear(&self, news: News, now: Timestamp) {
+        let mut inner = self.inner();
+        match news {
+            News::StepBegan { instance, step, reason } => inner.began(instance, step, reason, now),
+            News::StepEnded { instance, step, error } => inner.ended(&instance, &step, error, now),
+            News::Recorded(event) => inner.recorded(event),
+        }
+    }
+
+    /// Adds what is newer than `cursor` to `view`, and moves the cursor on.
+    pub(super) fn view_since(&self, cursor: &mut Cursor, view: &mut View) {
+        let inner = self.inner();
+        let since = if view.whole { 0 } else { cursor.runs };
+        view.runs = inner.runs.values().filter(|(at, _)| *at > since).map(|(_, run)| run.clone()).collect();
+        cursor.runs = inner.revision;
+        let told = if view.whole { 0 } else { cursor.events };
+        let kept = inner.events.len() as u64;
+        let new = inner.heard - told.min(inner.heard);
+        view.events = inner.events.iter().skip(kept.saturating_sub(new) as usize).cloned().collect();
+        // At first only what is kept is promised.
+        view.events_missed = if told == 0 { 0 } else { new.saturating_sub(kept) };
+        cursor.events = inner.heard;
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn began(&mut self, instance: Option<InstanceName>, step: StepId, reason: String, now: Timestamp) {
+        let kind = kind_of(&step).to_owned();
+        let expected_ms = self.durations_ms.get(&kind).map(median);
+        self.next_run += 1;
+        self.revision += 1;
+        let id = self.next_run;
+        let run = RunView { id, instance, step, kind, reason, since: now, expected_ms, ended: None, error: None };
+        self.runs.insert(id, (self.revision, run));
+        while self.runs.len() > RUNS_KEPT_MAX {
+            let Some(oldest) = self.runs.iter().find(|(_, (_, run))| run.ended.is_some()).map(|(id, _)| *id) else {
+                break;
+            };
+            self.runs.remove(&oldest);
+        }
+    }
+
+    fn ended(&mut self, instance: &Option<InstanceName>, step: &StepId, error: Option<String>, now: Timestamp) {
+        self.revision += 1;
+        let revision = self.revision;
+        let open = self.runs.values_mut().rev().find(|(_, run)| {
+            run.ended.is_none() && run.step == *step && run.instance == *instance
+        });
+        let Some((at, run)) = open else { return };
+        (*at, run.ended, run.error) = (revision, Some(now), error);
+        if run.error.is_none() {
+            let took_ms = u64::try_from(now.as_millisecond() - run.since.as_millisecond()).unwrap_or_default();
+            let durations = self.durations_ms.entry(run.kind.clone()).or_default();
+            durations.push_back(took_ms);
+            if durations.len() > DURATIONS_KEPT_MAX {
+                durations.pop_front();
+            }
+        }
+    }
+
+    fn recorded(&mut self, event: Event) {
+        self.heard += 1;
+        self.events.push_back(event);
+        if self.events.len() > EVENTS_KEPT_MAX {
+            self.events.pop_front();
+        }
+    }
+}
+
+/// The kind of a step: its id without the instance and without which one of several it is.
+fn kind_of(step: &StepId) -> &str {
+    let key = step.0.split_once('/').map_or(step.0.as_str(), |(_, key)| key);
+    key.split_once(':').map_or(key, |(kind, _)| kind)
+}
+
+fn median(durations: &VecDeque<u64>) -> u64 {
+    let mut sorted: Vec<u64> = durations.iter().copied().collect();
+    sorted.sort_unstable();
+    sorted.get(sorted.len() / 2).copied().unwrap_or_default()
+}

@@ -1,0 +1,129 @@
+//! What fits where, for a size of the terminal: one answer for drawing and for scrolling.
+
+use super::state::{Overlay, Page, State};
+use ratatui::layout::Rect;
+
+/// From this width on the table has panes beside it.
+const PANES_COLUMNS_MIN: u16 = 120;
+/// From this width on addresses are shown.
+const WIDE_COLUMNS_MIN: u16 = 160;
+/// From this width on there is room for the whole table.
+const NORMAL_COLUMNS_MIN: u16 = 80;
+/// From this width on there are borders.
+const FRAMED_COLUMNS_MIN: u16 = 60;
+/// Less is one line.
+const LEAST: (u16, u16) = (40, 8);
+/// Lower screens have no borders.
+const FRAMED_ROWS_MIN: u16 = 15;
+/// Columns of the panes beside the table.
+const PANE_COLUMNS: u16 = 48;
+
+/// How much room there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Room {
+    /// One line.
+    Line,
+    /// Name, state, note, and no borders.
+    Tiny,
+    /// A few columns.
+    Narrow,
+    /// The whole table.
+    Normal,
+    /// With panes.
+    Panes,
+    /// With panes and addresses.
+    Wide,
+}
+
+/// The parts of the screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Parts {
+    /// Who and how.
+    pub header: Rect,
+    /// Views or tabs.
+    pub tabs: Rect,
+    /// The view.
+    pub body: Rect,
+    /// Filter, marks, age.
+    pub status: Rect,
+    /// Keys.
+    pub footer: Rect,
+}
+
+/// How much room `size` is.
+pub fn room(size: (u16, u16)) -> Room {
+    match size {
+        (columns, rows) if columns < LEAST.0 || rows < LEAST.1 => Room::Line,
+        (columns, rows) if columns < FRAMED_COLUMNS_MIN || rows < FRAMED_ROWS_MIN => Room::Tiny,
+        (columns, _) if columns < NORMAL_COLUMNS_MIN => Room::Narrow,
+        (columns, _) if columns < PANES_COLUMNS_MIN => Room::Normal,
+        (columns, _) if columns < WIDE_COLUMNS_MIN => Room::Panes,
+        _ => Room::Wide,
+    }
+}
+
+/// The parts of a screen that is not one line.
+pub fn parts(size: (u16, u16)) -> Parts {
+    let (width, height) = size;
+    let row = |y: u16| Rect::new(0, y.min(height.saturating_sub(1)), width, 1.min(height));
+    let tiny = room(size) <= Room::Tiny;
+    let below = if tiny { 1 } else { 2 };
+    let body = Rect::new(0, 2, width, height.saturating_sub(2 + below));
+    Parts {
+        header: row(0),
+        tabs: row(1),
+        body,
+        status: row(height.saturating_sub(below)),
+        footer: row(height.saturating_sub(1)),
+    }
+}
+
+/// The list, and the panes beside it: a card above, the activity below.
+pub fn split(state: &State) -> (Rect, Option<(Rect, Rect)>) {
+    let body = parts(state.size).body;
+    if room(state.size) < Room::Panes || state.zoomed || state.page != Page::Instances {
+        return (body, None);
+    }
+    let list = Rect { width: body.width - PANE_COLUMNS, ..body };
+    let card = Rect { x: list.right(), width: PANE_COLUMNS, height: body.height / 2, ..body };
+    let activity = Rect { y: card.bottom(), height: body.height - card.height, ..card };
+    (list, Some((card, activity)))
+}
+
+/// The upper part of a view with a list above and details below.
+pub fn halves(state: &State) -> (Rect, Option<Rect>) {
+    let body = parts(state.size).body;
+    if body.height < 12 {
+        return (body, None);
+    }
+    let list = Rect { height: (body.height * 2 / 5).max(6), ..body };
+    (list, Some(Rect { y: list.bottom(), height: body.height - list.height, ..body }))
+}
+
+/// Rows of the list that are visible at once.
+pub fn list_rows(state: &State) -> usize {
+    let area = match state.page {
+        Page::Instances => split(state).0,
+        Page::Plan | Page::Jobs => halves(state).0,
+        Page::Alerts | Page::Backups | Page::Host => parts(state.size).body,
+    };
+    let frame = if room(state.size) > Room::Tiny { 2 } else { 0 };
+    usize::from(area.height.saturating_sub(frame + 1))
+}
+
+/// Rows of text in an opened instance or overlay.
+pub fn text_rows(state: &State) -> usize {
+    let body = parts(state.size).body;
+    let frame = if room(state.size) > Room::Tiny { 2 } else { 0 };
+    match &state.overlay {
+        Some(Overlay::Text(_) | Overlay::Help(_)) => usize::from(overlay(state.size, u16::MAX, u16::MAX).height).saturating_sub(4),
+        _ => usize::from(body.height.saturating_sub(frame)),
+    }
+}
+
+/// A box in the middle, of at most that size.
+pub fn overlay(size: (u16, u16), width: u16, height: u16) -> Rect {
+    let width = width.min(size.0.saturating_sub(4)).max(size.0.min(20));
+    let height = height.min(size.1.saturating_sub(2)).max(size.1.min(3));
+    Rect::new((size.0 - width) / 2, (size.1 - height) / 2, width, height)
+}

@@ -1,0 +1,202 @@
+//! The output of an instance: the last lines of it, made harmless, with a place that stays where it is while lines come.
+
+use crate::control::LogOf;
+use crate::model::name::InstanceName;
+use crate::model::text::harmless;
+use std::collections::VecDeque;
+
+/// Lines kept.
+pub const LINES_MAX: usize = 20_000;
+
+/// How bad a line is, as the program that wrote it says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum LogLevel {
+    /// Everything.
+    #[default]
+    Debug,
+    /// As expected.
+    Info,
+    /// Something to look at.
+    Warning,
+    /// Something went wrong.
+    Error,
+}
+
+impl LogLevel {
+    /// For the title.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Debug => "all",
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+
+    fn next(self) -> Self {
+        match self {
+            Self::Debug => Self::Info,
+            Self::Info => Self::Warning,
+            Self::Warning => Self::Error,
+            Self::Error => Self::Debug,
+        }
+    }
+}
+
+/// One line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// Without anything that a terminal would obey.
+    pub text: Box<str>,
+    /// How bad it is; lines that do not say it are as bad as the one before.
+    pub level: LogLevel,
+}
+
+/// The output that is read.
+#[derive(Debug, Default)]
+pub struct Logs {
+    /// Whose, and which; none when none is read.
+    pub of: Option<(InstanceName, LogOf)>,
+    /// Oldest first.
+    pub lines: VecDeque<Line>,
+    /// The number of the first line that is kept, counted from the beginning of reading.
+    pub first: u64,
+    /// Lines that the daemon left out because this client was too slow.
+    pub dropped: u64,
+    /// The number of the last visible line; none keeps to the newest.
+    pub anchor: Option<u64>,
+    /// Only lines of this level and above.
+    pub level: LogLevel,
+    /// Wrap long lines.
+    pub wrap: bool,
+    /// What is searched for, in small letters.
+    pub search: Option<String>,
+    /// The number of the line that was found last.
+    pub hit: Option<u64>,
+    /// Why no more lines come; none while they do.
+    pub ended: Option<String>,
+}
+
+impl Logs {
+    /// Begins anew with another output. How it is shown stays.
+    pub fn open(&mut self, name: InstanceName, source: LogOf) {
+        let (level, wrap, search) = (self.level, self.wrap, self.search.take());
+        *self = Self { of: Some((name, source)), level, wrap, search, ..Self::default() };
+    }
+
+    /// Takes lines in.
+    pub fn take(&mut self, lines: Vec<String>, dropped: u64) {
+        self.dropped += dropped;
+        for text in lines {
+            let before = self.lines.back().map(|line| line.level).unwrap_or_default();
+            let text = plain(&text);
+            let level = level_of(&text).unwrap_or(before);
+            if self.lines.len() >= LINES_MAX {
+                self.lines.pop_front();
+                self.first += 1;
+            }
+            self.lines.push_back(Line { text: text.into_boxed_str(), level });
+        }
+        if self.anchor.is_some_and(|anchor| anchor < self.first) {
+            self.anchor = Some(self.first);
+        }
+    }
+
+    /// The line of that number.
+    pub fn line(&self, number: u64) -> Option<&Line> {
+        self.lines.get(usize::try_from(number.checked_sub(self.first)?).ok()?)
+    }
+
+    /// Lines that pass the level, up to the anchor, the newest first.
+    pub fn visible(&self) -> impl Iterator<Item = (u64, &Line)> {
+        let last = self.anchor.unwrap_or(u64::MAX);
+        let numbered = self.lines.iter().enumerate().map(|(at, line)| (self.first + at as u64, line));
+        numbered.rev().filter(move |(number, line)| *number <= last && line.level >= self.level)
+    }
+
+    /// Scrolls: towards newer lines when positive. Behind the newest it keeps to it again.
+    pub fn scroll(&mut self, rows: isize) {
+        let count = rows.unsigned_abs();
+        if rows < 0 {
+            let found = self.visible().nth(count).or_else(|| self.visible().last()).map(|(number, _)| number);
+            self.anchor = found.or(self.anchor);
+            return;
+        }
+        let Some(anchor) = self.anchor else { return };
+        let newer = self.lines.iter().enumerate().map(|(at, line)| (self.first + at as u64, line));
+        let mut newer = newer.filter(|(number, line)| *number > anchor && line.level >= self.level);
+        self.anchor = newer.nth(count.saturating_sub(1)).map(|(number, _)| number);
+    }
+
+    /// To the oldest line that is kept.
+    pub fn to_top(&mut self, rows: usize) {
+        let level = self.level;
+        let passing = self.lines.iter().enumerate().filter(|(_, line)| line.level >= level);
+        let found = passing.map(|(at, _)| self.first + at as u64).take(rows.max(1)).last();
+        self.anchor = found.or(self.anchor);
+    }
+
+    /// To the next line that holds what is searched for, towards older lines when `back`. False when there is none.
+    pub fn find(&mut self, back: bool) -> bool {
+        let Some(word) = self.search.clone() else { return false };
+        let end = self.first + self.lines.len() as u64;
+        let from = self.hit.or(self.anchor).unwrap_or(end);
+        let holds = |number: &u64| {
+            self.line(*number).is_some_and(|line| line.level >= self.level && line.text.to_lowercase().contains(&word))
+        };
+        let found = match back {
+            true => (self.first..from).rev().find(holds),
+            false => (from.saturating_add(1)..end).find(holds),
+        };
+        if let Some(number) = found {
+            (self.hit, self.anchor) = (Some(number), Some(number));
+        }
+        found.is_some()
+    }
+
+    /// Shows the next level.
+    pub fn next_level(&mut self) {
+        self.level = self.level.next();
+    }
+}
+
+/// `text` without escape sequences and without characters that a terminal obeys.
+pub fn plain(text: &str) -> String {
+    let text = text.trim_end_matches(['\r', '\n']);
+    if !text.contains(char::is_control) {
+        return harmless(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        if c != '\u{1b}' {
+            out.push(c);
+            continue;
+        }
+        match chars.next() {
+            // A control sequence ends with a letter or one of @[\]^_`{|}~ (ECMA-48, 5.4).
+            Some('[') => while chars.next().is_some_and(|c| !('@'..='~').contains(&c)) {},
+            // A string ends with BEL or ESC \.
+            Some(']' | 'P' | '_' | '^' | 'X') => {
+                while let Some(c) = chars.next() {
+                    if c == '\u{7}' || (c == '\u{1b}' && chars.next_if_eq(&'\\').is_some()) {
+                        break;
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    harmless(&out)
+}
+
+/// What a line of Odoo, PostgreSQL or Python's logging says of itself, within its first words.
+fn level_of(text: &str) -> Option<LogLevel> {
+    text.split_ascii_whitespace().take(6).find_map(|word| match word.trim_end_matches(':') {
+        "DEBUG" => Some(LogLevel::Debug),
+        "INFO" | "LOG" => Some(LogLevel::Info),
+        "WARNING" | "WARN" => Some(LogLevel::Warning),
+        "ERROR" | "CRITICAL" | "FATAL" | "PANIC" | "Traceback" => Some(LogLevel::Error),
+        _ => None,
+    })
+}

@@ -1,0 +1,471 @@
+//! What the dashboard knows and where its user is: plain data. Selection, marks and scroll places are held by identity,
+//! so that nothing jumps when the fleet changes.
+
+use super::fleet::Fleet;
+use super::input::Input;
+use super::keys::{Action, Context, Tier};
+use super::logs::Logs;
+use crate::control::LogOf;
+use crate::model::filter::Filter;
+use crate::model::name::InstanceName;
+use crate::model::time::Timestamp;
+use std::collections::BTreeSet;
+
+/// How the program was started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// Nothing that changes anything is offered.
+    pub read_only: bool,
+    /// Show the time of day.
+    pub clock: bool,
+}
+
+/// All of it.
+#[derive(Debug)]
+pub struct State {
+    /// What the daemon told.
+    pub fleet: Fleet,
+    /// Whether it is told still.
+    pub link: Link,
+    /// The time, as of the last message.
+    pub now: Timestamp,
+    /// Columns and rows of the terminal.
+    pub size: (u16, u16),
+    /// How the program was started.
+    pub options: Options,
+    /// The view.
+    pub page: Page,
+    /// The instance that is open above the view.
+    pub detail: Option<Detail>,
+    /// The rows of the view.
+    pub list: List,
+    /// Where the user was in each view.
+    pub places: [Place; Page::ALL.len()],
+    /// Marked instances.
+    pub marks: BTreeSet<InstanceName>,
+    /// The last one that was marked, from which a range begins.
+    pub marked_last: Option<InstanceName>,
+    /// The filter in force, and its text.
+    pub filter: Option<(Filter, String)>,
+    /// The order of the instances.
+    pub sort: Sort,
+    /// The other way round.
+    pub sort_backwards: bool,
+    /// The table without its panes.
+    pub zoomed: bool,
+    /// What lies above everything.
+    pub overlay: Option<Overlay>,
+    /// The newest remark, and when it goes.
+    pub toast: Option<Toast>,
+    /// Alerts that were marked as seen.
+    pub seen: BTreeSet<(Option<InstanceName>, String)>,
+    /// The output that is read.
+    pub logs: Logs,
+    /// The dashboard has the mouse.
+    pub mouse: bool,
+}
+
+/// Whether the daemon tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Link {
+    /// Asked for the first time.
+    Connecting,
+    /// It tells.
+    Live,
+    /// It does not.
+    Down {
+        /// Why.
+        why: String,
+        /// Since when.
+        since: Timestamp,
+    },
+}
+
+/// The views.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Page {
+    /// All instances.
+    Instances,
+    /// What is to be done, and what waits.
+    Plan,
+    /// Steps.
+    Jobs,
+    /// What a person should know.
+    Alerts,
+    /// Backups.
+    Backups,
+    /// The host.
+    Host,
+}
+
+impl Page {
+    /// In the order of their keys.
+    pub const ALL: [Self; 6] = [Self::Instances, Self::Plan, Self::Jobs, Self::Alerts, Self::Backups, Self::Host];
+
+    /// Its title.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Instances => "Instances",
+            Self::Plan => "Plan",
+            Self::Jobs => "Jobs",
+            Self::Alerts => "Alerts",
+            Self::Backups => "Backups",
+            Self::Host => "Host",
+        }
+    }
+
+    /// Which keys it has.
+    pub fn context(self) -> Context {
+        match self {
+            Self::Instances => Context::Instances,
+            Self::Plan => Context::Plan,
+            Self::Jobs => Context::Jobs,
+            Self::Alerts => Context::Alerts,
+            Self::Backups => Context::Backups,
+            Self::Host => Context::Host,
+        }
+    }
+}
+
+/// An opened instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Detail {
+    /// Which.
+    pub name: InstanceName,
+    /// Which tab.
+    pub tab: Tab,
+    /// Rows scrolled.
+    pub scroll: usize,
+    /// Its file as it was read last, or why it could not be.
+    pub file: Option<Result<String, String>>,
+}
+
+/// The tabs of an instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tab {
+    /// Wanted and live side by side.
+    Summary,
+    /// What happened.
+    Events,
+    /// What its container writes.
+    Logs,
+    /// Its container and what belongs to it.
+    Containers,
+    /// Its backups.
+    Backups,
+    /// What is to be done.
+    Diff,
+    /// Its file.
+    File,
+}
+
+impl Tab {
+    /// In order.
+    pub const ALL: [Self; 7] =
+        [Self::Summary, Self::Events, Self::Logs, Self::Containers, Self::Backups, Self::Diff, Self::File];
+
+    /// Its title.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Summary => "Summary",
+            Self::Events => "Events",
+            Self::Logs => "Logs",
+            Self::Containers => "Containers",
+            Self::Backups => "Backups",
+            Self::Diff => "Diff",
+            Self::File => "File",
+        }
+    }
+}
+
+/// One row of a view, as a place in the data of the moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Row {
+    /// `fleet.items[_]`
+    Item(u32),
+    /// `fleet.runs[_]`
+    Run(u64),
+    /// `fleet.facts.alerts[_]`
+    Alert(u32),
+}
+
+/// What a row stands for, whatever its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Id {
+    /// An instance.
+    Item(InstanceName),
+    /// A step on its way.
+    Run(u64),
+    /// An alert: whose, and its reason.
+    Alert(Option<InstanceName>, String),
+}
+
+/// The rows of the view that is shown.
+#[derive(Debug, Default)]
+pub struct List {
+    /// In order.
+    pub rows: Vec<Row>,
+    /// The place of what is selected; 0 when there is nothing.
+    pub at: usize,
+    /// The first row that is visible.
+    pub offset: usize,
+}
+
+/// Where the user was in a view.
+#[derive(Debug, Clone, Default)]
+pub struct Place {
+    /// What was selected.
+    pub selected: Option<Id>,
+    /// The first row that was visible.
+    pub offset: usize,
+}
+
+/// The orders of the instances.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sort {
+    /// What wants a person first.
+    Severity,
+    /// By name.
+    Name,
+    /// By plan.
+    Plan,
+    /// The busiest first.
+    Cpu,
+    /// The largest first.
+    Memory,
+    /// The fullest first.
+    Disk,
+    /// The certificate that ends next first.
+    Certificate,
+    /// The oldest backup first, those without one before it.
+    Backup,
+}
+
+impl Sort {
+    /// In the order in which `o` goes through them.
+    pub const ALL: [Self; 8] = [
+        Self::Severity,
+        Self::Name,
+        Self::Plan,
+        Self::Cpu,
+        Self::Memory,
+        Self::Disk,
+        Self::Certificate,
+        Self::Backup,
+    ];
+
+    /// For the title of the table.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Severity => "severity",
+            Self::Name => "name",
+            Self::Plan => "plan",
+            Self::Cpu => "cpu",
+            Self::Memory => "mem",
+            Self::Disk => "disk",
+            Self::Certificate => "cert",
+            Self::Backup => "backup",
+        }
+    }
+}
+
+/// What lies above everything and takes the keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Overlay {
+    /// Asks whether something is to be done.
+    Dialog(Dialog),
+    /// What can be done with the selection.
+    Menu(Menu),
+    /// Everything by name.
+    Palette(Palette),
+    /// The keys.
+    Help(Help),
+    /// A filter or a search that is being typed.
+    Prompt(Prompt),
+    /// Text to read: the difference of an edit.
+    Text(Text),
+}
+
+/// Asks whether something is to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dialog {
+    /// What.
+    pub action: Action,
+    /// For whom; fixed when it was opened.
+    pub targets: Vec<InstanceName>,
+    /// How much it must be confirmed.
+    pub tier: Tier,
+    /// The key that opened it never accepts it.
+    pub opened_by: String,
+    /// What it means.
+    pub lines: Vec<String>,
+    /// The focus is on Yes; it begins on Cancel.
+    pub on_yes: bool,
+    /// For [`Tier::Loss`]: what was typed.
+    pub typed: Input,
+}
+
+impl Dialog {
+    /// What must be typed: the name, or `retire 3` for several.
+    pub fn word(&self) -> String {
+        match self.targets.as_slice() {
+            [one] => one.to_string(),
+            several => format!("{} {}", super::keys::entry(self.action).name, several.len()),
+        }
+    }
+}
+
+/// What can be done with the selection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Menu {
+    /// The actions, and why one is not possible now.
+    pub entries: Vec<(Action, Option<String>)>,
+    /// The selected one.
+    pub at: usize,
+}
+
+/// Everything by name.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Palette {
+    /// What was typed.
+    pub input: Input,
+    /// The selected one of what matches.
+    pub at: usize,
+}
+
+/// The keys.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Help {
+    /// What is searched for.
+    pub input: Input,
+    /// The letters go to the search.
+    pub searching: bool,
+    /// Rows scrolled.
+    pub scroll: usize,
+}
+
+/// A filter or a search that is being typed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prompt {
+    /// A search in the lines of an output, else the filter.
+    pub search: bool,
+    /// What was typed.
+    pub input: Input,
+    /// Why it is not understood.
+    pub error: Option<String>,
+    /// What was in force before.
+    pub before: Option<String>,
+}
+
+/// Text to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Text {
+    /// Its title.
+    pub title: String,
+    /// Its lines; `+` and `-` in front are shown as a difference is.
+    pub lines: Vec<String>,
+    /// Rows scrolled.
+    pub scroll: usize,
+}
+
+/// A remark that goes by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Toast {
+    /// What.
+    pub text: String,
+    /// It is bad news.
+    pub bad: bool,
+    /// When it goes.
+    pub until: Timestamp,
+}
+
+impl State {
+    /// At the start: nothing is known.
+    pub fn new(options: Options, size: (u16, u16), now: Timestamp) -> Self {
+        Self {
+            fleet: Fleet::default(),
+            link: Link::Connecting,
+            now,
+            size,
+            options,
+            page: Page::Instances,
+            detail: None,
+            list: List::default(),
+            places: Default::default(),
+            marks: BTreeSet::new(),
+            marked_last: None,
+            filter: None,
+            sort: Sort::Severity,
+            sort_backwards: false,
+            zoomed: false,
+            overlay: None,
+            toast: None,
+            seen: BTreeSet::new(),
+            logs: Logs::default(),
+            mouse: false,
+        }
+    }
+
+    /// Which keys are in force, apart from what lies above.
+    pub fn context(&self) -> Context {
+        match &self.detail {
+            Some(detail) if detail.tab == Tab::Logs => Context::Logs,
+            Some(_) => Context::Detail,
+            None => self.page.context(),
+        }
+    }
+
+    /// The daemon tells.
+    pub fn is_live(&self) -> bool {
+        self.link == Link::Live
+    }
+
+    /// The identity of a row.
+    pub fn id(&self, row: Row) -> Option<Id> {
+        Some(match row {
+            Row::Item(at) => Id::Item(self.fleet.items.get(at as usize)?.name().clone()),
+            Row::Run(id) => Id::Run(id),
+            Row::Alert(at) => {
+                let alert = self.fleet.facts.as_ref()?.alerts.get(at as usize)?;
+                Id::Alert(alert.instance.clone(), alert.reason.clone())
+            }
+        })
+    }
+
+    /// The selected row.
+    pub fn row(&self) -> Option<Row> {
+        self.list.rows.get(self.list.at).copied()
+    }
+
+    /// The instance that is open or selected.
+    pub fn current(&self) -> Option<&InstanceName> {
+        if let Some(detail) = &self.detail {
+            return Some(&detail.name);
+        }
+        match self.row()? {
+            Row::Item(at) => self.fleet.items.get(at as usize).map(super::fleet::Item::name),
+            Row::Run(id) => self.fleet.runs.get(&id)?.instance.as_ref(),
+            Row::Alert(at) => self.fleet.facts.as_ref()?.alerts.get(at as usize)?.instance.as_ref(),
+        }
+    }
+
+    /// Whom an action is for: those that are marked in the table, else the current one.
+    pub fn targets(&self) -> Vec<InstanceName> {
+        match self.detail.is_none() && self.page == Page::Instances && !self.marks.is_empty() {
+            true => self.marks.iter().cloned().collect(),
+            false => self.current().cloned().into_iter().collect(),
+        }
+    }
+
+    /// Marked instances that the filter hides.
+    pub fn marks_hidden(&self) -> usize {
+        let Some((filter, _)) = &self.filter else { return 0 };
+        let hidden = |name: &&InstanceName| !self.fleet.get(name).is_some_and(|item| item.passes(filter, self.now));
+        self.marks.iter().filter(hidden).count()
+    }
+
+    /// What the output pane reads.
+    pub fn log_source(&self) -> Option<(&InstanceName, LogOf)> {
+        self.logs.of.as_ref().map(|(name, source)| (name, *source))
+    }
+}

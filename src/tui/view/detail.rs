@@ -1,0 +1,106 @@
+//! An opened instance: its tabs.
+
+use super::pen::{Line, Pen};
+use super::{activity, card, containers, logs, steps, summary};
+use crate::tui::fleet::Item;
+use crate::tui::layout::{self, Room};
+use crate::tui::look::{COLOURS, Look, UNICODE};
+use crate::tui::state::{Detail, State, Tab};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+pub(super) fn draw(state: &State, detail: &Detail, pen: &mut Pen<'_>) {
+    let area = layout::parts(state.size).body;
+    if detail.tab == Tab::Logs {
+        return logs::draw(state, area, pen);
+    }
+    let inner = framed(state, detail, area, pen);
+    let Some(item) = state.fleet.get(&detail.name) else {
+        pen.text(inner.x, inner.y, inner.width, &format!("{} is gone; esc goes back", detail.name), pen.theme().warn);
+        return;
+    };
+    match detail.tab {
+        Tab::Summary => summary::draw(state, item, inner, detail.scroll, pen),
+        _ => {
+            let lines = lines(state, detail, item, inner.width, pen);
+            pen.lines(inner, &lines, detail.scroll);
+        }
+    }
+}
+
+fn framed(state: &State, detail: &Detail, area: Rect, pen: &mut Pen<'_>) -> Rect {
+    if layout::room(state.size) <= Room::Tiny {
+        return area;
+    }
+    let title = match detail.tab {
+        Tab::Summary => "wanted and live".to_owned(),
+        Tab::Diff => "what is to be done".to_owned(),
+        Tab::File => format!("instances.d/{}.toml", detail.name),
+        other => other.title().to_lowercase(),
+    };
+    let below = if detail.tab == Tab::File { "e edits" } else { "" };
+    let inner = pen.frame(area, &[(title, pen.theme().title)], below);
+    Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner }
+}
+
+fn lines(state: &State, detail: &Detail, item: &Item, width: u16, pen: &Pen<'_>) -> Vec<Line> {
+    match detail.tab {
+        Tab::Summary => summary::lines(state, item, width, pen),
+        Tab::Events => activity::lines_of(state, &detail.name, pen),
+        Tab::Containers => containers::lines(item, pen),
+        Tab::Backups => backups(state, item, pen),
+        Tab::Diff => steps::lines(state, item, pen),
+        Tab::File => file(detail, pen),
+        Tab::Logs => Vec::new(),
+    }
+}
+
+/// Rows of text on the open tab.
+pub(super) fn rows(state: &State, detail: &Detail) -> usize {
+    if detail.tab == Tab::Events {
+        return activity::count_of(state, &detail.name);
+    }
+    // Looks do not change how many rows there are.
+    let mut none = Buffer::default();
+    let pen = Pen::new(&mut none, Look { theme: COLOURS, glyphs: &UNICODE });
+    state.fleet.get(&detail.name).map_or(0, |item| lines(state, detail, item, state.size.0, &pen).len())
+}
+
+fn backups(state: &State, item: &Item, pen: &Pen<'_>) -> Vec<Line> {
+    let theme = pen.theme();
+    let mut lines = vec![vec![("newest    ".to_owned(), theme.faint), card::backup(state, item.status(), pen)]];
+    if let Some(backup) = &item.status().last_backup {
+        lines.push(vec![("id        ".to_owned(), theme.faint), (backup.id.clone(), theme.plain)]);
+    }
+    if let Some(wanted) = &item.view.wanted {
+        let keep = &wanted.backup.keep;
+        let text = format!(
+            "{}, kept: {} daily, {} weekly, {} monthly",
+            wanted.backup.schedule, keep.daily, keep.weekly, keep.monthly
+        );
+        lines.push(vec![("schedule  ".to_owned(), theme.faint), (text, theme.plain)]);
+    }
+    lines
+}
+
+fn file(detail: &Detail, pen: &Pen<'_>) -> Vec<Line> {
+    let theme = pen.theme();
+    match &detail.file {
+        None => vec![vec![("it is being read".to_owned(), theme.faint)]],
+        Some(Err(why)) => vec![vec![(why.clone(), theme.bad)]],
+        Some(Ok(text)) => text
+            .lines()
+            .zip(1..)
+            .map(|(line, number): (&str, u32)| {
+                let comment = line.trim_start().starts_with('#');
+                let table = line.trim_start().starts_with('[');
+                let style = match () {
+                    () if comment => theme.faint,
+                    () if table => theme.strong,
+                    () => theme.plain,
+                };
+                vec![(format!("{number:>4}  "), theme.faint), (line.to_owned(), style)]
+            })
+            .collect(),
+    }
+}

@@ -1,0 +1,94 @@
+//! Steps on their way, with how long such steps take here, and those that ended; below, all steps of the instance.
+
+use super::pen::{Line, Pen};
+use super::steps;
+use super::table::padded;
+use crate::control::view::RunView;
+use crate::tui::format::{milliseconds, moment, taken};
+use crate::tui::layout;
+use crate::tui::state::{Row, State};
+use ratatui::layout::Rect;
+
+/// Columns of a bar.
+const BAR: usize = 20;
+
+pub(super) fn draw(state: &State, pen: &mut Pen<'_>) {
+    let theme = pen.theme();
+    let (list, below) = layout::halves(state);
+    let running = state.fleet.running().count();
+    let failed = state.fleet.runs.values().filter(|run| run.error.is_some()).count();
+    let mut title = vec![
+        ("Jobs".to_owned(), theme.title),
+        (format!("  {running} run, {} ended", state.fleet.runs.len() - running), theme.faint),
+    ];
+    if failed > 0 {
+        title.push((format!(", {failed} failed"), theme.bad));
+    }
+    if let Some(facts) = &state.fleet.facts {
+        let host = &facts.host;
+        title.push((format!("   turns: {} now, {} wait", host.turns_running, host.turns_waiting), theme.faint));
+    }
+    super::outline::list(state, list, &title, "           INSTANCE            STEP                  PROGRESS", pen, |row, pen| {
+        run_of(state, row).map(|run| line(state, run, pen))
+    });
+    let Some(below) = below else { return };
+    let Some(run) = state.row().and_then(|row| run_of(state, row)) else {
+        let inner = pen.frame(below, &[], "");
+        let text = "No step has run since the daemon started.";
+        pen.text(inner.x + 1, inner.y, inner.width.saturating_sub(1), text, theme.faint);
+        return;
+    };
+    let inner = pen.frame(below, &[(run.step.to_string(), theme.title)], "enter opens the instance");
+    let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
+    pen.lines(inner, &about(state, run, pen), 0);
+}
+
+fn run_of(state: &State, row: Row) -> Option<&RunView> {
+    match row {
+        Row::Run(id) => state.fleet.runs.get(&id),
+        _ => None,
+    }
+}
+
+fn line(state: &State, run: &RunView, pen: &Pen<'_>) -> Line {
+    let theme = pen.theme();
+    let whose = run.instance.as_ref().map_or("host", |name| name.as_str());
+    let mut line = vec![
+        steps::word(state, run, pen),
+        (format!("  {}", padded(whose, 20)), theme.strong),
+        (padded(&run.kind, 22), theme.plain),
+    ];
+    match (&run.error, run.ended) {
+        (Some(error), _) => line.push((error.clone(), theme.bad)),
+        (None, Some(_)) => line.push((run.reason.clone(), theme.faint)),
+        (None, None) => line.extend(steps::progress(state, run, BAR, pen)),
+    }
+    line
+}
+
+fn about(state: &State, run: &RunView, pen: &Pen<'_>) -> Vec<Line> {
+    let theme = pen.theme();
+    let zone = state.fleet.zone.as_ref();
+    let began = moment(run.since, state.now, zone);
+    let expected = run.expected_ms.map_or_else(
+        || "no such step was seen before it".to_owned(),
+        |expected| format!("such steps took {}", taken(expected)),
+    );
+    let spent = taken(milliseconds(run.since, run.ended.unwrap_or(state.now)));
+    let so_far = if run.ended.is_some() { "took" } else { "runs for" };
+    let mut lines = vec![vec![
+        (run.reason.clone(), theme.plain),
+        (format!("   began {began}, {so_far} {spent}; {expected}"), theme.faint),
+    ]];
+    if let Some(error) = &run.error {
+        lines.push(vec![(error.clone(), theme.bad)]);
+        lines.push(vec![("T forgets the back-off and tries again now".to_owned(), theme.faint)]);
+    }
+    lines.push(Vec::new());
+    let item = run.instance.as_ref().and_then(|name| state.fleet.get(name));
+    match item.filter(|item| !item.view.steps.is_empty()) {
+        Some(item) => lines.extend(steps::lines(state, item, pen)),
+        None => lines.push(vec![("Nothing more is to be done for it.".to_owned(), theme.faint)]),
+    }
+    lines
+}

@@ -1,0 +1,63 @@
+//! Draws what the state says, and changes nothing: no file, no clock, no wait. One file a panel.
+
+mod activity;
+mod alerts;
+mod backups;
+mod card;
+mod containers;
+mod detail;
+mod graph;
+mod host;
+mod jobs;
+mod logs;
+mod outline;
+mod overlays;
+mod pen;
+mod plan;
+mod steps;
+mod summary;
+mod table;
+
+use super::layout::{self, Room};
+use super::look::Look;
+use super::state::{Help, Page, State};
+use pen::Pen;
+use ratatui::buffer::Buffer;
+
+/// Draws the whole screen.
+pub fn draw(state: &State, look: Look, buffer: &mut Buffer) {
+    let mut pen = Pen::new(buffer, look);
+    if layout::room(state.size) == Room::Line {
+        return outline::one_line(state, &mut pen);
+    }
+    outline::draw(state, &mut pen);
+    match (&state.detail, state.page) {
+        (Some(detail), _) => detail::draw(state, detail, &mut pen),
+        (None, Page::Instances) => instances(state, &mut pen),
+        (None, Page::Plan) => plan::draw(state, &mut pen),
+        (None, Page::Jobs) => jobs::draw(state, &mut pen),
+        (None, Page::Alerts) => alerts::draw(state, &mut pen),
+        (None, Page::Backups) => backups::draw(state, &mut pen),
+        (None, Page::Host) => host::draw(state, &mut pen),
+    }
+    overlays::draw(state, &mut pen);
+}
+
+fn instances(state: &State, pen: &mut Pen<'_>) {
+    let (list, panes) = layout::split(state);
+    table::draw(state, list, pen);
+    if let Some((card, activity)) = panes {
+        card::draw(state, card, pen);
+        activity::draw(state, activity, pen);
+    }
+}
+
+/// Rows of text on the open tab.
+pub fn detail_rows(state: &State) -> usize {
+    state.detail.as_ref().map_or(0, |detail| detail::rows(state, detail))
+}
+
+/// Rows of the help.
+pub fn help_rows(state: &State, help: &Help) -> usize {
+    overlays::help_lines(state, help).len()
+}

@@ -1,0 +1,262 @@
+//! What surrounds every view: who and how above, filter, marks, remarks and keys below.
+
+use super::pen::{Line, Pen, Piece};
+use crate::model::text::width;
+use crate::tui::fleet::Counts;
+use crate::tui::format::{age, clock};
+use crate::tui::keys::TABLE_OF_ACTIONS;
+use crate::tui::layout::{self, Room};
+use crate::tui::state::{Link, Page, Row, State, Tab};
+use ratatui::layout::Rect;
+
+/// Data older than this are called stale.
+const STALE_S: u64 = 25;
+/// Keys that are shown at the right end, always.
+const ALWAYS: &str = ": cmd  ? help  q quit ";
+
+pub(super) fn draw(state: &State, pen: &mut Pen<'_>) {
+    let parts = layout::parts(state.size);
+    let room = layout::room(state.size);
+    header(state, room, parts.header.y, pen);
+    tabs(state, room, parts.tabs.y, pen);
+    if parts.status.y != parts.footer.y || state.toast.is_some() {
+        status(state, room, parts.status.y, pen);
+    }
+    if parts.status.y != parts.footer.y || state.toast.is_none() {
+        footer(state, parts.footer.y, pen);
+    }
+}
+
+/// Everything on one line, for screens on which nothing else fits.
+pub(super) fn one_line(state: &State, pen: &mut Pen<'_>) {
+    let mut line = counts(&state.fleet.counts(), true, pen);
+    line.push((" - enlarge, or use innkeeper status".to_owned(), pen.theme().faint));
+    pen.line(0, 0, state.size.0, &line);
+}
+
+fn header(state: &State, room: Room, y: u16, pen: &mut Pen<'_>) {
+    let theme = pen.theme();
+    let mut left: Line = vec![(" innkeeper".to_owned(), theme.title)];
+    if let Some(facts) = state.fleet.facts.as_ref().filter(|_| room >= Room::Normal) {
+        left.push((format!("  {}", facts.host.name), theme.faint));
+    }
+    if state.options.read_only {
+        left.push(("  read-only".to_owned(), theme.warn));
+    }
+    match &state.detail {
+        Some(detail) => {
+            left.push((format!("  {} ", pen.glyphs().arrow), theme.faint));
+            left.push((detail.name.to_string(), theme.strong));
+        }
+        None => {
+            if room >= Room::Panes {
+                left.push((format!("   {} instances:", state.fleet.items.len()), theme.plain));
+            } else if room >= Room::Normal {
+                left.push((format!("  {} inst:", state.fleet.items.len()), theme.plain));
+            }
+            left.push((" ".to_owned(), theme.plain));
+            left.extend(counts(&state.fleet.counts(), room < Room::Normal, pen));
+        }
+    }
+    let running = state.fleet.running().count();
+    if running > 0 && room >= Room::Normal {
+        let word = if running == 1 { "step runs" } else { "steps run" };
+        left.push((format!("   {running} {word}"), theme.moving));
+    }
+    let right = health(state, room, pen);
+    let right_columns = u16::try_from(right.iter().map(|(text, _)| width(text)).sum::<usize>()).unwrap_or(u16::MAX);
+    let columns = state.size.0;
+    pen.line(0, y, columns.saturating_sub(right_columns), &left);
+    pen.line(columns.saturating_sub(right_columns), y, right_columns, &right);
+}
+
+/// `139 ok  3 warn  1 FAILED`
+fn counts(counts: &Counts, short: bool, pen: &Pen<'_>) -> Line {
+    let theme = pen.theme();
+    let mut line = vec![(format!("{} ok", counts.good), theme.good)];
+    let mut add = |count: usize, word: &str, style| {
+        if count > 0 {
+            line.push((format!("  {count} {word}"), style));
+        }
+    };
+    add(counts.moving, if short { "mv" } else { "moving" }, theme.moving);
+    add(counts.warn, "warn", theme.warn);
+    add(counts.bad, if short { "FAIL" } else { "FAILED" }, theme.bad);
+    line
+}
+
+fn health(state: &State, room: Room, pen: &Pen<'_>) -> Line {
+    let theme = pen.theme();
+    let mut line = Vec::new();
+    if let Some(facts) = state.fleet.facts.as_ref().filter(|_| room >= Room::Panes && state.detail.is_none()) {
+        let host = &facts.host;
+        let used = |all: Option<u64>, free: Option<u64>| {
+            let (all, free) = (all?, free?);
+            Some(100 - free.min(all) * 100 / all.max(1))
+        };
+        if let Some(load) = host.load {
+            line.push((format!("load {load:.1}/{}  ", host.cpus), theme.faint));
+        }
+        if let Some(part) = used(host.memory_bytes, host.memory_available_bytes) {
+            line.push((format!("mem {part}%  "), if part >= 90 { theme.warn } else { theme.faint }));
+        }
+        if let Some(part) = used(host.disk_bytes, host.disk_free_bytes) {
+            line.push((format!("disk {part}%  "), if part >= 85 { theme.warn } else { theme.faint }));
+        }
+    }
+    match &state.link {
+        Link::Connecting => line.push(("daemon: asking".to_owned(), theme.faint)),
+        Link::Live => match stale(state) {
+            Some(old) => line.push((format!("daemon silent for {old}"), theme.warn)),
+            None if room >= Room::Normal => line.push(("daemon ok".to_owned(), theme.good)),
+            None => {}
+        },
+        Link::Down { since, .. } => line.push((format!("daemon DOWN {}", age(*since, state.now)), theme.bad)),
+    }
+    if state.options.clock && room >= Room::Narrow {
+        line.push((format!("  {}", clock(state.now, state.fleet.zone.as_ref())), theme.faint));
+    }
+    line.push((" ".to_owned(), theme.plain));
+    line
+}
+
+/// How old the data are, when that is more than it should be.
+fn stale(state: &State) -> Option<String> {
+    let at = state.fleet.at?;
+    (crate::model::text::between(at, state.now).0 > STALE_S).then(|| age(at, state.now))
+}
+
+fn tabs(state: &State, room: Room, y: u16, pen: &mut Pen<'_>) {
+    let theme = pen.theme();
+    let mut line: Line = vec![(" ".to_owned(), theme.plain)];
+    let gap = if room >= Room::Panes { "   " } else { "  " };
+    match &state.detail {
+        Some(detail) => {
+            for tab in Tab::ALL {
+                match tab == detail.tab {
+                    true => line.push((format!("[{}]", tab.title()), theme.accent)),
+                    false => line.push((format!(" {} ", tab.title()), theme.faint)),
+                }
+            }
+        }
+        None => {
+            for (page, number) in Page::ALL.into_iter().zip(1..) {
+                let many = count_of(state, page).filter(|count| *count > 0);
+                let title = match (room < Room::Normal, many) {
+                    (true, _) if page != state.page => format!("{number}"),
+                    (_, Some(many)) => format!("{number} {}({many})", page.title()),
+                    (_, None) => format!("{number} {}", page.title()),
+                };
+                line.push((title, if page == state.page { theme.accent } else { theme.faint }));
+                line.push((gap.to_owned(), theme.plain));
+            }
+        }
+    }
+    pen.line(0, y, state.size.0, &line);
+}
+
+fn count_of(state: &State, page: Page) -> Option<usize> {
+    match page {
+        Page::Plan => Some(state.fleet.items.iter().filter(|item| !item.view.steps.is_empty()).count()),
+        Page::Jobs => Some(state.fleet.running().count()),
+        Page::Alerts => state.fleet.facts.as_ref().map(|facts| facts.alerts.len()),
+        _ => None,
+    }
+}
+
+fn status(state: &State, room: Room, y: u16, pen: &mut Pen<'_>) {
+    let theme = pen.theme();
+    if let Some(toast) = &state.toast {
+        let style = if toast.bad { theme.bad } else { theme.good };
+        pen.text(1, y, state.size.0.saturating_sub(1), &toast.text, style);
+        return;
+    }
+    let mut line: Line = Vec::new();
+    if let Link::Down { why, .. } = &state.link {
+        let shown = if state.fleet.items.is_empty() { "" } else { "shown is what was known last. " };
+        line.push((format!(" {shown}{why}; trying again"), theme.warn));
+    } else if state.detail.is_none() {
+        match &state.filter {
+            Some((_, text)) => {
+                line.push((" filter: ".to_owned(), theme.faint));
+                line.push((text.clone(), theme.accent));
+                line.push((format!("  {} of {}", state.list.rows.len(), state.fleet.items.len()), theme.faint));
+            }
+            None if room >= Room::Panes => {
+                let grammar = " filter: none  (name, plan:gold, state:!ready, cpu>90, cert<14d, a | b)";
+                line.push((grammar.to_owned(), theme.faint));
+            }
+            None => line.push((" filter: none".to_owned(), theme.faint)),
+        }
+        if !state.marks.is_empty() {
+            let hidden = state.marks_hidden();
+            let style = if hidden > 0 { theme.warn } else { theme.plain };
+            line.push((format!("     marks: {} ({hidden} hidden by the filter)", state.marks.len()), style));
+        }
+        if state.fleet.events_missed > 0 && state.page == Page::Instances {
+            line.push((format!("     {} events missed", state.fleet.events_missed), theme.warn));
+        }
+    }
+    pen.line(0, y, state.size.0, &line);
+}
+
+fn footer(state: &State, y: u16, pen: &mut Pen<'_>) {
+    let theme = pen.theme();
+    let columns = state.size.0;
+    let always = u16::try_from(width(ALWAYS)).unwrap_or(u16::MAX);
+    if columns < always + 12 {
+        pen.text(0, y, columns, " ? help  : cmd", theme.faint);
+        return;
+    }
+    let room = usize::from(columns - always - 1);
+    let context = state.context();
+    let mut line: Line = vec![(" ".to_owned(), theme.plain)];
+    let mut used = 1;
+    let shown = TABLE_OF_ACTIONS.iter().filter(|entry| entry.is_in(context) && !entry.footer.is_empty());
+    for entry in shown.filter(|entry| !["cmd", "help", "quit"].contains(&entry.footer)) {
+        let Some(key) = entry.keys.first() else { continue };
+        let more = width(key) + 1 + width(entry.footer) + 2;
+        if used + more > room {
+            break;
+        }
+        used += more;
+        line.push(((*key).to_owned(), theme.key));
+        line.push((format!(" {}  ", entry.footer), theme.faint));
+    }
+    pen.line(0, y, columns - always, &line);
+    let always_line: Line = [(":", "cmd"), ("?", "help"), ("q", "quit")]
+        .iter()
+        .zip(["  ", "  ", " "])
+        .flat_map(|((key, word), gap)| [((*key).to_owned(), theme.key), (format!(" {word}{gap}"), theme.faint)])
+        .collect();
+    pen.line(columns - always, y, always, &always_line);
+}
+
+/// A list in a box: a head, and the visible rows as `line` makes them.
+pub(super) fn list(
+    state: &State,
+    area: Rect,
+    title: &[Piece],
+    head: &str,
+    pen: &mut Pen<'_>,
+    line: impl Fn(Row, &Pen<'_>) -> Option<Line>,
+) {
+    let theme = pen.theme();
+    let inner = match layout::room(state.size) {
+        Room::Line | Room::Tiny => area,
+        _ => {
+            let below = format!("{}/{}", (state.list.at + 1).min(state.list.rows.len()), state.list.rows.len());
+            pen.frame(area, title, &below)
+        }
+    };
+    pen.text(inner.x + 2, inner.y, inner.width.saturating_sub(2), head, theme.faint);
+    let visible = state.list.rows.iter().enumerate().skip(state.list.offset);
+    for (y, (at, row)) in (inner.y + 1..inner.bottom()).zip(visible) {
+        let Some(pieces) = line(*row, pen) else { continue };
+        pen.line(inner.x + 2, y, inner.width.saturating_sub(2), &pieces);
+        if at == state.list.at {
+            pen.text(inner.x, y, 1, pen.glyphs().pointer, theme.accent);
+            pen.highlight(Rect { y, height: 1, ..inner }, theme.selected);
+        }
+    }
+}

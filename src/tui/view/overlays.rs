@@ -1,0 +1,218 @@
+//! What lies above everything: dialogs, menu, palette, help, prompts, text.
+
+use super::pen::{Line, Pen};
+use super::table::padded;
+use crate::model::text::{width, wrap};
+use crate::tui::input::Input;
+use crate::tui::keys::{self, TABLE_OF_ACTIONS, Tier};
+use crate::tui::layout;
+use crate::tui::state::{Dialog, Help, Menu, Overlay, Palette, Prompt, State, Text};
+use crate::tui::update::{Offer, palette_entries};
+use ratatui::layout::Rect;
+use ratatui::style::{Modifier, Style};
+
+/// Columns of a dialog.
+const DIALOG_COLUMNS: u16 = 72;
+/// Names that a dialog lists one by one.
+const NAMES_MAX: usize = 12;
+
+pub(super) fn draw(state: &State, pen: &mut Pen<'_>) {
+    match &state.overlay {
+        Some(Overlay::Dialog(it)) => dialog(state, it, pen),
+        Some(Overlay::Menu(it)) => menu(state, it, pen),
+        Some(Overlay::Palette(it)) => palette(state, it, pen),
+        Some(Overlay::Help(it)) => help(state, it, pen),
+        Some(Overlay::Prompt(it)) => prompt(state, it, pen),
+        Some(Overlay::Text(it)) => text(state, it, pen),
+        None => {}
+    }
+}
+
+/// An empty box in the middle, two columns and rows larger than what is written into it.
+fn boxed(state: &State, columns: u16, rows: usize, title: &str, below: &str, style: Style, pen: &mut Pen<'_>) -> Rect {
+    let rows = u16::try_from(rows).unwrap_or(u16::MAX).saturating_add(2);
+    let area = layout::overlay(state.size, columns, rows);
+    pen.clear(area);
+    let inner = pen.frame(area, &[(title.to_owned(), style)], below);
+    Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner }
+}
+
+fn dialog(state: &State, dialog: &Dialog, pen: &mut Pen<'_>) {
+    let theme = pen.theme();
+    let entry = keys::entry(dialog.action);
+    let columns = usize::from(layout::overlay(state.size, DIALOG_COLUMNS, 3).width).saturating_sub(4);
+    let names: Vec<&str> = dialog.targets.iter().take(NAMES_MAX).map(|name| name.as_str()).collect();
+    let more = dialog.targets.len().saturating_sub(names.len());
+    let mut listed = names.join(", ");
+    if more > 0 {
+        listed.push_str(&format!(" and {more} more"));
+    }
+    let mut lines: Vec<Line> =
+        wrap(&listed, Some(columns)).into_iter().map(|line| vec![(line, theme.strong)]).collect();
+    lines.push(Vec::new());
+    for line in &dialog.lines {
+        lines.extend(wrap(line, Some(columns)).into_iter().map(|line| vec![(line, theme.plain)]));
+    }
+    lines.push(Vec::new());
+    if dialog.tier == Tier::Loss {
+        lines.push(vec![(format!("To go on, type {} and press enter:", dialog.word()), theme.warn)]);
+        let mut typed = vec![("  ".to_owned(), theme.plain)];
+        typed.extend(with_cursor(&dialog.typed, pen));
+        lines.push(typed);
+    } else {
+        let (cancel, yes) = if dialog.on_yes { (theme.faint, theme.selected) } else { (theme.selected, theme.faint) };
+        lines.push(vec![
+            ("   ".to_owned(), theme.plain),
+            (" Cancel ".to_owned(), cancel),
+            ("    ".to_owned(), theme.plain),
+            (format!(" y: {} ", entry.name), yes),
+        ]);
+    }
+    let style = if dialog.tier >= Tier::Outage { theme.bad } else { theme.warn };
+    let count = dialog.targets.len();
+    let title = format!("{} {}?", entry.name, if count == 1 { "this instance".to_owned() } else { format!("{count} instances") });
+    let inner = boxed(state, DIALOG_COLUMNS, lines.len(), &title, "esc cancels", style, pen);
+    // The question itself is at the end: where room lacks, the beginning is left out.
+    pen.lines(inner, &lines, lines.len().saturating_sub(usize::from(inner.height)));
+}
+
+fn menu(state: &State, menu: &Menu, pen: &mut Pen<'_>) {
+    let theme = pen.theme();
+    let targets = state.targets();
+    let title = match targets.as_slice() {
+        [] => "actions".to_owned(),
+        [one] => format!("actions on {one}"),
+        several => format!("actions on {} instances", several.len()),
+    };
+    let inner = boxed(state, DIALOG_COLUMNS, menu.entries.len(), &title, "enter does it, esc closes", theme.title, pen);
+    let scroll = (menu.at + 1).saturating_sub(usize::from(inner.height));
+    for (y, (at, (action, why))) in (inner.y..inner.bottom()).zip(menu.entries.iter().enumerate().skip(scroll)) {
+        let entry = keys::entry(*action);
+        let key = entry.keys.first().copied().unwrap_or("");
+        let (strong, text) = match why {
+            None => ((theme.strong), (entry.text.to_owned(), theme.plain)),
+            Some(why) => (theme.faint, (format!("not now: {why}"), theme.faint)),
+        };
+        let line = [(padded(key, 6), theme.key), (padded(entry.name, 10), strong), text];
+        pen.line(inner.x, y, inner.width, &line);
+        if at == menu.at {
+            pen.highlight(Rect { y, height: 1, ..inner }, theme.selected);
+        }
+    }
+}
+
+fn palette(state: &State, palette: &Palette, pen: &mut Pen<'_>) {
+    let theme = pen.theme();
+    let offers = palette_entries(state, palette);
+    let rows = usize::from(state.size.1).saturating_sub(8).clamp(3, 18);
+    let inner = boxed(state, DIALOG_COLUMNS, rows + 1, "commands and instances", "enter does it", theme.title, pen);
+    let mut first = vec![(": ".to_owned(), theme.key)];
+    first.extend(with_cursor(&palette.input, pen));
+    pen.line(inner.x, inner.y, inner.width, &first);
+    let list = Rect { y: inner.y + 1, height: inner.height.saturating_sub(1), ..inner };
+    let scroll = (palette.at + 1).saturating_sub(usize::from(list.height));
+    for (y, (at, offer)) in (list.y..list.bottom()).zip(offers.iter().enumerate().skip(scroll)) {
+        let line: Line = match offer {
+            Offer::Action(action) => {
+                let entry = keys::entry(*action);
+                let keys = entry.keys.join(" ");
+                vec![(padded(&keys, 11), theme.key), (padded(entry.name, 16), theme.strong), (entry.text.to_owned(), theme.faint)]
+            }
+            Offer::Instance(name) => {
+                let state_word = state.fleet.get(name).map_or("", |item| item.status().state.as_str());
+                vec![(padded("", 11), theme.key), (padded(name.as_str(), 30), theme.strong), (state_word.to_owned(), theme.faint)]
+            }
+        };
+        pen.line(list.x, y, list.width, &line);
+        if at == palette.at {
+            pen.highlight(Rect { y, height: 1, ..list }, theme.selected);
+        }
+    }
+    if offers.is_empty() {
+        pen.text(list.x, list.y, list.width, "nothing is called that", theme.faint);
+    }
+}
+
+/// The keys of the view, as far as the search lets them pass.
+pub(super) fn help_lines(state: &State, help: &Help) -> Vec<(String, &'static str)> {
+    let context = state.context();
+    let typed = help.input.text().trim().to_lowercase();
+    TABLE_OF_ACTIONS
+        .iter()
+        .filter(|entry| entry.is_in(context))
+        .filter(|entry| {
+            typed.is_empty() || entry.text.contains(&typed) || entry.name.contains(&typed) || entry.keys.contains(&typed.as_str())
+        })
+        .map(|entry| {
+            let keys = if entry.keys.is_empty() { ". or :".to_owned() } else { entry.keys.join(" ") };
+            (format!("{}{}", padded(&keys, 13), padded(entry.name, 16)), entry.text)
+        })
+        .collect()
+}
+
+fn help(state: &State, help: &Help, pen: &mut Pen<'_>) {
+    let theme = pen.theme();
+    let lines = help_lines(state, help);
+    let below = "/ searches, esc closes";
+    let inner = boxed(state, 92, lines.len() + 1, "keys of this view", below, theme.title, pen);
+    let mut rows = inner;
+    if help.searching || !help.input.text().is_empty() {
+        let mut first = vec![("/".to_owned(), theme.key)];
+        first.extend(with_cursor(&help.input, pen));
+        pen.line(inner.x, inner.y, inner.width, &first);
+        rows = Rect { y: inner.y + 1, height: inner.height.saturating_sub(1), ..inner };
+    }
+    for (y, (keys, text)) in (rows.y..rows.bottom()).zip(lines.iter().skip(help.scroll)) {
+        pen.line(rows.x, y, rows.width, &[(keys.clone(), theme.key), ((*text).to_owned(), theme.plain)]);
+    }
+    let shown = usize::from(rows.height);
+    if lines.len() > help.scroll + shown {
+        pen.text_right(rows.x, rows.bottom(), rows.width.saturating_sub(30), &format!(" {} more below ", lines.len() - help.scroll - shown), theme.accent);
+    }
+}
+
+fn prompt(state: &State, prompt: &Prompt, pen: &mut Pen<'_>) {
+    let theme = pen.theme();
+    let parts = layout::parts(state.size);
+    let row = Rect { height: 1, ..parts.status };
+    pen.clear(row);
+    let word = if prompt.search { " search: " } else { " filter: " };
+    let mut line = vec![(word.to_owned(), theme.key)];
+    line.extend(with_cursor(&prompt.input, pen));
+    pen.line(row.x, row.y, row.width, &line);
+    if let Some(error) = &prompt.error {
+        let used = u16::try_from(width(word) + width(prompt.input.text()) + 3).unwrap_or(u16::MAX).min(row.width);
+        pen.text(row.x + used, row.y, row.width - used, error, theme.bad);
+    } else if !prompt.search {
+        let count = format!("{} of {} ", state.list.rows.len(), state.fleet.items.len());
+        pen.text_right(row.x, row.y, row.width, &count, theme.faint);
+    }
+}
+
+fn text(state: &State, text: &Text, pen: &mut Pen<'_>) {
+    let theme = pen.theme();
+    let inner = boxed(state, 100, text.lines.len(), &text.title, "esc closes", theme.title, pen);
+    for (y, line) in (inner.y..inner.bottom()).zip(text.lines.iter().skip(text.scroll)) {
+        let style = match line.chars().next() {
+            _ if line.starts_with("---") || line.starts_with("+++") => theme.faint,
+            Some('+') => theme.good,
+            Some('-') => theme.bad,
+            Some('@') => theme.faint,
+            _ => theme.plain,
+        };
+        pen.text(inner.x, y, inner.width, line, style);
+    }
+}
+
+/// The terminal's own cursor stays hidden: a cell turned round shows the place.
+fn with_cursor(input: &Input, pen: &Pen<'_>) -> Line {
+    let plain = pen.theme().plain;
+    let (before, behind) = input.halves();
+    let mut rest = behind.chars();
+    let here = rest.next().map_or_else(|| " ".to_owned(), |c| c.to_string());
+    vec![
+        (before.to_owned(), plain),
+        (here, plain.add_modifier(Modifier::REVERSED)),
+        (rest.as_str().to_owned(), plain),
+    ]
+}

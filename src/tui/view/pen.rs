@@ -1,0 +1,130 @@
+//! Writes into the buffer and never outside of it.
+
+use crate::model::text::{harmless, width};
+use crate::tui::look::{Glyphs, Look, Theme};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use unicode_width::UnicodeWidthChar;
+
+/// Writes into a buffer.
+pub(super) struct Pen<'a> {
+    pub(super) buffer: &'a mut Buffer,
+    look: Look,
+}
+
+/// A piece of text and its style.
+pub(super) type Piece = (String, Style);
+/// A line of pieces.
+pub(super) type Line = Vec<Piece>;
+
+impl<'a> Pen<'a> {
+    pub(super) fn new(buffer: &'a mut Buffer, look: Look) -> Self {
+        Self { buffer, look }
+    }
+
+    pub(super) fn theme(&self) -> Theme {
+        self.look.theme
+    }
+
+    pub(super) fn glyphs(&self) -> &'static Glyphs {
+        self.look.glyphs
+    }
+
+    /// Writes what fits `columns` and returns how many it took.
+    pub(super) fn text(&mut self, x: u16, y: u16, columns: u16, text: &str, style: Style) -> u16 {
+        let area = self.buffer.area;
+        if x >= area.right() || y >= area.bottom() || columns == 0 {
+            return 0;
+        }
+        let columns = columns.min(area.right() - x);
+        let text = fitting(text, usize::from(columns), self.look.glyphs.more);
+        self.buffer.set_stringn(x, y, text, usize::from(columns), style).0 - x
+    }
+
+    /// The same at the right end of `columns`.
+    pub(super) fn text_right(&mut self, x: u16, y: u16, columns: u16, text: &str, style: Style) {
+        let wide = u16::try_from(width(text)).unwrap_or(u16::MAX).min(columns);
+        self.text(x + columns - wide, y, wide, text, style);
+    }
+
+    /// Writes a line of pieces.
+    pub(super) fn line(&mut self, x: u16, y: u16, columns: u16, line: &[Piece]) {
+        let mut at = 0;
+        for (text, style) in line {
+            if at >= columns {
+                break;
+            }
+            at += self.text(x + at, y, columns - at, text, *style);
+        }
+    }
+
+    /// The lines from `scroll` on, as many as fit.
+    pub(super) fn lines(&mut self, area: Rect, lines: &[Line], scroll: usize) {
+        for (y, line) in (area.y..area.bottom()).zip(lines.iter().skip(scroll)) {
+            self.line(area.x, y, area.width, line);
+        }
+    }
+
+    /// Gives all of a row a style, on top of what is there.
+    pub(super) fn highlight(&mut self, area: Rect, style: Style) {
+        let area = area.intersection(self.buffer.area);
+        self.buffer.set_style(area, style);
+    }
+
+    /// Makes an area empty.
+    pub(super) fn clear(&mut self, area: Rect) {
+        let area = area.intersection(self.buffer.area);
+        for y in area.y..area.bottom() {
+            for x in area.x..area.right() {
+                self.buffer[(x, y)].reset();
+            }
+        }
+    }
+
+    /// A box with a title, and something at its lower right end; returns the room inside.
+    pub(super) fn frame(&mut self, area: Rect, title: &[Piece], below: &str) -> Rect {
+        let (glyphs, style) = (self.look.glyphs, self.look.theme.border);
+        if area.width < 2 || area.height < 2 {
+            return area;
+        }
+        let [top_left, top_right, bottom_left, bottom_right] = glyphs.corners;
+        let bar = glyphs.horizontal.repeat(usize::from(area.width) - 2);
+        let (last_x, last_y) = (area.right() - 1, area.bottom() - 1);
+        self.text(area.x, area.y, area.width, &format!("{top_left}{bar}{top_right}"), style);
+        self.text(area.x, last_y, area.width, &format!("{bottom_left}{bar}{bottom_right}"), style);
+        for y in area.y + 1..last_y {
+            self.text(area.x, y, 1, glyphs.vertical, style);
+            self.text(last_x, y, 1, glyphs.vertical, style);
+        }
+        if !title.is_empty() && area.width > 6 {
+            let mut spaced: Line = vec![(" ".to_owned(), style)];
+            spaced.extend(title.iter().cloned());
+            spaced.push((" ".to_owned(), style));
+            self.line(area.x + 1, area.y, area.width - 3, &spaced);
+        }
+        if !below.is_empty() && area.width > 6 {
+            self.text_right(area.x + 2, last_y, area.width - 4, &format!(" {below} "), self.look.theme.faint);
+        }
+        Rect::new(area.x + 1, area.y + 1, area.width - 2, area.height - 2)
+    }
+}
+
+/// `text` as far as it fits, harmless, with a sign where something is missing.
+pub(super) fn fitting(text: &str, columns: usize, more: &str) -> String {
+    let text = if text.contains(|c: char| c.is_control() || !c.is_ascii()) { harmless(text) } else { text.to_owned() };
+    if width(&text) <= columns {
+        return text;
+    }
+    let room = columns.saturating_sub(width(more));
+    let mut used = 0;
+    let mut out: String = text
+        .chars()
+        .take_while(|c| {
+            used += c.width().unwrap_or_default();
+            used <= room
+        })
+        .collect();
+    out.push_str(more);
+    out
+}

@@ -1,0 +1,116 @@
+//! What is to be done for an instance, step by step: what runs, what waits for what, and what each changes.
+
+use super::pen::{Line, Pen};
+use super::table::padded;
+use crate::control::view::{PendingStep, RunView};
+use crate::model::step::{Origin, Risk};
+use crate::tui::fleet::Item;
+use crate::tui::format::{milliseconds, taken};
+use crate::tui::state::State;
+
+/// The steps and the holds of one instance.
+pub(super) fn lines(state: &State, item: &Item, pen: &Pen<'_>) -> Vec<Line> {
+    let theme = pen.theme();
+    let mut lines: Vec<Line> = Vec::new();
+    for step in item.view.steps.iter() {
+        lines.extend(of_step(state, item, step, pen));
+    }
+    if !item.view.steps.is_empty() && !item.status().holds.is_empty() {
+        lines.push(Vec::new());
+    }
+    for hold in &item.status().holds {
+        lines.push(vec![
+            (format!(" {} ", pen.glyphs().waits), theme.warn),
+            (format!("{}  ", hold.reason.as_str()), theme.warn),
+            (hold.message.clone(), theme.plain),
+        ]);
+    }
+    if let Some(next) = item.status().next_try {
+        let time = crate::tui::format::moment(next, state.now, state.fleet.zone.as_ref());
+        lines.push(vec![(format!("   tried again at {time}; T tries now"), theme.faint)]);
+    }
+    if lines.is_empty() {
+        lines.push(vec![("nothing: it is as its file asks".to_owned(), theme.faint)]);
+    }
+    lines
+}
+
+fn of_step(state: &State, item: &Item, step: &PendingStep, pen: &Pen<'_>) -> Vec<Line> {
+    let theme = pen.theme();
+    let sign = match step.fields.first() {
+        _ if step.risk == Risk::Data => ("-", theme.bad),
+        Some(field) if field.from.is_some() => ("~", theme.warn),
+        _ => ("+", theme.good),
+    };
+    let mut first: Line = vec![
+        (format!(" {} ", sign.0), sign.1),
+        (padded(&step.kind, 20), theme.strong),
+        (step.resource.clone(), theme.plain),
+        (format!("  {}", step.reason), theme.faint),
+    ];
+    if let Some(run) = state.fleet.run_of(step, item.name()) {
+        first.insert(0, word(state, run, pen));
+    }
+    let mut lines = vec![first];
+    for field in &step.fields {
+        let side = |text: &Option<String>| text.clone().unwrap_or_else(|| "nothing".to_owned());
+        let change = format!("{} {} {}", side(&field.from), pen.glyphs().arrow, side(&field.to));
+        lines.push(vec![(format!("       {}: ", field.field), theme.faint), (change, theme.plain)]);
+    }
+    let mut more = vec![origin(step.origin).to_owned()];
+    if step.risk != Risk::None {
+        more.push(if step.risk == Risk::Data { "DELETES DATA" } else { "short interruption" }.to_owned());
+    }
+    if !step.after.is_empty() {
+        let names: Vec<&str> = step.after.iter().map(|id| id.0.split_once('/').map_or(id.0.as_str(), |(_, key)| key)).collect();
+        more.push(format!("after {}", names.join(", ")));
+    }
+    let style = if step.risk == Risk::Data { theme.bad } else { theme.faint };
+    lines.push(vec![(format!("       {}", more.join("; ")), style)]);
+    lines
+}
+
+fn origin(origin: Origin) -> &'static str {
+    match origin {
+        Origin::Intended => "asked for by the file",
+        Origin::Drift => "repairs what was changed by hand",
+        Origin::Requested => "asked for by a person",
+        Origin::Schedule => "its time came",
+        Origin::ToolUpgrade => "this version wants it otherwise",
+    }
+}
+
+/// How a step's run stands.
+pub(super) fn word(state: &State, run: &RunView, pen: &Pen<'_>) -> super::pen::Piece {
+    let (theme, glyphs) = (pen.theme(), pen.glyphs());
+    match (run.ended, &run.error) {
+        (None, _) => (format!("{} {:>6} ", glyphs.runs, taken(milliseconds(run.since, state.now))), theme.moving),
+        (Some(ended), None) => (format!("{} {:>6} ", glyphs.done, taken(milliseconds(run.since, ended))), theme.good),
+        (Some(ended), Some(_)) => (format!("{} {:>6} ", glyphs.broken, taken(milliseconds(run.since, ended))), theme.bad),
+    }
+}
+
+/// `######....  58%  ~40s left`, as far as it is known how long such a step takes.
+pub(super) fn progress(state: &State, run: &RunView, columns: usize, pen: &Pen<'_>) -> Line {
+    let (theme, glyphs) = (pen.theme(), pen.glyphs());
+    let bar = |part: f64, style| {
+        let full = ((columns as f64) * part.clamp(0.0, 1.0)).round() as usize;
+        vec![(glyphs.full.repeat(full), style), (glyphs.empty.repeat(columns - full), theme.faint)]
+    };
+    let spent = milliseconds(run.since, run.ended.unwrap_or(state.now));
+    match (run.ended, &run.error, run.expected_ms) {
+        (Some(_), Some(_), _) => vec![(glyphs.broken.to_owned(), theme.bad)],
+        (Some(_), None, _) => bar(1.0, theme.good),
+        (None, _, None) => vec![("no such step was seen before".to_owned(), theme.faint)],
+        (None, _, Some(expected)) if spent > expected => {
+            let mut line = bar(1.0, theme.warn);
+            line.push((format!("  longer than {}", taken(expected)), theme.warn));
+            line
+        }
+        (None, _, Some(expected)) => {
+            let mut line = bar(spent as f64 / expected.max(1) as f64, theme.moving);
+            line.push((format!("  ~{} left", taken(expected - spent)), theme.faint));
+            line
+        }
+    }
+}
