@@ -15,14 +15,26 @@ use std::sync::Arc;
 /// Names less alike than this are not suggested (Jaro-Winkler, 1 is equal).
 const LIKENESS_MIN: f64 = 0.8;
 
-/// Reads all files as they are now.
-pub(crate) fn read(cx: &Context) -> Result<Fleet, Failure> {
+/// Reads the settings alone: fast, whatever the size of the fleet.
+pub(crate) fn settings(cx: &Context) -> Result<Arc<Settings>, Failure> {
+    must_exist(cx)?;
+    let mut reader = Reader::new(cx.fleet_dir.clone(), cx.settings_file.clone());
+    reader.read_settings().map_err(|e| Failure::of_problems(e.problems, "the settings cannot be read"))
+}
+
+fn must_exist(cx: &Context) -> Result<(), Failure> {
     if !cx.settings_file.exists() {
         let message = format!("there is no fleet here: {} does not exist", cx.settings_file.display());
         return Err(Failure::new(Trouble::NoFleet, message)
             .file(&cx.settings_file)
             .hint("go to the fleet's directory, name it with --fleet DIR or $INNKEEPER_FLEET, or begin one with `innkeeper init DIR`"));
     }
+    Ok(())
+}
+
+/// Reads all files as they are now.
+pub(crate) fn read(cx: &Context) -> Result<Fleet, Failure> {
+    must_exist(cx)?;
     let mut reader = Reader::new(cx.fleet_dir.clone(), cx.settings_file.clone());
     let fleet = reader.read_now().map_err(|e| Failure::of_problems(e.problems, "the fleet cannot be read"))?;
     match remember(cx, &fleet.settings, &mut reader) {

@@ -12,8 +12,8 @@ pub mod view;
 
 pub use client::{Client, ControlError, LogBatch, LogReading, Watching};
 pub use protocol::{
-    ApplyRequest, Converged, End, Hello, InstanceEnd, LogOf, LogRequest, Planned, Progress, ProgressWord, Reply, Request,
-    Verdict,
+    ApplyRequest, Converged, End, Hello, InstanceEnd, LogOf, LogRequest, Planned, Progress, ProgressWord, Reply,
+    Request, Verdict,
 };
 pub use server::{Handler, LogLines, Peer, ProgressSink, Server};
 

@@ -2,8 +2,8 @@
 
 use super::converge::watch_over;
 use super::crew::{Chore, Crew};
-use super::keeper::event;
 use super::host;
+use super::keeper::event;
 use super::scene::Scene;
 use super::turn::Subject;
 use crate::control::view::{Cursor, FleetView, InstanceView, PlanView, VIEW_INSTANCES_MAX, View};

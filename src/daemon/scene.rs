@@ -111,9 +111,11 @@ impl Inner {
     fn ended(&mut self, instance: &Option<InstanceName>, step: &StepId, error: Option<String>, now: Timestamp) {
         self.revision += 1;
         let revision = self.revision;
-        let open = self.runs.values_mut().rev().find(|(_, run)| {
-            run.ended.is_none() && run.step == *step && run.instance == *instance
-        });
+        let open = self
+            .runs
+            .values_mut()
+            .rev()
+            .find(|(_, run)| run.ended.is_none() && run.step == *step && run.instance == *instance);
         let Some((at, run)) = open else { return };
         (*at, run.ended, run.error) = (revision, Some(now), error);
         if run.error.is_none() {

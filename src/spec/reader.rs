@@ -109,6 +109,15 @@ impl Reader {
         self.read_at(None)
     }
 
+    /// Reads the settings alone, whatever the instances' files say: for who only needs to know where things are.
+    ///
+    /// # Errors
+    /// [`SpecError`] when they cannot be read.
+    pub fn read_settings(&mut self) -> Result<Arc<Settings>, SpecError> {
+        self.refresh_ground(None);
+        self.settings_in_force.clone().ok_or_else(|| SpecError { problems: self.all_problems(None) })
+    }
+
     /// Some file is being changed: read again within a second.
     pub fn unsettled(&self) -> bool {
         self.is_unsettled

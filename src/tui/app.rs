@@ -259,9 +259,8 @@ impl App {
                 if let Some(before) = self.logs.take() {
                     before.abort();
                 }
-                self.logs = request.map(|request| {
-                    tokio::spawn(async move { super::talk::logs(&state_dir, request, &news).await })
-                });
+                self.logs = request
+                    .map(|request| tokio::spawn(async move { super::talk::logs(&state_dir, request, &news).await }));
             }
         }
         None

@@ -170,15 +170,21 @@ pub const TABLE_OF_ACTIONS: &[Entry] = &[
     row(Action::Stop, "stop", &[], "set state = \"stopped\" in its file").on_instance(Tier::Outage),
     row(Action::Retire, "retire", &[], "set state = \"absent\" in its file").on_instance(Tier::Loss),
     row(Action::Follow, "follow", &["f"], "keep to the newest line").within(LOGS).footer("follow"),
-    row(Action::Source, "source", &["tab"], "the application's output, or the last job's").within(LOGS).footer("source"),
+    row(Action::Source, "source", &["tab"], "the application's output, or the last job's")
+        .within(LOGS)
+        .footer("source"),
     row(Action::Level, "level", &["L"], "only lines of a level and above").within(LOGS).footer("level"),
     row(Action::Wrap, "wrap", &["w"], "wrap long lines").within(LOGS).footer("wrap"),
-    row(Action::Seen, "seen", &["a"], "mark the alert as seen, in this dashboard").within(&[Context::Alerts]).footer("seen"),
+    row(Action::Seen, "seen", &["a"], "mark the alert as seen, in this dashboard")
+        .within(&[Context::Alerts])
+        .footer("seen"),
     row(Action::Mark, "mark", &["space"], "mark it, or take the mark off").within(TABLE).footer("mark"),
     row(Action::MarkRange, "mark range", &["v"], "mark all from the last mark to here").within(TABLE),
     row(Action::Unmark, "unmark all", &["u"], "take all marks off").within(TABLE),
     row(Action::Menu, "actions", &["."], "what can be done with it").footer("actions"),
-    row(Action::Filter, "filter", &["/"], "filter: name, plan:gold, state:!ready, cpu>90, cert<14d").within(ROWS).footer("filter"),
+    row(Action::Filter, "filter", &["/"], "filter: name, plan:gold, state:!ready, cpu>90, cert<14d")
+        .within(ROWS)
+        .footer("filter"),
     row(Action::Filter, "search", &["/"], "search in the lines").within(SEARCH).footer("search"),
     row(Action::NextMatch, "next match", &["n"], "the next line that matches").within(SEARCH),
     row(Action::PreviousMatch, "previous match", &["N"], "the line before that matches").within(SEARCH),

@@ -116,7 +116,9 @@ pub fn text_rows(state: &State) -> usize {
     let body = parts(state.size).body;
     let frame = if room(state.size) > Room::Tiny { 2 } else { 0 };
     match &state.overlay {
-        Some(Overlay::Text(_) | Overlay::Help(_)) => usize::from(overlay(state.size, u16::MAX, u16::MAX).height).saturating_sub(4),
+        Some(Overlay::Text(_) | Overlay::Help(_)) => {
+            usize::from(overlay(state.size, u16::MAX, u16::MAX).height).saturating_sub(4)
+        }
         _ => usize::from(body.height.saturating_sub(frame)),
     }
 }

@@ -243,16 +243,8 @@ pub enum Sort {
 
 impl Sort {
     /// In the order in which `o` goes through them.
-    pub const ALL: [Self; 8] = [
-        Self::Severity,
-        Self::Name,
-        Self::Plan,
-        Self::Cpu,
-        Self::Memory,
-        Self::Disk,
-        Self::Certificate,
-        Self::Backup,
-    ];
+    pub const ALL: [Self; 8] =
+        [Self::Severity, Self::Name, Self::Plan, Self::Cpu, Self::Memory, Self::Disk, Self::Certificate, Self::Backup];
 
     /// For the title of the table.
     pub fn title(self) -> &'static str {

@@ -142,7 +142,10 @@ fn read_keys(line: &UnixStream, messages: &mpsc::Sender<Option<Msg>>) {
             let mut word = [0];
             let mut line = line;
             // The dashboard is gone, or it pauses and lets go on later.
-            if line.read_exact(&mut word).is_err() || line.write_all(b"a").is_err() || line.read_exact(&mut word).is_err() {
+            if line.read_exact(&mut word).is_err()
+                || line.write_all(b"a").is_err()
+                || line.read_exact(&mut word).is_err()
+            {
                 return;
             }
             continue;

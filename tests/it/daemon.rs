@@ -7,4 +7,5 @@ mod life;
 mod once;
 mod secrets;
 mod socket;
+mod streams;
 mod watching;

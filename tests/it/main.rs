@@ -20,4 +20,5 @@ mod rehearsed;
 mod simulate;
 mod source;
 mod tidy;
+mod tui;
 mod world;

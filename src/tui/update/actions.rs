@@ -189,7 +189,7 @@ pub(super) fn scroll(state: &mut State, by: isize) -> Vec<Effect> {
             by if by < isize::MIN / 4 => state.logs.to_top(rows_shown),
             by => state.logs.scroll(by),
         },
-        Some(detail) => {
+        Some(_) => {
             let length = crate::tui::view::detail_rows(state);
             let most = length.saturating_sub(rows_shown);
             if let Some(detail) = &mut state.detail {
@@ -226,9 +226,10 @@ fn mark(state: &mut State) {
 }
 
 fn mark_range(state: &mut State) {
-    let from = state.marked_last.clone().and_then(|name| {
-        state.list.rows.iter().position(|row| state.id(*row) == Some(Id::Item(name.clone())))
-    });
+    let from = state
+        .marked_last
+        .clone()
+        .and_then(|name| state.list.rows.iter().position(|row| state.id(*row) == Some(Id::Item(name.clone()))));
     let (from, to) = (from.unwrap_or(state.list.at), state.list.at);
     let names: Vec<InstanceName> = state.list.rows[from.min(to)..]
         .iter()

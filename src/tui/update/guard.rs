@@ -55,7 +55,8 @@ pub(super) fn tier(action: Action, count: usize) -> Tier {
 pub(super) fn hidden_marks(state: &State, tier: Tier, count: usize) -> Option<String> {
     let hidden = state.marks_hidden();
     let refused = tier > Tier::Free && hidden > 0 && state.detail.is_none();
-    refused.then(|| format!("{hidden} of {count} marked are hidden by the filter: esc shows them, u takes the marks off"))
+    refused
+        .then(|| format!("{hidden} of {count} marked are hidden by the filter: esc shows them, u takes the marks off"))
 }
 
 /// The dialog that asks for it.
@@ -74,9 +75,12 @@ pub(super) fn dialog(state: &State, action: Action, targets: Vec<InstanceName>, 
 fn meaning(state: &State, action: Action) -> Vec<String> {
     let mut lines: Vec<String> = match action {
         Action::Restart => vec!["Users wait until Odoo serves again; open forms may lose unsaved input.".to_owned()],
-        Action::Start => vec!["`state` in the file becomes \"running\"; the site is served once Odoo answers.".to_owned()],
+        Action::Start => {
+            vec!["`state` in the file becomes \"running\"; the site is served once Odoo answers.".to_owned()]
+        }
         Action::Stop => vec![
-            "`state` in the file becomes \"stopped\": the site shows a page that says so, the container stops.".to_owned(),
+            "`state` in the file becomes \"stopped\": the site shows a page that says so, the container stops."
+                .to_owned(),
             "Nothing is deleted. Start it again with the action start.".to_owned(),
         ],
         Action::Retire => vec![

@@ -201,7 +201,10 @@ fn end_of_effect(state: &mut State, msg: Msg) -> Vec<Effect> {
         Msg::Edited { name, state: wanted, result } => {
             match result {
                 Ok(difference) => {
-                    remark(state, format!("{name} is wanted {}; commit the file when you are content", wanted.as_str()));
+                    remark(
+                        state,
+                        format!("{name} is wanted {}; commit the file when you are content", wanted.as_str()),
+                    );
                     show_difference(state, &name, &difference);
                 }
                 Err(why) => complain(state, why),
@@ -232,8 +235,8 @@ fn take_view(state: &mut State, view: View) -> Vec<Effect> {
     if !state.fleet.take(view) {
         return Vec::new();
     }
-    let gone: Vec<InstanceName> = state.marks.iter().filter(|name| state.fleet.get(name).is_none()).cloned().collect();
-    gone.iter().for_each(|name| drop(state.marks.remove(name)));
+    let fleet = &state.fleet;
+    state.marks.retain(|name| fleet.get(name).is_some());
     rows::refresh(state);
     guard::drop_lost_dialog(state);
     Vec::new()
@@ -264,8 +267,8 @@ fn use_mouse(state: &mut State, mouse: MouseEvent) -> Vec<Effect> {
         return Vec::new();
     }
     match mouse.kind {
-        MouseEventKind::ScrollDown => actions::scroll(state, WHEEL_ROWS),
-        MouseEventKind::ScrollUp => actions::scroll(state, -WHEEL_ROWS),
+        MouseEventKind::ScrollDown => return actions::scroll(state, WHEEL_ROWS),
+        MouseEventKind::ScrollUp => return actions::scroll(state, -WHEEL_ROWS),
         MouseEventKind::Down(MouseButton::Left) if state.detail.is_none() => {
             let (list, _) = super::layout::split(state);
             let frame = u16::from(super::layout::room(state.size) > super::layout::Room::Tiny);

@@ -137,7 +137,9 @@ pub fn palette_entries(state: &State, palette: &Palette) -> Vec<Offer> {
     offered.sort_by_key(|(rank, _)| *rank);
     let mut names: Vec<(u8, &InstanceName)> = match typed.is_empty() {
         true => Vec::new(),
-        false => state.fleet.items.iter().filter_map(|it| Some((rank(&typed, it.name().as_str())?, it.name()))).collect(),
+        false => {
+            state.fleet.items.iter().filter_map(|it| Some((rank(&typed, it.name().as_str())?, it.name()))).collect()
+        }
     };
     names.sort_by_key(|(rank, _)| *rank);
     let names = names.into_iter().take(PALETTE_INSTANCES_MAX).map(|(_, name)| Offer::Instance(name.clone()));

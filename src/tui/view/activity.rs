@@ -25,7 +25,7 @@ pub(super) fn draw(state: &State, area: Rect, pen: &mut Pen<'_>) {
         .map(|event| {
             let whose = event.instance.as_ref().map_or("host", |name| name.as_str());
             let mut line = vec![
-                (format!("{} ", moment(event.at, state.now, state.fleet.zone.as_ref())), theme.faint),
+                (padded(&when(event, state), 9), theme.faint),
                 (padded(&super::pen::fitting(whose, NAME, pen.glyphs().more), NAME + 1), theme.strong),
             ];
             line.extend(said(event, pen));
@@ -38,6 +38,15 @@ pub(super) fn draw(state: &State, area: Rect, pen: &mut Pen<'_>) {
     pen.lines(inner, &lines, 0);
 }
 
+/// The time of today, else the day.
+fn when(event: &Event, state: &State) -> String {
+    let moment = moment(event.at, state.now, state.fleet.zone.as_ref());
+    match moment.rsplit_once(' ') {
+        Some((day, _)) => day.to_owned(),
+        None => moment,
+    }
+}
+
 /// Events of one instance, for its tab.
 pub(super) fn lines_of(state: &State, name: &InstanceName, pen: &Pen<'_>) -> Vec<Line> {
     let theme = pen.theme();
@@ -45,10 +54,8 @@ pub(super) fn lines_of(state: &State, name: &InstanceName, pen: &Pen<'_>) -> Vec
     let mut lines: Vec<Line> = own
         .map(|event| {
             let time = moment(event.at, state.now, state.fleet.zone.as_ref());
-            let mut line = vec![
-                (padded(&time, 14), theme.faint),
-                (padded(&event.reason, 18), theme.of_level(event.level)),
-            ];
+            let mut line =
+                vec![(padded(&time, 14), theme.faint), (padded(&event.reason, 18), theme.of_level(event.level))];
             line.extend(said(event, pen));
             if let Some(cause) = &event.cause {
                 line.push((format!("  ({cause})"), theme.faint));

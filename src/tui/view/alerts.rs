@@ -12,9 +12,14 @@ pub(super) fn draw(state: &State, pen: &mut Pen<'_>) {
     let all = state.fleet.facts.as_ref().map_or(0, |facts| facts.alerts.len());
     let title = vec![("Alerts".to_owned(), theme.title), (format!("  {all} open"), theme.faint)];
     let area = layout::parts(state.size).body;
-    super::outline::list(state, area, &title, "SINCE  INSTANCE            REASON            MESSAGE", pen, |row, pen| {
-        alert_of(state, row).map(|alert| line(state, alert, pen))
-    });
+    super::outline::list(
+        state,
+        area,
+        &title,
+        "SINCE  INSTANCE            REASON            MESSAGE",
+        pen,
+        |row, pen| alert_of(state, row).map(|alert| line(state, alert, pen)),
+    );
     if all == 0 {
         pen.text(3, area.y + 3, area.width.saturating_sub(4), "No alert is open.", theme.good);
     }

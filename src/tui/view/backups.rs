@@ -14,7 +14,9 @@ pub(super) fn draw(state: &State, pen: &mut Pen<'_>) {
         (format!("  {with} of {} instances have one", state.fleet.items.len()), theme.faint),
     ];
     let area = layout::parts(state.size).body;
-    outline::list(state, area, &title, "INSTANCE            SCHEDULE          NEWEST", pen, |row, pen| line(state, row, pen));
+    outline::list(state, area, &title, "INSTANCE            SCHEDULE          NEWEST", pen, |row, pen| {
+        line(state, row, pen)
+    });
 }
 
 fn line(state: &State, row: Row, pen: &Pen<'_>) -> Option<Line> {

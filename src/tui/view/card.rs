@@ -81,8 +81,10 @@ pub(super) fn backup(state: &State, status: &InstanceStatus, pen: &Pen<'_>) -> s
 pub(super) fn usage(item: &Item, area: Rect, pen: &mut Pen<'_>) {
     let theme = pen.theme();
     let Some(usage) = &item.status().usage else { return };
-    let figures =
-        [("cpu", format!("{:>5.0}%", usage.cpu_percent), Figure::Cpu), ("mem", format!("{:>6}", size(usage.memory_bytes)), Figure::Memory)];
+    let figures = [
+        ("cpu", format!("{:>5.0}%", usage.cpu_percent), Figure::Cpu),
+        ("mem", format!("{:>6}", size(usage.memory_bytes)), Figure::Memory),
+    ];
     for (y, (word, value, figure)) in (area.y..area.bottom()).zip(figures) {
         let parts = graph::parts(item, figure);
         let style = if parts.last().is_some_and(|part| *part >= 0.9) { theme.warn } else { theme.accent };

@@ -10,8 +10,14 @@ pub(super) fn lines(item: &Item, pen: &Pen<'_>) -> Vec<Line> {
     let head = |word: &str| (padded(word, 12), theme.faint);
     let mut lines = vec![
         vec![head("container"), (status.container.clone(), theme.plain)],
-        vec![head("image"), (item.view.wanted.as_ref().map_or("-", |wanted| wanted.image.as_str()).to_owned(), theme.plain)],
-        vec![head("port"), (status.port.map_or_else(|| "-".to_owned(), |port| format!("127.0.0.1:{port}")), theme.plain)],
+        vec![
+            head("image"),
+            (item.view.wanted.as_ref().map_or("-", |wanted| wanted.image.as_str()).to_owned(), theme.plain),
+        ],
+        vec![
+            head("port"),
+            (status.port.map_or_else(|| "-".to_owned(), |port| format!("127.0.0.1:{port}")), theme.plain),
+        ],
         vec![head("database"), (status.database.clone(), theme.plain)],
     ];
     for (nth, module) in status.modules.wanted.iter().enumerate() {
@@ -27,7 +33,10 @@ pub(super) fn lines(item: &Item, pen: &Pen<'_>) -> Vec<Line> {
     }
     let more = status.modules.installed.difference(&status.modules.wanted).count();
     if more > 0 {
-        lines.push(vec![head(""), (format!("{more} more are installed, as dependencies or by the customer"), theme.faint)]);
+        lines.push(vec![
+            head(""),
+            (format!("{more} more are installed, as dependencies or by the customer"), theme.faint),
+        ]);
     }
     lines
 }

@@ -29,9 +29,10 @@ fn lines(state: &State, facts: &FleetView, pen: &Pen<'_>) -> Vec<Line> {
     let theme = pen.theme();
     let host = &facts.host;
     let head = |word: &str| (padded(word, 14), theme.faint);
-    let since = facts.daemon.since.map_or_else(|| "-".to_owned(), |since| {
-        format!("{} ({})", moment(since, state.now, state.fleet.zone.as_ref()), age(since, state.now))
-    });
+    let since = facts.daemon.since.map_or_else(
+        || "-".to_owned(),
+        |since| format!("{} ({})", moment(since, state.now, state.fleet.zone.as_ref()), age(since, state.now)),
+    );
     let pid = facts.daemon.pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string());
     let mut lines = vec![
         vec![head("host"), (host.name.clone(), theme.strong), (format!("   {} cores", host.cpus), theme.faint)],

@@ -28,9 +28,14 @@ pub(super) fn draw(state: &State, pen: &mut Pen<'_>) {
         let host = &facts.host;
         title.push((format!("   turns: {} now, {} wait", host.turns_running, host.turns_waiting), theme.faint));
     }
-    super::outline::list(state, list, &title, "           INSTANCE            STEP                  PROGRESS", pen, |row, pen| {
-        run_of(state, row).map(|run| line(state, run, pen))
-    });
+    super::outline::list(
+        state,
+        list,
+        &title,
+        "           INSTANCE            STEP                  PROGRESS",
+        pen,
+        |row, pen| run_of(state, row).map(|run| line(state, run, pen)),
+    );
     let Some(below) = below else { return };
     let Some(run) = state.row().and_then(|row| run_of(state, row)) else {
         let inner = pen.frame(below, &[], "");

@@ -80,9 +80,11 @@ fn colored(text: &str, level: LogLevel, logs: &Logs, theme: Theme) -> Line {
     };
     let lower = text.to_lowercase();
     // Small letters of some scripts take other bytes than the capitals: then nothing is marked.
-    let place = logs.search.as_ref().filter(|_| lower.len() == text.len()).and_then(|word| {
-        lower.find(word.as_str()).map(|at| (at, at + word.len()))
-    });
+    let place = logs
+        .search
+        .as_ref()
+        .filter(|_| lower.len() == text.len())
+        .and_then(|word| lower.find(word.as_str()).map(|at| (at, at + word.len())));
     match place {
         Some((from, to)) if text.is_char_boundary(from) && text.is_char_boundary(to) => vec![
             (text[..from].to_owned(), style),

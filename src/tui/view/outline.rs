@@ -11,6 +11,8 @@ use ratatui::layout::Rect;
 
 /// Data older than this are called stale.
 const STALE_S: u64 = 25;
+/// From this width on the host is named, and running steps are counted.
+const HOST_COLUMNS_MIN: u16 = 100;
 /// Keys that are shown at the right end, always.
 const ALWAYS: &str = ": cmd  ? help  q quit ";
 
@@ -37,7 +39,7 @@ pub(super) fn one_line(state: &State, pen: &mut Pen<'_>) {
 fn header(state: &State, room: Room, y: u16, pen: &mut Pen<'_>) {
     let theme = pen.theme();
     let mut left: Line = vec![(" innkeeper".to_owned(), theme.title)];
-    if let Some(facts) = state.fleet.facts.as_ref().filter(|_| room >= Room::Normal) {
+    if let Some(facts) = state.fleet.facts.as_ref().filter(|_| state.size.0 >= HOST_COLUMNS_MIN) {
         left.push((format!("  {}", facts.host.name), theme.faint));
     }
     if state.options.read_only {
@@ -59,7 +61,7 @@ fn header(state: &State, room: Room, y: u16, pen: &mut Pen<'_>) {
         }
     }
     let running = state.fleet.running().count();
-    if running > 0 && room >= Room::Normal {
+    if running > 0 && state.size.0 >= HOST_COLUMNS_MIN {
         let word = if running == 1 { "step runs" } else { "steps run" };
         left.push((format!("   {running} {word}"), theme.moving));
     }
@@ -173,8 +175,8 @@ fn status(state: &State, room: Room, y: u16, pen: &mut Pen<'_>) {
     }
     let mut line: Line = Vec::new();
     if let Link::Down { why, .. } = &state.link {
-        let shown = if state.fleet.items.is_empty() { "" } else { "shown is what was known last. " };
-        line.push((format!(" {shown}{why}; trying again"), theme.warn));
+        let shown = if state.fleet.items.is_empty() { "" } else { "; shown is what was known last" };
+        line.push((format!(" trying again{shown}: {why}"), theme.warn));
     } else if state.detail.is_none() {
         match &state.filter {
             Some((_, text)) => {

@@ -70,7 +70,11 @@ fn dialog(state: &State, dialog: &Dialog, pen: &mut Pen<'_>) {
     }
     let style = if dialog.tier >= Tier::Outage { theme.bad } else { theme.warn };
     let count = dialog.targets.len();
-    let title = format!("{} {}?", entry.name, if count == 1 { "this instance".to_owned() } else { format!("{count} instances") });
+    let title = format!(
+        "{} {}?",
+        entry.name,
+        if count == 1 { "this instance".to_owned() } else { format!("{count} instances") }
+    );
     let inner = boxed(state, DIALOG_COLUMNS, lines.len(), &title, "esc cancels", style, pen);
     // The question itself is at the end: where room lacks, the beginning is left out.
     pen.lines(inner, &lines, lines.len().saturating_sub(usize::from(inner.height)));
@@ -116,11 +120,19 @@ fn palette(state: &State, palette: &Palette, pen: &mut Pen<'_>) {
             Offer::Action(action) => {
                 let entry = keys::entry(*action);
                 let keys = entry.keys.join(" ");
-                vec![(padded(&keys, 11), theme.key), (padded(entry.name, 16), theme.strong), (entry.text.to_owned(), theme.faint)]
+                vec![
+                    (padded(&keys, 11), theme.key),
+                    (padded(entry.name, 16), theme.strong),
+                    (entry.text.to_owned(), theme.faint),
+                ]
             }
             Offer::Instance(name) => {
                 let state_word = state.fleet.get(name).map_or("", |item| item.status().state.as_str());
-                vec![(padded("", 11), theme.key), (padded(name.as_str(), 30), theme.strong), (state_word.to_owned(), theme.faint)]
+                vec![
+                    (padded("", 11), theme.key),
+                    (padded(name.as_str(), 30), theme.strong),
+                    (state_word.to_owned(), theme.faint),
+                ]
             }
         };
         pen.line(list.x, y, list.width, &line);
@@ -141,7 +153,10 @@ pub(super) fn help_lines(state: &State, help: &Help) -> Vec<(String, &'static st
         .iter()
         .filter(|entry| entry.is_in(context))
         .filter(|entry| {
-            typed.is_empty() || entry.text.contains(&typed) || entry.name.contains(&typed) || entry.keys.contains(&typed.as_str())
+            typed.is_empty()
+                || entry.text.contains(&typed)
+                || entry.name.contains(&typed)
+                || entry.keys.contains(&typed.as_str())
         })
         .map(|entry| {
             let keys = if entry.keys.is_empty() { ". or :".to_owned() } else { entry.keys.join(" ") };
@@ -167,7 +182,13 @@ fn help(state: &State, help: &Help, pen: &mut Pen<'_>) {
     }
     let shown = usize::from(rows.height);
     if lines.len() > help.scroll + shown {
-        pen.text_right(rows.x, rows.bottom(), rows.width.saturating_sub(30), &format!(" {} more below ", lines.len() - help.scroll - shown), theme.accent);
+        pen.text_right(
+            rows.x,
+            rows.bottom(),
+            rows.width.saturating_sub(30),
+            &format!(" {} more below ", lines.len() - help.scroll - shown),
+            theme.accent,
+        );
     }
 }
 
@@ -210,9 +231,5 @@ fn with_cursor(input: &Input, pen: &Pen<'_>) -> Line {
     let (before, behind) = input.halves();
     let mut rest = behind.chars();
     let here = rest.next().map_or_else(|| " ".to_owned(), |c| c.to_string());
-    vec![
-        (before.to_owned(), plain),
-        (here, plain.add_modifier(Modifier::REVERSED)),
-        (rest.as_str().to_owned(), plain),
-    ]
+    vec![(before.to_owned(), plain), (here, plain.add_modifier(Modifier::REVERSED)), (rest.as_str().to_owned(), plain)]
 }

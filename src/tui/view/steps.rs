@@ -1,6 +1,6 @@
 //! What is to be done for an instance, step by step: what runs, what waits for what, and what each changes.
 
-use super::pen::{Line, Pen};
+use super::pen::{Line, Pen, Piece};
 use super::table::padded;
 use crate::control::view::{PendingStep, RunView};
 use crate::model::step::{Origin, Risk};
@@ -8,12 +8,20 @@ use crate::tui::fleet::Item;
 use crate::tui::format::{milliseconds, taken};
 use crate::tui::state::State;
 
+/// Columns of what [`word`] says, with the sign of plain characters.
+const WORD: usize = 9;
+
 /// The steps and the holds of one instance.
 pub(super) fn lines(state: &State, item: &Item, pen: &Pen<'_>) -> Vec<Line> {
     let theme = pen.theme();
     let mut lines: Vec<Line> = Vec::new();
+    let any_ran = item.view.steps.iter().any(|step| state.fleet.run_of(step, item.name()).is_some());
     for step in item.view.steps.iter() {
-        lines.extend(of_step(state, item, step, pen));
+        let run = match state.fleet.run_of(step, item.name()) {
+            Some(run) => Some(word(state, run, pen)),
+            None => any_ran.then(|| (" ".repeat(WORD), theme.plain)),
+        };
+        lines.extend(of_step(step, run, pen));
     }
     if !item.view.steps.is_empty() && !item.status().holds.is_empty() {
         lines.push(Vec::new());
@@ -35,7 +43,7 @@ pub(super) fn lines(state: &State, item: &Item, pen: &Pen<'_>) -> Vec<Line> {
     lines
 }
 
-fn of_step(state: &State, item: &Item, step: &PendingStep, pen: &Pen<'_>) -> Vec<Line> {
+fn of_step(step: &PendingStep, run: Option<Piece>, pen: &Pen<'_>) -> Vec<Line> {
     let theme = pen.theme();
     let sign = match step.fields.first() {
         _ if step.risk == Risk::Data => ("-", theme.bad),
@@ -48,8 +56,8 @@ fn of_step(state: &State, item: &Item, step: &PendingStep, pen: &Pen<'_>) -> Vec
         (step.resource.clone(), theme.plain),
         (format!("  {}", step.reason), theme.faint),
     ];
-    if let Some(run) = state.fleet.run_of(step, item.name()) {
-        first.insert(0, word(state, run, pen));
+    if let Some(run) = run {
+        first.insert(0, run);
     }
     let mut lines = vec![first];
     for field in &step.fields {
@@ -62,7 +70,8 @@ fn of_step(state: &State, item: &Item, step: &PendingStep, pen: &Pen<'_>) -> Vec
         more.push(if step.risk == Risk::Data { "DELETES DATA" } else { "short interruption" }.to_owned());
     }
     if !step.after.is_empty() {
-        let names: Vec<&str> = step.after.iter().map(|id| id.0.split_once('/').map_or(id.0.as_str(), |(_, key)| key)).collect();
+        let names: Vec<&str> =
+            step.after.iter().map(|id| id.0.split_once('/').map_or(id.0.as_str(), |(_, key)| key)).collect();
         more.push(format!("after {}", names.join(", ")));
     }
     let style = if step.risk == Risk::Data { theme.bad } else { theme.faint };
@@ -81,13 +90,15 @@ fn origin(origin: Origin) -> &'static str {
 }
 
 /// How a step's run stands.
-pub(super) fn word(state: &State, run: &RunView, pen: &Pen<'_>) -> super::pen::Piece {
+pub(super) fn word(state: &State, run: &RunView, pen: &Pen<'_>) -> Piece {
     let (theme, glyphs) = (pen.theme(), pen.glyphs());
-    match (run.ended, &run.error) {
-        (None, _) => (format!("{} {:>6} ", glyphs.runs, taken(milliseconds(run.since, state.now))), theme.moving),
-        (Some(ended), None) => (format!("{} {:>6} ", glyphs.done, taken(milliseconds(run.since, ended))), theme.good),
-        (Some(ended), Some(_)) => (format!("{} {:>6} ", glyphs.broken, taken(milliseconds(run.since, ended))), theme.bad),
-    }
+    let (sign, style) = match (run.ended, &run.error) {
+        (None, _) => (glyphs.runs, theme.moving),
+        (Some(_), None) => (glyphs.done, theme.good),
+        (Some(_), Some(_)) => (glyphs.broken, theme.bad),
+    };
+    let spent = taken(milliseconds(run.since, run.ended.unwrap_or(state.now)));
+    (format!("{sign:<2}{spent:>6} "), style)
 }
 
 /// `######....  58%  ~40s left`, as far as it is known how long such a step takes.

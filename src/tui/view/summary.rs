@@ -107,7 +107,11 @@ fn about(wanted: &Wanted, pen: &Pen<'_>) -> Vec<Line> {
     );
     let mut lines = vec![
         vec![head("plan"), (plan, theme.plain)],
-        vec![head("company"), (wanted.company.name.clone(), theme.plain), (format!("     admin {}", wanted.admin_email), theme.faint)],
+        vec![
+            head("company"),
+            (wanted.company.name.clone(), theme.plain),
+            (format!("     admin {}", wanted.admin_email), theme.faint),
+        ],
     ];
     let mut flags: Vec<&str> = Vec::new();
     flags.extend(wanted.protected.then_some("protected"));
@@ -130,7 +134,13 @@ fn parts(state: &State, item: &Item, width: u16, pen: &Pen<'_>) -> Vec<Line> {
     let theme = pen.theme();
     let columns = usize::from(width).saturating_sub(34).max(24) / 2;
     let mut lines = vec![vec![(
-        format!("{}{}{}{}RESULT", padded("PART", 13), padded("WANTED", columns), padded("LIVE", columns), padded("SINCE", 7)),
+        format!(
+            "{}{}{}{}RESULT",
+            padded("PART", 13),
+            padded("WANTED", columns),
+            padded("LIVE", columns),
+            padded("SINCE", 7)
+        ),
         theme.faint,
     )]];
     for part in of(state, item, pen) {

@@ -3,7 +3,7 @@
 use super::pen::{Line, Pen};
 use crate::model::text::{between, harmless, width};
 use crate::tui::fleet::Item;
-use crate::tui::format::{age, size, span};
+use crate::tui::format::{age, milliseconds, size, span, taken};
 use crate::tui::layout::{self, Room};
 use crate::tui::state::{Row, State};
 use ratatui::layout::Rect;
@@ -15,6 +15,11 @@ const CERTIFICATE_SOON_S: u64 = 7 * 86_400;
 const BACKUP_OLD_S: u64 = 26 * 3_600;
 /// More of a core than this is shown as busy.
 const CPU_BUSY_PERCENT: f64 = 90.0;
+
+/// Columns of a note; where it has fewer, others go, in the order of [`DROPPED`].
+const NOTE_MIN: u16 = 20;
+const DROPPED: [Column; 6] =
+    [Column::Url, Column::Disk, Column::Backup, Column::Certificate, Column::Memory, Column::Plan];
 
 /// The columns, from left to right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,10 +93,10 @@ fn columns(state: &State, room: Room, width: u16) -> Vec<(Column, u16, u16)> {
     let any = |test: fn(&Item) -> bool| state.fleet.items.iter().any(test);
     let usage = any(|item| item.status().usage.is_some());
     let mut wanted: Vec<(Column, u16)> = match room {
-        Room::Line | Room::Tiny => vec![(Column::Name, 18)],
-        Room::Narrow => vec![(Column::Name, 16), (Column::State, 12)],
-        Room::Normal => vec![(Column::Name, 15), (Column::State, 12), (Column::Plan, 8)],
-        Room::Panes => vec![(Column::Name, 18), (Column::State, 12), (Column::Plan, 9)],
+        Room::Line | Room::Tiny => vec![(Column::Name, 14)],
+        Room::Narrow => vec![(Column::Name, 14), (Column::State, 9)],
+        Room::Normal => vec![(Column::Name, 15), (Column::State, 9), (Column::Plan, 7)],
+        Room::Panes => vec![(Column::Name, 18), (Column::State, 12), (Column::Plan, 8)],
         Room::Wide => vec![(Column::Name, 26), (Column::State, 12), (Column::Plan, 12), (Column::Odoo, 5)],
     };
     let figures = match room {
@@ -100,7 +105,7 @@ fn columns(state: &State, room: Room, width: u16) -> Vec<(Column, u16, u16)> {
         _ => 3,
     };
     if usage {
-        wanted.extend([(Column::Cpu, 5), (Column::Memory, 6), (Column::Disk, 6)].into_iter().take(figures));
+        wanted.extend([(Column::Cpu, 4), (Column::Memory, 5), (Column::Disk, 6)].into_iter().take(figures));
     }
     if room >= Room::Normal {
         if any(|item| item.status().last_backup.is_some()) {
@@ -111,12 +116,17 @@ fn columns(state: &State, room: Room, width: u16) -> Vec<(Column, u16, u16)> {
     if room == Room::Wide || (room == Room::Panes && !usage) {
         wanted.push((Column::Url, if room == Room::Wide { 34 } else { 26 }));
     }
-    let mut x = if room <= Room::Tiny { 3 } else { 5 };
-    let mut placed = Vec::new();
-    for (column, columns) in wanted {
-        if x + columns > width {
+    let first = if room <= Room::Tiny { 3 } else { 5 };
+    for dropped in DROPPED {
+        let used: u16 = first + wanted.iter().map(|(_, columns)| columns + 1).sum::<u16>();
+        if used + NOTE_MIN <= width {
             break;
         }
+        wanted.retain(|(column, _)| *column != dropped);
+    }
+    let mut x = first;
+    let mut placed = Vec::new();
+    for (column, columns) in wanted.into_iter().filter(|(_, columns)| *columns < width) {
         placed.push((column, x, columns));
         x += columns + 1;
     }
@@ -160,7 +170,11 @@ fn draw_row(state: &State, item: &Item, columns: &[(Column, u16, u16)], line: Re
     if state.marks.contains(item.name()) && glyph_x == 3 {
         pen.text(line.x + 1, line.y, 1, pen.glyphs().mark, theme.accent);
     }
-    let glyph = if state.marks.contains(item.name()) && glyph_x == 1 { pen.glyphs().mark } else { pen.glyphs().of_state(status.state) };
+    let glyph = if state.marks.contains(item.name()) && glyph_x == 1 {
+        pen.glyphs().mark
+    } else {
+        pen.glyphs().of_state(status.state)
+    };
     pen.text(line.x + glyph_x, line.y, 1, glyph, theme.of_state(status.state));
     for (column, x, columns) in columns {
         let (text, style) = cell(state, item, *column, pen);
@@ -181,7 +195,10 @@ fn cell(state: &State, item: &Item, column: Column, pen: &Pen<'_>) -> (String, S
         Column::Plan => status.plan.as_ref().map_or_else(none, |plan| (plan.to_string(), theme.plain)),
         Column::Odoo => status.odoo.as_ref().map_or_else(none, |odoo| (odoo.to_string(), theme.faint)),
         Column::Url => status.url.as_ref().map_or_else(none, |url| (url.clone(), theme.faint)),
-        Column::Note => (note(item), if status.state.severity() < 5 { theme.plain } else { theme.faint }),
+        Column::Note => match running(state, item) {
+            Some(text) => (text, theme.moving),
+            None => (note(item), if status.state.severity() < 5 { theme.plain } else { theme.faint }),
+        },
         Column::Cpu => status.usage.as_ref().map_or_else(none, |usage| {
             let style = if usage.cpu_percent >= CPU_BUSY_PERCENT { theme.warn } else { theme.plain };
             (format!("{:.0}%", usage.cpu_percent), style)
@@ -205,6 +222,16 @@ fn cell(state: &State, item: &Item, column: Column, pen: &Pen<'_>) -> (String, S
             (span(left), if left < CERTIFICATE_SOON_S { theme.warn } else { theme.plain })
         }),
     }
+}
+
+/// The step that runs for it, and for how long.
+fn running(state: &State, item: &Item) -> Option<String> {
+    let run = state.fleet.running().rev().find(|run| run.instance.as_ref() == Some(item.name()))?;
+    let spent = taken(milliseconds(run.since, state.now));
+    Some(match run.expected_ms {
+        Some(expected) => format!("{} {spent} of about {}", run.kind, taken(expected)),
+        None => format!("{} {spent}", run.kind),
+    })
 }
 
 /// Why it waits or what is wrong; else what is being done.

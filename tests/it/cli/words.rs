@@ -72,7 +72,7 @@ fn an_unknown_command_suggests_the_one_that_was_meant() {
 
 #[test]
 fn commands_of_later_versions_are_not_there_yet() {
-    for command in ["top", "backup", "backups", "restore", "retire", "completions", "man", "help"] {
+    for command in ["backup", "backups", "restore", "retire", "completions", "man", "help"] {
         Fleet::nowhere().run(&[command]).ended(2);
     }
 }

@@ -1,9 +1,12 @@
 //! The control socket: what is asked is answered, who asks is known, a slow client slows nobody.
 
 use crate::world::{name, now};
+use futures::StreamExt;
+use innkeeper::control::protocol::STREAMS;
+use innkeeper::control::view::{Cursor, View};
 use innkeeper::control::{
-    ApplyRequest, Client, ControlError, Converged, End, Handler, Hello, InstanceEnd, Peer, Planned, Progress,
-    ProgressSink, ProgressWord, SOCKET_FILE, Server, Verdict,
+    ApplyRequest, Client, ControlError, Converged, End, Handler, Hello, InstanceEnd, LogLines, LogOf, LogRequest, Peer,
+    Planned, Progress, ProgressSink, ProgressWord, SOCKET_FILE, Server, Verdict,
 };
 use innkeeper::model::errand::ErrandKind;
 use innkeeper::model::name::{Domain, InstanceName};
@@ -15,6 +18,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -23,6 +27,7 @@ use tokio_util::task::TaskTracker;
 struct Desk {
     asked: Mutex<Vec<String>>,
     progress_lines: u64,
+    log_lines: u64,
 }
 
 impl Desk {
@@ -74,6 +79,23 @@ impl Handler for Desk {
         self.note(format!("wake {names:?} by {}", by.user));
         Ok(())
     }
+
+    fn view(&self, _: &mut Cursor) -> Vec<View> {
+        Vec::new()
+    }
+
+    fn beat(&self) -> View {
+        View::nothing(now())
+    }
+
+    fn changes(&self) -> watch::Receiver<u64> {
+        watch::Sender::default().subscribe()
+    }
+
+    async fn logs(&self, _: &LogRequest, _: &Peer) -> Result<LogLines, String> {
+        let lines = (0..self.log_lines).map(|number| Ok(format!("line {number}")));
+        Ok(futures::stream::iter(lines).boxed())
+    }
 }
 
 struct Daemon {
@@ -90,7 +112,8 @@ impl Daemon {
         std::fs::write(dir.path().join(SOCKET_FILE), "").unwrap();
         let server = Server::bind(dir.path()).unwrap();
         let (desk, stopping, tasks) = (Arc::new(desk), CancellationToken::new(), TaskTracker::new());
-        let hello = Hello { schema: SCHEMA, version: "0.1.0".to_owned(), pid: 42, since: now() };
+        let hello =
+            Hello { schema: SCHEMA, version: "0.1.0".to_owned(), pid: 42, since: now(), can: vec![STREAMS.to_owned()] };
         let handler: Arc<dyn Handler> = desk.clone();
         tasks.spawn(server.run(hello, handler, tasks.clone(), stopping.clone()));
         Self { dir, desk, stopping, tasks }
@@ -157,6 +180,38 @@ async fn a_client_that_does_not_keep_up_misses_lines_and_still_hears_the_end() {
     let converged = tokio::time::timeout(Duration::from_secs(20), apply.apply(ApplyRequest::default(), count)).await;
     assert_eq!(converged.expect("nobody waits for it").unwrap().verdict, Verdict::Settled);
     assert!(heard < 100_000 && missed > 0, "heard {heard}, told {missed} times that it missed some");
+}
+
+#[tokio::test]
+async fn lines_of_an_output_that_a_client_could_not_take_are_counted_exactly() {
+    let daemon = Daemon::start(Desk { log_lines: 50_000, ..Desk::default() });
+    let request = LogRequest { instance: name("acme"), source: LogOf::Odoo, tail: None };
+    let mut reading = daemon.client().await.logs(request).await.unwrap();
+    let (mut lines, mut dropped) = (Vec::new(), 0);
+    while let Some(batch) = reading.next().await.unwrap() {
+        dropped += batch.dropped;
+        lines.extend(batch.lines);
+    }
+    assert_eq!(lines.len() as u64 + dropped, 50_000);
+    assert!(dropped > 0, "nothing was too much for it");
+    assert_eq!(lines.last().map(String::as_str), Some("line 49999"), "the newest is not what is left out");
+}
+
+#[tokio::test]
+async fn a_daemon_of_before_is_not_asked_for_streams() {
+    let dir = TempDir::new().unwrap();
+    let listener = tokio::net::UnixListener::bind(dir.path().join(SOCKET_FILE)).unwrap();
+    let hello = format!("{{\"schema\":{SCHEMA},\"version\":\"0.0.9\",\"pid\":1,\"since\":\"2026-03-01T12:00:00Z\"}}\n");
+    let daemon = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.write_all(hello.as_bytes()).await.unwrap();
+        stream
+    };
+    let (client, _stream) = tokio::join!(Client::connect(dir.path()), daemon);
+    match client.unwrap().watch().await {
+        Err(error) => assert!(error.to_string().starts_with("the daemon is version 0.0.9"), "{error}"),
+        Ok(_) => panic!("it was asked"),
+    }
 }
 
 #[tokio::test]
