@@ -159,7 +159,12 @@ async fn run_taken(setup: Setup, words: &mut mpsc::Receiver<Word>) -> io::Result
                 None
             }
             Some(msg) = messages.recv() => app.take(msg, FRAME_AFTER_NEWS),
-            _ = ticks.tick() => app.take(Msg::Tick, FRAME_AFTER_NEWS),
+            _ = ticks.tick() => {
+                if !app.away && !terminal::is_taken() {
+                    return Err(io::Error::other("a part of the dashboard panicked"));
+                }
+                app.take(Msg::Tick, FRAME_AFTER_NEWS)
+            }
         };
         if let Some(ending) = ended {
             break ending;

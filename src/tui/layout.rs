@@ -15,8 +15,9 @@ const FRAMED_COLUMNS_MIN: u16 = 60;
 const LEAST: (u16, u16) = (40, 8);
 /// Lower screens have no borders.
 const FRAMED_ROWS_MIN: u16 = 15;
-/// Columns of the panes beside the table.
-const PANE_COLUMNS: u16 = 48;
+/// Columns of the panes beside the table, and from which width on they are the wider ones.
+const PANE_COLUMNS: (u16, u16) = (40, 48);
+const WIDER_PANES_COLUMNS_MIN: u16 = 136;
 
 /// How much room there is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -84,8 +85,9 @@ pub fn split(state: &State) -> (Rect, Option<(Rect, Rect)>) {
     if room(state.size) < Room::Panes || state.zoomed || state.page != Page::Instances {
         return (body, None);
     }
-    let list = Rect { width: body.width - PANE_COLUMNS, ..body };
-    let card = Rect { x: list.right(), width: PANE_COLUMNS, height: body.height / 2, ..body };
+    let pane = if body.width < WIDER_PANES_COLUMNS_MIN { PANE_COLUMNS.0 } else { PANE_COLUMNS.1 };
+    let list = Rect { width: body.width - pane, ..body };
+    let card = Rect { x: list.right(), width: pane, height: body.height / 2, ..body };
     let activity = Rect { y: card.bottom(), height: body.height - card.height, ..card };
     (list, Some((card, activity)))
 }

@@ -2,7 +2,7 @@
 //! their own. Nothing is ever asked of it.
 
 use super::update::Msg;
-use ratatui::crossterm::event::{self, Event, KeyEventKind};
+use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::termios::{OptionalActions, QueueSelector, Termios, tcflush, tcgetattr, tcgetwinsize, tcsetattr};
 use std::fs::File;
@@ -58,6 +58,11 @@ pub(super) fn take() -> io::Result<()> {
     raw.make_raw();
     tcsetattr(io::stdin(), OptionalActions::Now, &raw)?;
     it.screen.write_all(ENTER)
+}
+
+/// It is taken. Otherwise a panic somewhere gave it back.
+pub(super) fn is_taken() -> bool {
+    taken().is_some()
 }
 
 /// Gives it back as it was. Again and again does no harm.
@@ -168,6 +173,14 @@ fn send_events(messages: &mpsc::Sender<Option<Msg>>) -> io::Result<bool> {
     while event::poll(if any { Duration::ZERO } else { PARTIAL_WAIT })? {
         any = true;
         let msg = match event::read()? {
+            // Escape and a key in one piece look like Alt and that key; over a slow line they often come so.
+            Event::Key(key) if key.modifiers.contains(KeyModifiers::ALT) => {
+                let escape = KeyEvent::new(KeyCode::Esc, KeyModifiers::NONE);
+                if messages.blocking_send(Some(Msg::Key(escape))).is_err() {
+                    return Ok(false);
+                }
+                Msg::Key(KeyEvent { modifiers: key.modifiers - KeyModifiers::ALT, ..key })
+            }
             Event::Key(key) if key.kind != KeyEventKind::Release => Msg::Key(key),
             Event::Paste(text) => Msg::Paste(text),
             Event::Mouse(mouse) => Msg::Mouse(mouse),

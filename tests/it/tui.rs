@@ -3,4 +3,6 @@
 mod fixtures;
 mod laws;
 mod panels;
+mod pty;
+mod stage;
 mod tiers;

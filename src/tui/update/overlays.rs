@@ -54,11 +54,13 @@ fn in_dialog(state: &mut State, mut dialog: Dialog, key: &str) -> Vec<Effect> {
             "enter" => {}
             key => drop(dialog.typed.press(key)),
         },
+        // Cancel has the focus at first: whatever opened it, this closes it.
+        "enter" if !dialog.on_yes => return Vec::new(),
         key if key == dialog.opened_by => {}
         "y" => return accept(state, dialog),
         "n" | "q" => return Vec::new(),
         "left" | "right" | "tab" | "backtab" | "h" | "l" => dialog.on_yes = !dialog.on_yes,
-        "enter" => return if dialog.on_yes { accept(state, dialog) } else { Vec::new() },
+        "enter" => return accept(state, dialog),
         _ => {}
     }
     state.overlay = Some(Overlay::Dialog(dialog));

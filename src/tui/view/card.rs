@@ -60,7 +60,10 @@ pub(super) fn certificate(state: &State, status: &InstanceStatus, pen: &Pen<'_>)
     match &status.certificate {
         Some(certificate) => {
             let left = crate::model::text::between(state.now, certificate.not_after).0;
-            (format!("{} left, {}", span(left), certificate.issuer), pen.theme().plain)
+            match left {
+                0 => (format!("over, {}", certificate.issuer), pen.theme().bad),
+                left => (format!("{} left, {}", span(left), certificate.issuer), pen.theme().plain),
+            }
         }
         None => ("none yet".to_owned(), pen.theme().faint),
     }

@@ -13,6 +13,8 @@ use ratatui::layout::Rect;
 const STALE_S: u64 = 25;
 /// From this width on the host is named, and running steps are counted.
 const HOST_COLUMNS_MIN: u16 = 100;
+/// From this width on there is room for the host's figures.
+const FIGURES_COLUMNS_MIN: u16 = 136;
 /// Keys that are shown at the right end, always.
 const ALWAYS: &str = ": cmd  ? help  q quit ";
 
@@ -90,7 +92,9 @@ fn counts(counts: &Counts, short: bool, pen: &Pen<'_>) -> Line {
 fn health(state: &State, room: Room, pen: &Pen<'_>) -> Line {
     let theme = pen.theme();
     let mut line = Vec::new();
-    if let Some(facts) = state.fleet.facts.as_ref().filter(|_| room >= Room::Panes && state.detail.is_none()) {
+    if let Some(facts) =
+        state.fleet.facts.as_ref().filter(|_| state.size.0 >= FIGURES_COLUMNS_MIN && state.detail.is_none())
+    {
         let host = &facts.host;
         let used = |all: Option<u64>, free: Option<u64>| {
             let (all, free) = (all?, free?);

@@ -16,8 +16,10 @@ const BACKUP_OLD_S: u64 = 26 * 3_600;
 /// More of a core than this is shown as busy.
 const CPU_BUSY_PERCENT: f64 = 90.0;
 
-/// Columns of a note; where it has fewer, others go, in the order of [`DROPPED`].
+/// Columns of a note; where it has fewer, others go, in the order of [`DROPPED`]. With a card beside the table, the
+/// whole of it is there.
 const NOTE_MIN: u16 = 20;
+const NOTE_BESIDE_CARD_MIN: u16 = 10;
 const DROPPED: [Column; 6] =
     [Column::Url, Column::Disk, Column::Backup, Column::Certificate, Column::Memory, Column::Plan];
 
@@ -117,9 +119,10 @@ fn columns(state: &State, room: Room, width: u16) -> Vec<(Column, u16, u16)> {
         wanted.push((Column::Url, if room == Room::Wide { 34 } else { 26 }));
     }
     let first = if room <= Room::Tiny { 3 } else { 5 };
+    let note = if room == Room::Panes { NOTE_BESIDE_CARD_MIN } else { NOTE_MIN };
     for dropped in DROPPED {
         let used: u16 = first + wanted.iter().map(|(_, columns)| columns + 1).sum::<u16>();
-        if used + NOTE_MIN <= width {
+        if used + note <= width {
             break;
         }
         wanted.retain(|(column, _)| *column != dropped);
@@ -219,7 +222,8 @@ fn cell(state: &State, item: &Item, column: Column, pen: &Pen<'_>) -> (String, S
         }),
         Column::Certificate => status.certificate.as_ref().map_or_else(none, |certificate| {
             let left = between(state.now, certificate.not_after).0;
-            (span(left), if left < CERTIFICATE_SOON_S { theme.warn } else { theme.plain })
+            let text = if left == 0 { "over".to_owned() } else { span(left) };
+            (text, if left < CERTIFICATE_SOON_S { theme.warn } else { theme.plain })
         }),
     }
 }

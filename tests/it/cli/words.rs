@@ -4,7 +4,7 @@ use super::fleet::Fleet;
 use std::collections::BTreeSet;
 
 /// Every command of this version.
-pub(super) const COMMANDS: [&str; 20] = [
+pub(super) const COMMANDS: [&str; 21] = [
     "init",
     "new",
     "check",
@@ -19,6 +19,7 @@ pub(super) const COMMANDS: [&str; 20] = [
     "logs",
     "start",
     "stop",
+    "top",
     "restart",
     "retry",
     "credentials",
