@@ -26,6 +26,8 @@ fn uses() -> Vec<(&'static str, Vec<&'static str>)> {
         ("doctor", vec!["doctor"]),
         ("schema", vec!["schema", "instance"]),
         ("explain", vec!["explain", "IK0001"]),
+        // Without a terminal it says what there is for scripts.
+        ("top", vec!["top"]),
     ]
 }
 
