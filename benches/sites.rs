@@ -31,7 +31,7 @@ async fn main() {
         let row = row(&name, &[&format!("{name}.{BASE}")], 20_000 + 2 * number);
         (row.instance.clone(), row)
     });
-    let mut all = SiteChanges { put: rows.collect() };
+    let mut all = SiteChanges { put: rows.collect(), ..SiteChanges::default() };
     let started = Instant::now();
     assert!(bench.proxy.publish(&all).await.unwrap().is_empty());
     println!("nginx_10000_sites_first_publication {:.3} s", started.elapsed().as_secs_f64());
@@ -40,7 +40,7 @@ async fn main() {
     for run in 0..RUNS {
         let (name, row) = all.put.iter_mut().nth(run * 7).unwrap();
         row.page = SitePage::Stopped;
-        let one = SiteChanges { put: [(name.clone(), row.clone())].into() };
+        let one = SiteChanges { put: [(name.clone(), row.clone())].into(), ..SiteChanges::default() };
         let started = Instant::now();
         assert!(bench.proxy.publish(&one).await.unwrap().is_empty());
         took.push(started.elapsed());

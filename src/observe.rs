@@ -1,4 +1,4 @@
-//! Edges → Live: four looks at once; a failed one never fails the others.
+//! Edges → Live: five looks at once; a failed one never fails the others.
 //!
 //! Nothing here concludes anything: what could not be looked at becomes `Unseen` with the reason.
 
@@ -36,14 +36,15 @@ pub fn ask<'a>(
 
 /// Looks at everything that `ask` names.
 pub async fn observe(edges: &Edges, ask: &Ask) -> Live {
-    let (engine, database, proxy, authority, answers) = tokio::join!(
+    let (engine, database, proxy, authority, archive, answers) = tokio::join!(
         within(Edge::Engine, edges.engine.look(ask)),
         within(Edge::Database, edges.database.look(ask)),
         within(Edge::Proxy, edges.proxy.look(ask)),
         within(Edge::Authority, edges.authority.look(ask)),
+        within(Edge::Archive, edges.archive.look(ask)),
         answers(edges, &ask.hosts),
     );
-    Live { engine, database, proxy, authority, answers }
+    Live { engine, database, proxy, authority, archive, answers }
 }
 
 async fn within<T>(edge: Edge, look: impl Future<Output = Result<T, EdgeError>>) -> Seen<T> {

@@ -3,9 +3,8 @@
 
 use crate::edges::proxy::SiteChanges;
 use crate::edges::{Edge, EdgeError, ErrorKind, Proxy};
-use crate::model::name::InstanceName;
+use crate::model::name::{InstanceName, Uid};
 use crate::model::site::SiteRow;
-use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Semaphore, oneshot};
@@ -44,7 +43,7 @@ pub struct SiteLane {
 
 #[derive(Default)]
 struct Pending {
-    rows: BTreeMap<InstanceName, SiteRow>,
+    changes: SiteChanges,
     waiters: Vec<(Option<InstanceName>, oneshot::Sender<Verdict>)>,
 }
 
@@ -57,7 +56,12 @@ impl SiteLane {
     /// # Errors
     /// The proxy's, for this row or for the whole publication.
     pub async fn put(&self, proxy: &dyn Proxy, row: &SiteRow) -> Result<(), EdgeError> {
-        self.join(proxy, Some(row)).await
+        let name = row.instance.clone();
+        let put = |changes: &mut SiteChanges| {
+            changes.remove.remove(&name);
+            changes.put.insert(name.clone(), row.clone());
+        };
+        self.join(proxy, Some(&name), put).await
     }
 
     /// Renders all rows anew.
@@ -65,17 +69,32 @@ impl SiteLane {
     /// # Errors
     /// The proxy's.
     pub async fn render(&self, proxy: &dyn Proxy) -> Result<(), EdgeError> {
-        self.join(proxy, None).await
+        self.join(proxy, None, |_| {}).await
     }
 
-    async fn join(&self, proxy: &dyn Proxy, row: Option<&SiteRow>) -> Result<(), EdgeError> {
+    /// Takes one row away; returns when that is in force.
+    ///
+    /// # Errors
+    /// The proxy's, for this row or for the whole publication.
+    pub async fn remove(&self, proxy: &dyn Proxy, name: &InstanceName, uid: Uid) -> Result<(), EdgeError> {
+        let remove = |changes: &mut SiteChanges| {
+            changes.put.remove(name);
+            changes.remove.insert(name.clone(), uid);
+        };
+        self.join(proxy, Some(name), remove).await
+    }
+
+    async fn join(
+        &self,
+        proxy: &dyn Proxy,
+        whose: Option<&InstanceName>,
+        change: impl FnOnce(&mut SiteChanges),
+    ) -> Result<(), EdgeError> {
         let (sender, mut receiver) = oneshot::channel();
         {
             let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(row) = row {
-                pending.rows.insert(row.instance.clone(), row.clone());
-            }
-            pending.waiters.push((row.map(|row| row.instance.clone()), sender));
+            change(&mut pending.changes);
+            pending.waiters.push((whose.cloned(), sender));
         }
         let mut last = self.last.lock().await;
         if let Ok(verdict) = receiver.try_recv() {
@@ -97,9 +116,9 @@ impl SiteLane {
     }
 
     async fn publish(&self, proxy: &dyn Proxy) {
-        let Pending { rows, waiters } =
+        let Pending { changes, waiters } =
             std::mem::take(&mut *self.pending.lock().unwrap_or_else(PoisonError::into_inner));
-        let result = proxy.publish(&SiteChanges { put: rows }).await;
+        let result = proxy.publish(&changes).await;
         for (instance, waiter) in waiters {
             let verdict = match (&result, &instance) {
                 (Err(error), _) => Err((error.kind, crate::model::status::chain(error))),

@@ -4,7 +4,9 @@
 //! that do not wait for each other run side by side. A step that failed takes those that come after it out of this
 //! turn; all others go on.
 
+mod backup;
 mod database;
+mod ending;
 mod lanes;
 mod odoo;
 mod retry;
@@ -50,6 +52,8 @@ pub struct Context {
     pub now: fn() -> Timestamp,
     /// Chance, from 0 to 1, for the jitter of back-off.
     pub chance: fn() -> f64,
+    /// Seconds on the installation's steady clock, as the decision knew them.
+    pub steady_s: u64,
 }
 
 /// What became of the steps.
@@ -194,11 +198,25 @@ async fn act(step: &Step, context: &Context) -> Result<bool, StepFault> {
         Action::RecreateService { spec, start } => service::recreate(spec, *start, context).await?,
         Action::UpdateLimits { container, tag, limits } => edges.engine.update_limits(container, tag, limits).await?,
         Action::StartService { container, tag } => edges.engine.start_service(container, tag).await?,
-        Action::StopService { container, tag } => edges.engine.stop_service(container, tag).await?,
+        Action::StopService { container, tag } => ending::stop(container, tag, context).await?,
         Action::RestartService { container, tag } => edges.engine.restart_service(container, tag).await?,
         Action::PutSite(row) => context.lanes.sites.put(edges.proxy.as_ref(), row).await?,
         Action::RenderSites => context.lanes.sites.render(edges.proxy.as_ref()).await?,
         Action::ObtainCertificate(order) => site::obtain(order, context).await?,
+        Action::BackUp(spec) => return backup::take(spec, context).await,
+        Action::VerifyBackup { instance, backup } => return backup::verify(instance, backup, context).await,
+        Action::OpenTombstone(tombstone) => ending::open(tombstone, context).await?,
+        Action::CloseTombstone { instance, backup } => ending::close(instance, backup, context).await?,
+        Action::BeginPurge { instance } => ending::begin_purge(instance, context)?,
+        Action::EndPurge { instance } => ending::end_purge(instance, context)?,
+        Action::RemoveSite { instance, uid } => {
+            context.lanes.sites.remove(edges.proxy.as_ref(), instance, *uid).await?;
+        }
+        Action::RemoveService { container, tag } => edges.engine.remove_service(container, tag).await?,
+        Action::DropDatabase(spec) => edges.database.drop_database(spec).await?,
+        Action::DropRole { role, instance, uid } => edges.database.drop_role(role, instance, *uid).await?,
+        Action::RemoveVolume { volume, tag } => edges.engine.remove_volume(volume, tag).await?,
+        Action::RemoveConf { instance } => edges.engine.remove_files(instance).await?,
     }
     Ok(true)
 }

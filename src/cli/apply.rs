@@ -10,13 +10,14 @@ use super::world;
 use super::{args, fleet, plan, saved};
 use crate::control::{ApplyRequest, Client, Converged, End, InstanceEnd, Progress, ProgressWord, Verdict};
 use crate::daemon::{self, Conduct, ConvergeError, Plan};
-use crate::model::changes::HoldReason;
+use crate::model::changes::{HoldReason, InstanceChanges};
 use crate::model::name::InstanceName;
 use crate::model::status::{SCHEMA, chain};
 use crate::model::time::Seconds;
+use crate::spec::PLANS_FILE;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tokio_util::sync::CancellationToken;
 
 #[derive(Debug, clap::Args)]
@@ -36,6 +37,15 @@ pub(crate) struct Args {
     /// How long at most
     #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = args::duration)]
     timeout: Seconds,
+    /// Let so many instances past the guard at most, those that are confirmed
+    #[arg(long, value_name = "N")]
+    max_destroy: Option<usize>,
+    /// Names of instances to let past the guard
+    #[arg(long, value_name = "NAME", num_args = 1.., requires = "max_destroy", conflicts_with = "confirm_all")]
+    confirm: Vec<String>,
+    /// Let all past the guard that wait for it, when they are exactly so many
+    #[arg(long, value_name = "N", requires = "max_destroy")]
+    confirm_all: Option<usize>,
 }
 
 #[derive(Debug, Serialize)]
@@ -49,7 +59,7 @@ struct Document<'a> {
 }
 
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
-    let fleet = fleet::read(cx)?;
+    let fleet = fleet::read(cx).map_err(|failure| without_plans(cx, failure))?;
     let saved = args.plan.as_deref().map(saved::load).transpose()?;
     let names = match &saved {
         Some(saved) => saved.names.clone(),
@@ -62,6 +72,12 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
     if let Some(failure) = world::unseen(&look.facts.live).filter(|_| !args.wait) {
         return Err(failure);
     }
+    if !look.fleet.complete {
+        let message =
+            "instances.d cannot be listed, so nothing was done: a file that is not seen is not a file that is gone";
+        return Err(Failure::new(Trouble::Guarded, message).hint("`innkeeper check` says why it cannot be listed"));
+    }
+    let permits = permits(args, &look)?;
     let problems = plan::problems_of(&look.fleet, &names);
     if !cx.quiet {
         cx.complain(&plan::for_people(cx, &look, &problems));
@@ -69,9 +85,56 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
     if !look.changes.is_settled() {
         confirm(cx, args)?;
     }
-    let request = ApplyRequest { names, timeout_s: Some(args.timeout.0), patient: args.wait };
+    let request = ApplyRequest { names, timeout_s: Some(args.timeout.0), patient: args.wait, permits };
     let converged = carry_out(cx, &look, request)?;
     finish(cx, &converged, &look)
+}
+
+/// Without plans no instance has a meaning. Where customers are known, that is refused as the loss of their files would be.
+fn without_plans(cx: &Context, failure: Failure) -> Failure {
+    let lost =
+        failure.problems.iter().any(|problem| problem.file == Path::new(PLANS_FILE)) && !cx.within(PLANS_FILE).exists();
+    match lost {
+        true => {
+            Failure::new(Trouble::Guarded, "plans.toml is gone, so nothing was done: all instances stay as they are")
+                .hint("put plans.toml back")
+        }
+        false => failure,
+    }
+}
+
+/// Whom the flags let past the guard. The number must be the one that waits: who confirms 3 did not mean 30.
+fn permits(args: &Args, look: &Plan) -> Result<Vec<InstanceName>, Failure> {
+    let Some(max) = args.max_destroy else { return Ok(Vec::new()) };
+    let guarded = |changes: &InstanceChanges| changes.holds.iter().any(|hold| hold.reason == HoldReason::Guard);
+    let held: Vec<&InstanceName> =
+        look.changes.instances.iter().filter(|(_, changes)| guarded(changes)).map(|(name, _)| name).collect();
+    let waiting = count(held.len(), "instance waits", "instances wait");
+    let refuse = |message: String| {
+        Failure::new(Trouble::NotConfirmed, message)
+            .hint(format!("innkeeper apply --max-destroy {0} --confirm-all {0}", held.len()))
+    };
+    let chosen: Vec<InstanceName> = match args.confirm_all {
+        Some(number) if number == held.len() => held.iter().map(|name| (*name).clone()).collect(),
+        Some(number) => return Err(refuse(format!("{waiting} for the guard, and {number} were confirmed"))),
+        None => {
+            let strangers = args.confirm.iter().find(|name| !held.iter().any(|held| held.as_str() == name.as_str()));
+            if let Some(stranger) = strangers {
+                return Err(refuse(format!("the guard does not hold {stranger:?}; {waiting} for it")));
+            }
+            held.iter()
+                .filter(|name| args.confirm.iter().any(|it| it == name.as_str()))
+                .map(|it| (*it).clone())
+                .collect()
+        }
+    };
+    match chosen.len() <= max {
+        true if chosen.is_empty() && !held.is_empty() => {
+            Err(refuse(format!("{waiting} for the guard, and none is named")))
+        }
+        true => Ok(chosen),
+        false => Err(refuse(format!("{} were confirmed, and --max-destroy allows {max}", chosen.len()))),
+    }
 }
 
 /// Asks for `yes`, unless the plan was reviewed before or nobody wants to be asked.
@@ -236,6 +299,7 @@ fn failure_of(converged: &Converged) -> Option<Failure> {
     };
     let failure = match converged.verdict {
         Verdict::Settled => return None,
+        Verdict::Partly if held_by(HoldReason::Guard) => Failure::new(Trouble::Guarded, summary),
         Verdict::Partly => Failure::new(Trouble::PartlyApplied, summary),
         Verdict::Failed => Failure::new(Trouble::NotApplied, summary),
         Verdict::Unreachable => Failure::new(Trouble::NoSystem, summary),

@@ -96,7 +96,7 @@ pub(crate) enum Command {
     Status(super::status::Args),
     /// Show one instance in full
     Info(super::info::Args),
-    /// Wait until instances are ready or stopped
+    /// Wait until instances are ready, stopped or retired
     Wait(super::wait::Args),
     /// Show what happened
     Events(super::events::Args),
@@ -106,6 +106,10 @@ pub(crate) enum Command {
     Start(super::switch::Args),
     /// Set state = "stopped" in an instance's file
     Stop(super::switch::Args),
+    /// Set state = "absent" in an instance's file: its end, data kept for a while
+    Retire(super::retire::Args),
+    /// List the backups that there are
+    Backups(super::backups::Args),
     /// Restart an instance's container
     Restart(super::errands::Args),
     /// Forget an instance's failures and try again now

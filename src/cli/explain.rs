@@ -155,17 +155,32 @@ const REASONS: &[(HoldReason, &str, &str)] = &[
     (
         HoldReason::Guard,
         "the guard against mass changes refused",
-        "More instances would be touched at once than `[guard]` in innkeeper.toml allows. Apply them in groups by naming them, or raise the limits.",
+        "More instances would be retired, stopped or purged within an hour, or changed at once, than `[guard]` in innkeeper.toml allows; so none of them is, until a person says that the number is meant: `innkeeper apply --max-destroy N --confirm-all N`. What was begun before goes on. Where not one file is valid any more nothing is let through: put the files back.",
     ),
     (
         HoldReason::Orphaned,
         "the instance's file is gone",
-        "The instance runs on. Put the file back; only `state = \"absent\"` asks for removal.",
+        "The instance runs on. Put the file back; only `state = \"absent\"` asks for removal. With `fleet.on_missing_file = \"retire\"` it is retired once two complete readings, a minute apart, did not find its file.",
     ),
     (
-        HoldReason::RemovalHeld,
-        "removal is asked for, but not done by this version",
-        "`state = \"absent\"` is noted and nothing is removed. The instance stays as it is.",
+        HoldReason::Renamed,
+        "a file was renamed",
+        "The file's name is the instance's identity. A renamed file is a new instance without data, and the old one an orphan; so neither is touched. Name the file as it was. To move a customer to a new name on purpose, retire the old name first.",
+    ),
+    (
+        HoldReason::Protected,
+        "it is protected",
+        "`protected = true` keeps an instance from being retired and its data from being deleted. Protection is taken away in a change of its own: commit the file without `protected` while it still asks for running or stopped, wait until that is in force, then write `state = \"absent\"`.",
+    ),
+    (
+        HoldReason::Unsafe,
+        "what was to be destroyed must be kept",
+        "A second check of every decision found something about to be deleted without a grace period that is over, or without a final backup that was read back. Nothing was deleted. `innkeeper backups NAME` shows what is kept; if the backup is gone, bring it back, or let the instance run again (`state = \"running\"`) and retire it anew.",
+    ),
+    (
+        HoldReason::ClockMoved,
+        "the grace period did not really pass",
+        "The clock says that the grace period is over, but this host did not see so much time pass: its clock was set, or it was off for long. The data are kept until the whole period was seen.",
     ),
     (
         HoldReason::Suspended,

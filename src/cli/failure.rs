@@ -88,13 +88,13 @@ troubles! {
     NoSuchCode = "IK0203", NoSuch, "no such code",
         "`innkeeper explain` without a code lists all that there are.";
     NotConfirmed = "IK0301", Refused, "not confirmed",
-        "`apply` shows what it would do and asks for `yes` on a terminal. Without a terminal nobody can be asked: give --yes, or a plan saved before with `plan --out FILE` and reviewed.";
+        "`apply` shows what it would do and asks for `yes` on a terminal. Without a terminal nobody can be asked: give --yes, or a plan saved before with `plan --out FILE` and reviewed.\n`retire` takes the instance's name twice, so that nobody retires a customer by a slip: `innkeeper retire acme --confirm acme`.";
     Exists = "IK0302", Refused, "a file is in the way",
         "`init` and `new` never overwrite a file. Choose another name or directory, or edit the file that is there.";
     StalePlan = "IK0303", Refused, "the saved plan is stale",
         "A saved plan holds the hash of what it was made from: the files and what was found running. One of them changed since, so applying it could do something that nobody looked at. Make a new one with `plan --out FILE`.";
     Guarded = "IK0304", Refused, "the guard against mass changes refused",
-        "More instances would be stopped, updated or re-created at once than `[guard]` in innkeeper.toml allows. If that is meant, apply them in smaller groups by naming them (`innkeeper apply NAME…`), or raise the limits.";
+        "Something that cannot be taken back at once was refused: more instances would be retired, stopped or purged within an hour, or changed at once, than `[guard]` in innkeeper.toml allows; or files are gone while customers are known; or an instance is protected. Nothing was done to those that are named.\nIf the number is what you meant: `innkeeper apply --max-destroy N --confirm NAME…`, or `--confirm-all N` with the very number that is waiting. It lets them through once. Missing files are put back; no flag helps against a fleet without any valid file.";
     NoDaemon = "IK0401", Unreachable, "the daemon cannot be reached",
         "The daemon (`innkeeper run`) answers on `control.sock` in the state directory. It is not running, still starting, or this user may not use its socket.";
     NoDocker = "IK0402", Unreachable, "Docker cannot be reached",
@@ -105,6 +105,8 @@ troubles! {
         "nginx does not run, or its configuration lacks the line `include <config_dir>/current/*.conf;` within `http { }`. `innkeeper doctor` says which.";
     NoAuthority = "IK0405", Unreachable, "the certificate store or the certificate authority cannot be reached",
         "The authority's address is `acme.directory` in innkeeper.toml, certificates stand in `secrets/certificates` of the state directory. Sites that have a certificate keep it.";
+    NoArchive = "IK0409", Unreachable, "the archive of backups cannot be read",
+        "Backups stand below `backup.directory` in innkeeper.toml. The directory is there and cannot be read: see who owns it, and whether its disk is mounted.\nNothing is deleted while its backup cannot be seen.";
     NoSystem = "IK0408", Unreachable, "a system cannot be reached",
         "Docker, PostgreSQL, nginx or the certificate authority did not answer while the work was going on. `innkeeper doctor` says which and how to mend it.";
     Locked = "IK0406", Failed, "another Innkeeper works on this installation",

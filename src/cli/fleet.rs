@@ -51,6 +51,8 @@ pub(crate) fn remember(cx: &Context, settings: &Settings, reader: &mut Reader) -
         known.into_iter().filter_map(|(name, known)| Some((name, Arc::new(known.last_good?)))).collect();
     let knows = !last_good.is_empty();
     reader.remember(Remembered { last_good });
+    let tombstones = journal(cx, settings).ok().and_then(|journal| journal.tombstones().ok()).unwrap_or_default();
+    reader.reserve(tombstones.into_iter().map(|(name, tombstone)| (name, tombstone.hosts)).collect());
     knows
 }
 

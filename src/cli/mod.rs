@@ -4,6 +4,7 @@
 
 mod apply;
 mod args;
+mod backups;
 mod candidate;
 mod check;
 mod context;
@@ -24,6 +25,7 @@ mod plan;
 mod plans;
 mod rehearse;
 pub mod render;
+mod retire;
 mod run;
 mod saved;
 mod schema;
@@ -91,6 +93,8 @@ fn dispatch(cx: &Context, command: Command) -> Result<Exit, Failure> {
         Command::Logs(args) => logs::run(cx, &args),
         Command::Start(args) => switch::run(cx, &args, WantedState::Running),
         Command::Stop(args) => switch::run(cx, &args, WantedState::Stopped),
+        Command::Retire(args) => retire::run(cx, &args),
+        Command::Backups(args) => backups::run(cx, &args),
         Command::Restart(args) => errands::run(cx, &args, ErrandKind::Restart),
         Command::Retry(args) => errands::run(cx, &args, ErrandKind::Retry),
         Command::Top(args) => top::run(cx, &args),

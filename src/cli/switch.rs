@@ -7,7 +7,7 @@ use super::{files, fleet, world};
 use crate::model::name::InstanceName;
 use crate::model::status::SCHEMA;
 use crate::model::wanted::WantedState;
-use crate::spec::{self, EditError};
+use crate::spec::{self, EditError, Fleet};
 use serde::Serialize;
 use std::path::Path;
 
@@ -30,18 +30,23 @@ struct Document<'a> {
 pub(crate) fn run(cx: &Context, args: &Args, state: WantedState) -> Result<Exit, Failure> {
     let fleet = fleet::read(cx)?;
     let name = fleet::one(&args.name, &fleet::known(cx, &fleet))?;
-    let file = fleet::file_of(cx, &name);
+    set(cx, &fleet, &name, state)
+}
+
+/// Sets `state` in the instance's file and wakes the daemon.
+pub(crate) fn set(cx: &Context, fleet: &Fleet, name: &InstanceName, state: WantedState) -> Result<Exit, Failure> {
+    let file = fleet::file_of(cx, name);
     let (former, changed) = edited(&file, state)?;
     let already = fleet
         .instances
-        .get(&name)
+        .get(name)
         .is_some_and(|instance| instance.valid && instance.wanted.as_ref().is_some_and(|wanted| wanted.state == state));
     let text = if already { former.clone() } else { changed };
     if text != former {
         files::replace(&file, &text)?;
-        world::wake(cx, &fleet.settings, &name);
+        world::wake(cx, &fleet.settings, name);
     }
-    answer(cx, &name, state, &file, &former, &text)
+    answer(cx, name, state, &file, &former, &text)
 }
 
 /// The file's text, and the same with `state` set.

@@ -10,7 +10,7 @@ use crate::control::{Client, ControlError};
 use crate::daemon::board::{Board, STATUS_DIR};
 use crate::daemon::lock::LockError;
 use crate::daemon::{self, Conduct, Connection, Keeper, OpenError, Place, Plan, ScanError};
-use crate::diff::facts::{Facts, HostFacts};
+use crate::diff::facts::{Facts, GuardFacts, HostFacts};
 use crate::edges::{Edge, EdgeError, Edges, ErrorKind};
 use crate::model::live::{Live, Seen};
 use crate::model::name::InstanceName;
@@ -128,6 +128,7 @@ fn unreachable(edge: Edge, why: &str) -> Failure {
         Edge::Database => Trouble::NoPostgres,
         Edge::Proxy => Trouble::NoNginx,
         Edge::Authority => Trouble::NoAuthority,
+        Edge::Archive => Trouble::NoArchive,
     };
     Failure::new(trouble, format!("{edge} could not be looked at: {why}"))
         .hint("`innkeeper doctor` says what is wrong and how to mend it")
@@ -140,6 +141,7 @@ pub(crate) fn unseen(live: &Live) -> Option<Failure> {
         (Edge::Database, live.database.why()),
         (Edge::Proxy, live.proxy.why()),
         (Edge::Authority, live.authority.why()),
+        (Edge::Archive, live.archive.why()),
     ];
     edges.into_iter().find_map(|(edge, why)| why.map(|why| unreachable(edge, why)))
 }
@@ -167,6 +169,7 @@ async fn ask_for_plan(cx: &Context, fleet: Fleet, names: &[InstanceName]) -> Res
         database: seen(unseen(Edge::Database)),
         proxy: seen(unseen(Edge::Proxy)),
         authority: seen(unseen(Edge::Authority)),
+        archive: seen(unseen(Edge::Archive)),
         answers: BTreeMap::new(),
     };
     let settings = Arc::clone(&fleet.settings);
@@ -177,6 +180,7 @@ async fn ask_for_plan(cx: &Context, fleet: Fleet, names: &[InstanceName]) -> Res
         live,
         host: HostFacts::default(),
         disk_free_bytes: None,
+        guard: GuardFacts::default(),
     };
     Ok(Plan { fleet: Arc::new(fleet), facts, changes: planned.changes, statuses: BTreeMap::new() })
 }
@@ -205,6 +209,7 @@ pub(crate) fn open(
         settings_file: cx.settings_file.clone(),
         now: cx.now,
         chance: daemon::chance,
+        uptime: daemon::uptime,
     };
     Keeper::open(place, conduct, connect).map_err(|e| of_open(&e))
 }

@@ -9,6 +9,7 @@ mod secrets;
 pub use secrets::{CERTIFICATES_DIR, KEY_FILE, ODOO_DIR, SECRETS_DIR, SecretsError};
 
 use crate::adapters::acme::{self, Acme};
+use crate::adapters::directory::Directory;
 use crate::adapters::docker::Docker;
 use crate::adapters::nginx::Nginx;
 use crate::adapters::postgres::Postgres;
@@ -130,8 +131,9 @@ fn edges(
     )?;
     Ok(Edges {
         engine: Arc::new(Docker::new(&settings.docker, key.id(), secrets.odoo())?),
-        database: Arc::new(Postgres::new(&settings.postgres, key.id())?),
+        database: Arc::new(Postgres::new(&settings.postgres, key.id())?.dumping_with(&settings.backup.pg_dump)),
         proxy: Arc::new(nginx),
         authority: Arc::new(acme),
+        archive: Arc::new(Directory::new(&settings.backup, key.id())),
     })
 }

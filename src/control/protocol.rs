@@ -108,6 +108,9 @@ pub struct ApplyRequest {
     /// instance is given up at its first failure.
     #[serde(default)]
     pub patient: bool,
+    /// Instances that the guard holds and that a person let through, once.
+    #[serde(default)]
+    pub permits: Vec<InstanceName>,
 }
 
 /// What is answered.

@@ -20,8 +20,13 @@ const HEALTH_WAIT_MAX: Duration = Duration::from_secs(30);
 /// So many times in a row it is asked that soon: Odoo's first answer takes about 2 s, on a busy host 30.
 const HEALTH_SOON_TURNS: u32 = 30;
 
+/// Longer grace periods are found by the looks at everything, one a minute.
+const PURGE_WAIT_MAX: Duration = Duration::from_mins(1);
+/// The steady clock counts whole seconds.
+const PURGE_WAIT_SPARE: Duration = Duration::from_secs(2);
+
 /// Holds that only a person ends. What does not answer because of them is not asked again and again.
-const FOR_A_PERSON: [HoldReason; 10] = [
+const FOR_A_PERSON: [HoldReason; 12] = [
     HoldReason::Failed,
     HoldReason::Conflict,
     HoldReason::DataMissing,
@@ -29,7 +34,9 @@ const FOR_A_PERSON: [HoldReason; 10] = [
     HoldReason::PortsExhausted,
     HoldReason::DiskFull,
     HoldReason::UpgradeNeeded,
-    HoldReason::RemovalHeld,
+    HoldReason::Renamed,
+    HoldReason::Protected,
+    HoldReason::Unsafe,
     HoldReason::Guard,
     HoldReason::Suspended,
 ];
@@ -70,7 +77,14 @@ pub(super) fn next(
     if holds(changes, HoldReason::BackOff) {
         wait = wait.into_iter().chain(until_next_try(facts, name)).min();
     }
-    wait.map_or(Next::Quiet, Next::Again)
+    wait.into_iter().chain(until_purge(facts, name)).min().map_or(Next::Quiet, Next::Again)
+}
+
+/// A grace period that ends before the next look at everything is waited for here.
+fn until_purge(facts: &Facts, name: &InstanceName) -> Option<Duration> {
+    let purge_after = facts.instances.get(name)?.ending.tombstone.as_ref()?.purge_after;
+    let left = Duration::try_from(purge_after.duration_since(facts.now)).ok()?;
+    (left > Duration::ZERO && left < PURGE_WAIT_MAX).then_some(left + PURGE_WAIT_SPARE)
 }
 
 /// True when nothing but time is needed: a container that starts, a job that runs.

@@ -81,6 +81,7 @@ pub(super) async fn watch_over(
     let mut reports = crew.reports();
     let mut news = crew.keeper.journal.follow();
     settled_files(&crew.keeper).await?;
+    crew.keeper.let_through(&request.permits, cause.as_ref())?;
     let asked_at = Instant::now();
     let mut watch = Apply::begin(crew, request).await?;
     watch.wake(crew, cause.as_ref());
@@ -151,7 +152,7 @@ impl Apply {
         let mut unsettled = BTreeSet::new();
         for (name, status) in &plan.statuses {
             let noted = status.uid.is_some() && status.generation == status.observed_generation;
-            let proven = matches!(status.state, State::Ready | State::Stopped);
+            let proven = matches!(status.state, State::Ready | State::Stopped | State::Retired);
             if noted && proven && !plan.changes.instances.contains_key(name) {
                 self.ended.insert(name.clone(), ending(End::Settled, ""));
             } else {

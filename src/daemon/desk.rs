@@ -98,6 +98,7 @@ impl Handler for Desk {
             (Edge::Database, live.database.why()),
             (Edge::Proxy, live.proxy.why()),
             (Edge::Authority, live.authority.why()),
+            (Edge::Archive, live.archive.why()),
         ];
         let unseen = edges.into_iter().filter_map(|(edge, why)| Some((edge.to_string(), why?.to_string())));
         Ok(Planned { changes: plan.changes, unseen: unseen.collect() })

@@ -15,7 +15,7 @@ use crate::model::name::InstanceName;
 use crate::model::secret::InstallationKey;
 use crate::model::settings::Settings;
 use crate::model::status::chain;
-use crate::model::time::Timestamp;
+use crate::model::time::{Timestamp, Uptime};
 use crate::spec::{Fleet, Reader, Remembered, SpecError};
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -39,6 +39,8 @@ pub struct Place {
     pub now: fn() -> Timestamp,
     /// Chance, from 0 to 1, for back-off: see [`chance`].
     pub chance: fn() -> f64,
+    /// The clock that nobody can set: see [`uptime`].
+    pub uptime: fn() -> Uptime,
 }
 
 /// What the keeper may do.
@@ -200,6 +202,15 @@ impl Keeper {
         (self.place.now)()
     }
 
+    /// Seconds on the installation's steady clock.
+    pub(super) fn steady_s(&self) -> u64 {
+        self.journal.steady(&(self.place.uptime)()).unwrap_or_else(|error| {
+            // Less than the truth is safe: it only keeps data for longer.
+            tracing::error!(error = %chain(&error), "could not read the steady clock");
+            0
+        })
+    }
+
     pub(super) fn fleet_dir(&self) -> &Path {
         &self.place.fleet_dir
     }
@@ -259,6 +270,13 @@ fn take_lock(state_dir: &Path, command: &str, now: fn() -> Timestamp) -> Result<
 #[expect(clippy::disallowed_methods, reason = "the daemon is the floor that reads the clock")]
 pub fn clock() -> Timestamp {
     Timestamp::now()
+}
+
+/// How long this host has been up, time asleep included, and which of its starts that is.
+pub fn uptime() -> Uptime {
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let since = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    Uptime { boot: boot.trim().to_owned(), seconds: u64::try_from(since.tv_sec).unwrap_or(0) }
 }
 
 /// Chance, from 0 to 1, of a program that runs for real: enough to keep retries apart, not fit for secrets.

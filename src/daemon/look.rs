@@ -34,6 +34,7 @@ impl Keeper {
             (Edge::Database, live.database.why()),
             (Edge::Proxy, live.proxy.why()),
             (Edge::Authority, live.authority.why()),
+            (Edge::Archive, live.archive.why()),
         ];
         for (edge, why) in edges {
             let about = about_edge(edge);
@@ -61,29 +62,42 @@ impl Keeper {
     /// server than the one that is talked to would rewrite every odoo.conf before anybody started the daemon anew.
     fn settings(&self, files: &Settings) -> Arc<Settings> {
         let mut settings = files.clone();
-        let Settings { docker, postgres, nginx, acme, fleet, .. } = Settings::clone(&self.connected);
+        let Settings { docker, postgres, nginx, acme, fleet, backup, .. } = Settings::clone(&self.connected);
         settings.docker.host = docker.host;
-        (settings.postgres, settings.nginx, settings.acme) = (postgres, nginx, acme);
+        (settings.postgres, settings.nginx, settings.acme, settings.backup) = (postgres, nginx, acme, backup);
         (settings.fleet.base_domain, settings.fleet.state_dir) = (fleet.base_domain, fleet.state_dir);
         Arc::new(settings)
     }
 
     /// Everything that a decision may know, with all instances as they are in the register.
-    pub(super) fn facts(&self, register: &Register, live: Live) -> Facts {
-        Facts {
+    ///
+    /// # Errors
+    /// The journal's: without tombstones and the guard's counts nothing may be decided.
+    pub(super) fn facts(&self, register: &Register, live: Live) -> Result<Facts, JournalError> {
+        let (guard, tombstones) = self.endings(register)?;
+        let instance = |(name, entry): (&InstanceName, &Entry)| {
+            let mut facts = entry.facts.clone();
+            facts.ending.tombstone = tombstones.get(name).cloned();
+            (name.clone(), facts)
+        };
+        Ok(Facts {
             now: self.now(),
             settings: self.settings(&register.fleet.settings),
-            instances: register.entries.iter().map(|(name, entry)| (name.clone(), entry.facts.clone())).collect(),
+            instances: register.entries.iter().map(instance).collect(),
             live,
             host: register.host.clone(),
             disk_free_bytes: self.disk_free_bytes(),
-        }
+            guard,
+        })
     }
 
     /// The journal's rows of one instance, anew: steps write them too.
     pub(super) fn refresh(&self, entry: &mut Entry, name: &InstanceName) -> Result<(), JournalError> {
-        if let Some(known) = self.journal.known_of(name)? {
-            entry.refresh(&known);
+        match self.journal.known_of(name)? {
+            Some(known) => entry.refresh(&known),
+            // Its data were deleted: whoever comes under this name is somebody else.
+            None if entry.met => entry.begin_anew(&self.key),
+            None => {}
         }
         entry.facts.failures = failures(self.journal.failures(name)?);
         entry.facts.errands = self.journal.errands(name)?;

@@ -7,6 +7,7 @@ mod commit;
 mod converge;
 mod crew;
 mod desk;
+mod endings;
 mod errands;
 mod host;
 mod keeper;
@@ -25,7 +26,7 @@ pub mod turn;
 pub mod watch;
 
 pub use converge::{ConvergeError, Told, converge};
-pub use keeper::{Conduct, Connection, Keeper, OpenError, Place, chance, clock};
+pub use keeper::{Conduct, Connection, Keeper, OpenError, Place, chance, clock, uptime};
 pub use monitor::{Due, Plan};
 pub use run::{RunError, Signal, run, signals};
 pub use scan::ScanError;

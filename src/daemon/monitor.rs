@@ -81,6 +81,8 @@ impl Keeper {
         });
         let Ok((facts, changes)) = decided.await else { return Ok(Vec::new()) };
         self.tell_templates(&changes.host);
+        self.tell_guard(&changes);
+        self.tick(&self.register())?;
         let (mut due, nothing): (Due, _) = (Vec::new(), InstanceChanges::default());
         if !changes.host.steps.is_empty() {
             due.push((Subject::Host, Duration::ZERO));
@@ -137,7 +139,7 @@ impl Keeper {
             }
             entry.facts.ports = entry.facts.ports.or_else(|| live_ports(&live, &entry.facts, name));
         }
-        Ok(Whole { facts: self.facts(&register, live), marks, unidentified })
+        Ok(Whole { facts: self.facts(&register, live)?, marks, unidentified })
     }
 
     /// Some instances that are not proven to serve and some of those that are, each look others.
@@ -191,7 +193,8 @@ impl Keeper {
         facts: &Facts,
     ) -> Result<bool, JournalError> {
         let missing = facts.instances.get(name).is_some_and(|instance| instance.file == FileState::Missing);
-        if !missing || !is_gone(name, marks, &facts.live) {
+        let buried = facts.instances.get(name).is_some_and(|instance| instance.ending.tombstone.is_some());
+        if !missing || buried || !is_gone(name, marks, &facts.live) {
             return Ok(false);
         }
         let mut register = self.register();
@@ -202,6 +205,7 @@ impl Keeper {
         self.journal.forget(name)?;
         register.entries.remove(name);
         drop(register);
+        self.reader().forget(name);
         self.report(self.board.remove(name), "could not remove a status document");
         let message = "neither its file nor any of its objects is left: it is forgotten";
         self.tell(&event(Level::Info, Some(name), "file", "Forgotten", message));

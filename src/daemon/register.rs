@@ -4,15 +4,19 @@
 //! in the journal before anything acts on it.
 
 use crate::diff::PASSWORD_GENERATION;
-use crate::diff::facts::{Failure, FileState, HostFacts, InstanceFacts};
+use crate::diff::facts::{EndingFacts, Failure, FileState, HostFacts, InstanceFacts};
 use crate::journal::{FailureRow, FileSeen, Journal, JournalError, Known};
 use crate::model::name::{InstanceName, Uid};
-use crate::model::secret::{InstallationKey, SecretPurpose};
-use crate::model::wanted::Wanted;
+use crate::model::secret::{self, InstallationKey, SecretPurpose};
+use crate::model::wanted::{Wanted, WantedState};
 use crate::spec::{Fleet, FleetInstance};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::time::Instant;
+
+/// A file that two complete readings so far apart did not find was taken away.
+const VANISHED_AFTER: Duration = Duration::from_secs(60);
 
 /// All instances that have a file, a row in the journal, or an object in the world.
 pub(super) struct Register {
@@ -37,6 +41,11 @@ pub(super) struct Entry {
     pub(super) restless: u32,
     /// Turns in a row that only waited for its health.
     pub(super) unhealthy: u32,
+    /// When a complete reading found its file gone first, since it was there last.
+    missing_since: Option<Instant>,
+    /// Digest of `facts.wanted`, and the one on which it settled last.
+    wish: String,
+    settled_wish: Option<String>,
 }
 
 /// What a scan found different about one file.
@@ -61,6 +70,8 @@ pub(super) enum What {
     Mended,
     /// It is gone.
     Missing,
+    /// It is gone for so long that it counts as taken away.
+    Vanished,
 }
 
 impl Register {
@@ -79,6 +90,7 @@ impl Register {
         fleet: Arc<Fleet>,
         journal: Option<&Journal>,
         key: &InstallationKey,
+        now: Instant,
     ) -> Result<Vec<FileChange>, JournalError> {
         let mut changes = Vec::new();
         for (name, file) in fleet.instances.iter().filter(|(_, file)| file.settled || file.wanted.is_some()) {
@@ -101,9 +113,38 @@ impl Register {
                 changes.push(FileChange { name: name.clone(), what: What::Missing });
             }
             entry.scanned = true;
+            // Two complete readings so far apart: a checkout or a mount is not half way for that long.
+            let since = *entry.missing_since.get_or_insert(now);
+            if !entry.facts.ending.vanished && now.duration_since(since) >= VANISHED_AFTER {
+                entry.facts.ending.vanished = true;
+                changes.push(FileChange { name: name.clone(), what: What::Vanished });
+            }
         }
+        self.note_renames(&fleet);
         self.fleet = fleet;
         Ok(changes)
+    }
+
+    /// One file that was renamed shows as two: one that is gone, and a new one that asks for the same name or reads the same.
+    fn note_renames(&mut self, fleet: &Fleet) {
+        let mut renames = fleet.renames.clone();
+        let missing = |entry: &Entry| entry.facts.file == FileState::Missing && entry.facts.wanted.is_some();
+        let gone: BTreeMap<&str, &InstanceName> = self
+            .entries
+            .iter()
+            .filter(|(_, entry)| missing(entry) && !entry.digest.is_empty())
+            .map(|(name, entry)| (&*entry.digest, name))
+            .collect();
+        if !gone.is_empty() {
+            let new = self.entries.iter().filter(|(_, entry)| !missing(entry) && !entry.facts.provisioned);
+            let same = new.filter_map(|(name, entry)| Some(((*gone.get(&*entry.digest)?).clone(), name.clone())));
+            renames.extend(same.collect::<Vec<_>>());
+        }
+        let from: BTreeMap<&InstanceName, &InstanceName> = renames.iter().map(|(old, new)| (new, old)).collect();
+        for (name, entry) in &mut self.entries {
+            entry.facts.ending.renamed_to = renames.get(name).cloned();
+            entry.facts.ending.renamed_from = from.get(name).map(|old| (*old).clone());
+        }
     }
 
     /// Writes the new versions of files down, in one write, and takes over their generations.
@@ -180,6 +221,8 @@ impl Entry {
                 failures: BTreeMap::new(),
                 errands: Vec::new(),
                 repairs: BTreeMap::new(),
+                ending: EndingFacts::default(),
+                updating: false,
             },
             met: false,
             digest: Arc::default(),
@@ -187,6 +230,9 @@ impl Entry {
             decided_at: None,
             restless: 0,
             unhealthy: 0,
+            missing_since: None,
+            wish: String::new(),
+            settled_wish: None,
         }
     }
 
@@ -195,7 +241,7 @@ impl Entry {
         entry.identify(known.uid, key);
         entry.met = true;
         entry.digest = Arc::from(known.file_digest.as_str());
-        entry.facts.wanted = known.last_good.clone().map(Arc::new);
+        entry.want(known.last_good.clone().map(Arc::new));
         // Whether it has a file is not known before the first complete scan.
         entry.facts.file = FileState::Invalid(vec!["instances.d could not be read yet".to_owned()]);
         entry.refresh(known);
@@ -208,6 +254,57 @@ impl Entry {
         self.facts.provisioned = known.provisioned;
         self.facts.generation = known.generation;
         self.facts.observed_generation = known.observed_generation;
+        self.facts.ending.was_protected = known.was_protected;
+        self.settled_wish.clone_from(&known.wish);
+        self.compare_wishes();
+    }
+
+    /// Its data were deleted, and with them its identity. What its file says stays.
+    pub(super) fn begin_anew(&mut self, key: &InstallationKey) {
+        let facts = InstanceFacts {
+            wanted: self.facts.wanted.clone(),
+            file: self.facts.file.clone(),
+            ending: EndingFacts { was_protected: false, tombstone: None, ..self.facts.ending.clone() },
+            ..Self::unmet(key).facts
+        };
+        let Self { digest, scanned, missing_since, wish, .. } = std::mem::replace(self, Self::unmet(key));
+        *self = Self { facts, digest, scanned, missing_since, wish, ..Self::unmet(key) };
+    }
+
+    /// Its end is wanted or may be soon.
+    pub(super) fn may_end(&self) -> bool {
+        let absent = self.facts.wanted.as_ref().is_some_and(|wanted| wanted.state == WantedState::Absent);
+        absent || self.facts.file == FileState::Missing
+    }
+
+    /// Notes that it settled on its present wish.
+    ///
+    /// # Errors
+    /// The journal's.
+    pub(super) fn note_wish(&mut self, name: &InstanceName, journal: &Journal) -> Result<(), JournalError> {
+        if self.settled_wish.as_ref() != Some(&self.wish) {
+            journal.note_wish(name, &self.wish)?;
+            self.settled_wish = Some(self.wish.clone());
+        }
+        self.compare_wishes();
+        Ok(())
+    }
+
+    fn want(&mut self, wanted: Option<Arc<Wanted>>) {
+        let same = match (&self.facts.wanted, &wanted) {
+            (Some(before), Some(now)) => Arc::ptr_eq(before, now),
+            (None, None) => true,
+            _ => false,
+        };
+        if !same {
+            self.wish = wanted.as_deref().map(secret::digest).unwrap_or_default();
+            self.facts.wanted = wanted;
+        }
+        self.compare_wishes();
+    }
+
+    fn compare_wishes(&mut self) {
+        self.facts.updating = self.settled_wish.as_ref().is_some_and(|settled| *settled != self.wish);
     }
 
     /// Uses this identity, without anything being written.
@@ -240,7 +337,9 @@ impl Entry {
     }
 
     fn take(&mut self, file: &FleetInstance) {
-        self.facts.wanted = file.wanted.clone();
+        self.want(file.wanted.clone());
+        self.missing_since = None;
+        self.facts.ending.vanished = false;
         self.facts.file = match (file.valid, file.settled) {
             (true, _) => FileState::Valid,
             (false, true) => FileState::Invalid(problem_lines(file)),

@@ -77,13 +77,14 @@ impl Keeper {
     /// Blocks for as long as the disk needs.
     fn read(&self) -> Result<(Vec<FileChange>, bool), ScanError> {
         let mut reader = self.reader();
+        reader.reserve(self.journal.tombstones()?.into_iter().map(|(name, it)| (name, it.hosts)).collect());
         let fleet = Arc::new(reader.read()?);
         let unsettled = reader.unsettled();
         drop(reader);
         let journal = self.acts().then_some(&self.journal);
         let mut register = self.register();
         let before = Arc::clone(&register.fleet);
-        let changes = register.take_in(Arc::clone(&fleet), journal, &self.key)?;
+        let changes = register.take_in(Arc::clone(&fleet), journal, &self.key, Instant::now())?;
         drop(register);
         self.tell_problems(&fleet.problems);
         if fleet.settings != before.settings {
@@ -115,14 +116,14 @@ impl Keeper {
     fn tell_settings(&self, settings: &Settings) {
         let of_connections = |settings: &Settings| {
             let fleet = &settings.fleet;
-            let Settings { docker, postgres, nginx, acme, .. } = settings.clone();
-            (fleet.base_domain.clone(), fleet.state_dir.clone(), docker.host, postgres, nginx, acme)
+            let Settings { docker, postgres, nginx, acme, backup, .. } = settings.clone();
+            (fleet.base_domain.clone(), fleet.state_dir.clone(), docker.host, postgres, nginx, (acme, backup))
         };
         if of_connections(settings) == of_connections(&self.connected) {
             self.board.lower("settings");
             self.tell(&event(Level::Info, None, "file", "SettingsChanged", "innkeeper.toml changed"));
         } else {
-            let message = "innkeeper.toml changed in base_domain, state_dir, [docker], [postgres], [nginx] or [acme]: \
+            let message = "innkeeper.toml changed in base_domain, state_dir, [docker], [postgres], [nginx], [acme] or [backup]: \
                  restart the daemon, until then the former systems are used";
             if self.board.raise("settings", "RestartNeeded", message, self.now()) {
                 self.tell(&event(Level::Warning, None, "file", "RestartNeeded", message));
@@ -140,7 +141,8 @@ fn file_event(change: &FileChange, cause: Option<String>) -> NewEvent {
         What::Changed => told(Level::Info, "FileChanged", "its file changed"),
         What::Meaning => told(Level::Info, "FileChanged", "its plan or the settings changed"),
         What::Mended => told(Level::Info, "FileMended", "its file is valid again"),
-        What::Missing => told(Level::Warning, "FileMissing", "its file is gone; it runs on as it is"),
+        What::Missing => told(Level::Warning, "FileMissing", "its file is gone; it stays as it is"),
+        What::Vanished => told(Level::Warning, "FileVanished", "its file stayed away in two complete readings"),
         What::Invalid(lines) => {
             let message = format!("its file has problems, the last good version stays in force: {}", lines.join("; "));
             told(Level::Error, "FileInvalid", &message)

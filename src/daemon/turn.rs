@@ -119,7 +119,7 @@ async fn instance(
     };
     keeper.publish(name, &facts, &changes);
     keeper.tell_drift(Some(name), &changes);
-    let context = context(keeper, Some(name), generation(&facts, name), cause);
+    let context = context(keeper, (Some(name), generation(&facts, name)), facts.guard.steady_s, cause);
     let outcome = apply::carry_out(&changes, &context).await;
     errands::end(keeper, name, &facts, &changes, &outcome)?;
     let next = after::next(keeper, name, &facts, &changes, &outcome);
@@ -133,12 +133,12 @@ async fn host(keeper: &Arc<Keeper>, began: Instant, cause: Option<String>) -> Re
     let facts = {
         let mut register = keeper.register();
         keeper.refresh_host(&mut register)?;
-        keeper.facts(&register, live)
+        keeper.facts(&register, live)?
     };
     let changes = diff::changes_of_host(&facts);
     keeper.tell_templates(&changes);
     keeper.tell_drift(None, &changes);
-    let outcome = apply::carry_out(&changes, &context(keeper, None, 0, cause)).await;
+    let outcome = apply::carry_out(&changes, &context(keeper, (None, 0), facts.guard.steady_s, cause)).await;
     let next = match after::until(facts.host.failures.values(), facts.now) {
         _ if !outcome.failed.is_empty() || !outcome.done.is_empty() => Next::Again(Duration::ZERO),
         Some(wait) if after::holds(&changes, HoldReason::BackOff) => Next::Again(wait),
@@ -168,7 +168,8 @@ fn decide(keeper: &Keeper, name: &InstanceName, live: Live) -> Result<Option<Dec
         take_over_marks(keeper, entry, name, &live)?;
     }
     entry.decided_at = Some(Instant::now());
-    let mut facts = keeper.facts(&register, live);
+    keeper.tick(&register)?;
+    let mut facts = keeper.facts(&register, live)?;
     let mut changes = diff::changes_of(&facts, name);
     if !identified {
         changes.steps.clear();
@@ -235,6 +236,8 @@ fn settle(
     if entry.facts.observed_generation != entry.facts.generation {
         keeper.journal.set_observed(name, entry.facts.generation)?;
     }
+    entry.note_wish(name, &keeper.journal)?;
+    instance.updating = false;
     if !entry.facts.failures.is_empty() {
         keeper.journal.clear_failures(name)?;
     }
@@ -258,7 +261,12 @@ fn generation(facts: &Facts, name: &InstanceName) -> u64 {
     facts.instances.get(name).map(|instance| instance.generation).unwrap_or_default()
 }
 
-fn context(keeper: &Keeper, name: Option<&InstanceName>, generation: u64, cause: Option<String>) -> apply::Context {
+fn context(
+    keeper: &Keeper,
+    (name, generation): (Option<&InstanceName>, u64),
+    steady_s: u64,
+    cause: Option<String>,
+) -> apply::Context {
     apply::Context {
         edges: keeper.edges.clone(),
         key: keeper.key.clone(),
@@ -270,5 +278,6 @@ fn context(keeper: &Keeper, name: Option<&InstanceName>, generation: u64, cause:
         stopping: keeper.stopping.clone(),
         now: keeper.place.now,
         chance: keeper.place.chance,
+        steady_s,
     }
 }

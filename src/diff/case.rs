@@ -1,7 +1,9 @@
 //! One instance's case: what is wanted, what is live, and the draft of what to do about it.
 
 use super::facts::{Facts, InstanceFacts};
+use super::masses::Masses;
 use super::site;
+use crate::model::backup::ArchiveLive;
 use crate::model::changes::{Hold, HoldReason, InstanceChanges};
 use crate::model::live::{
     AuthorityLive, DatabaseLive, DatabaseObjectLive, EngineLive, OdooLive, ProxyLive, Seen, ServiceLive,
@@ -23,6 +25,7 @@ pub(super) struct Index<'a> {
     facts: &'a Facts,
     /// Made when the first step asks: a converged fleet has none.
     owners: OnceCell<Owners<'a>>,
+    masses: OnceCell<Masses<'a>>,
 }
 
 /// Which instance has a port, a host, a database.
@@ -36,7 +39,7 @@ impl<'a> Index<'a> {
     pub(super) fn of(facts: &'a Facts) -> Self {
         let resources: HashMap<_, _> = facts.instances.keys().map(|name| (name, Resources::of(name))).collect();
         let ports = give_ports(facts, &resources);
-        Self { ports, resources, facts, owners: OnceCell::new() }
+        Self { ports, resources, facts, owners: OnceCell::new(), masses: OnceCell::new() }
     }
 
     pub(super) fn owners(&self) -> &Owners<'a> {
@@ -50,6 +53,11 @@ impl<'a> Index<'a> {
                 of_databases: databases.collect(),
             }
         })
+    }
+
+    /// What would happen to the whole fleet.
+    pub(super) fn masses(&self) -> &Masses<'a> {
+        self.masses.get_or_init(|| Masses::of(self.facts))
     }
 }
 
@@ -97,6 +105,7 @@ pub(super) struct Case<'a> {
     pub(super) database: Option<&'a DatabaseLive>,
     pub(super) proxy: Option<&'a ProxyLive>,
     pub(super) authority: Option<&'a AuthorityLive>,
+    pub(super) archive: Option<&'a ArchiveLive>,
 }
 
 /// The image as this host has it.
@@ -126,14 +135,16 @@ impl<'a> Case<'a> {
             database: facts.live.database.known(),
             proxy: facts.live.proxy.known(),
             authority: facts.live.authority.known(),
+            archive: facts.live.archive.known(),
         }
     }
 
     /// One hold for each edge that could not be looked at: what needs it waits, and says so.
     pub(super) fn say_unseen(&self, draft: &mut Draft) {
         let live = &self.facts.live;
-        for why in
-            [live.engine.why(), live.database.why(), live.proxy.why(), live.authority.why()].into_iter().flatten()
+        for why in [live.engine.why(), live.database.why(), live.proxy.why(), live.authority.why(), live.archive.why()]
+            .into_iter()
+            .flatten()
         {
             draft.hold(HoldReason::Unseen, why);
         }

@@ -1,22 +1,78 @@
-//! A second opinion on what was decided: no two instances share a database, a volume, a host or a port.
+//! A second opinion on what was decided: no two instances share a database, a volume, a host or a port; nothing is
+//! destroyed without a grace period that is over, a final backup that was read back, and an open guard.
 //!
 //! The rules above make such a decision impossible; this file does not trust them.
 
 use super::case::{Case, Draft};
+use super::ending;
+use crate::model::backup::Part;
 use crate::model::changes::HoldReason;
 use crate::model::step::Action;
+use crate::model::tombstone::Grace;
+use crate::model::wanted::WantedState;
 
 /// Takes back steps that would let this instance share something with another, and says with which.
 pub(super) fn refuse_collisions(case: &Case<'_>, draft: &mut Draft) {
+    refuse(draft, HoldReason::Conflict, |action| collision(case, action));
+    // Nothing of an instance that is wanted is ever destroyed.
+    refuse(draft, HoldReason::Unsafe, |action| {
+        destroys(action).then(|| format!("{} was to be destroyed although the instance is wanted", action.resource()))
+    });
+}
+
+/// Takes back steps that would destroy what must be kept, and says why.
+pub(super) fn refuse_destruction(case: &Case<'_>, draft: &mut Draft) {
+    refuse(draft, HoldReason::Unsafe, |action| {
+        let why = destroys(action).then(|| danger(case, action)).flatten()?;
+        Some(format!("{} is not destroyed: {why}", action.resource()))
+    });
+}
+
+fn refuse(draft: &mut Draft, reason: HoldReason, fault: impl Fn(&Action) -> Option<String>) {
     let mut found: Vec<String> = Vec::new();
     draft.changes_mut().remove_with_dependents(|step| {
-        let collision = collision(case, &step.action);
-        let refused = collision.is_some();
-        found.extend(collision);
+        let fault = fault(&step.action);
+        let refused = fault.is_some();
+        found.extend(fault);
         refused
     });
     for message in found {
-        draft.hold(HoldReason::Conflict, message);
+        draft.hold(reason, message);
+    }
+}
+
+/// True for what cannot be made again from the instance's file.
+fn destroys(action: &Action) -> bool {
+    matches!(
+        action,
+        Action::BeginPurge { .. }
+            | Action::RemoveSite { .. }
+            | Action::RemoveService { .. }
+            | Action::DropDatabase(_)
+            | Action::DropRole { .. }
+            | Action::RemoveVolume { .. }
+            | Action::RemoveConf { .. }
+    )
+}
+
+/// What speaks against it.
+fn danger(case: &Case<'_>, action: &Action) -> Option<&'static str> {
+    let Some(tombstone) = &case.instance.ending.tombstone else { return Some("it was never retired") };
+    let has_file = case.instance.file != crate::diff::facts::FileState::Missing;
+    match action {
+        _ if tombstone.uid != case.instance.uid => Some("its tombstone is another instance's"),
+        _ if has_file && case.wanted.state != WantedState::Absent => Some("its file asks for it"),
+        _ if tombstone.grace(case.facts.now, case.facts.guard.steady_s) != Grace::Over => {
+            Some("its grace period is not over")
+        }
+        _ if case.index.is_some_and(|index| index.masses().refused(case.name).is_some()) => Some("the guard is closed"),
+        _ if case.service().is_some_and(|service| service.running) => Some("it runs"),
+        Action::DropDatabase(_) | Action::DropRole { .. } if !ending::is_kept(case, Part::Database) => {
+            let database = case.database_object().is_some();
+            database.then_some("no backup of it was read back")
+        }
+        Action::RemoveVolume { .. } if !ending::is_kept(case, Part::Filestore) => Some("no backup of it was read back"),
+        _ => None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Facts → how an instance stands, as conditions and one word. Derived at each look; no decision reads it.
 
 use super::case::Case;
+use super::ending::{self, Course};
 use super::facts::{Facts, FileState, InstanceFacts};
 use super::{odoo, site};
 use crate::model::changes::{HoldReason, InstanceChanges};
@@ -8,7 +9,7 @@ use crate::model::live::Seen;
 use crate::model::name::{InstanceName, Resources};
 use crate::model::service::Ports;
 use crate::model::status::{
-    CertificateStatus, Condition, ConditionStatus, ConditionType, InstanceStatus, ModulesStatus, State,
+    BackupStatus, CertificateStatus, Condition, ConditionStatus, ConditionType, InstanceStatus, ModulesStatus, State,
 };
 use crate::model::step::Origin;
 use crate::model::wanted::{Wanted, WantedState};
@@ -16,7 +17,7 @@ use crate::model::wanted::{Wanted, WantedState};
 /// A step that failed so often in a row makes its instance `failed`, although it is still tried again.
 const ATTEMPTS_BEFORE_FAILED: u32 = 3;
 /// Holds that only a person can end.
-const STALLING: [HoldReason; 9] = [
+const STALLING: [HoldReason; 11] = [
     HoldReason::DriftFight,
     HoldReason::Failed,
     HoldReason::Conflict,
@@ -25,7 +26,9 @@ const STALLING: [HoldReason; 9] = [
     HoldReason::PortsExhausted,
     HoldReason::DiskFull,
     HoldReason::UpgradeNeeded,
-    HoldReason::RemovalHeld,
+    HoldReason::Renamed,
+    HoldReason::Protected,
+    HoldReason::Unsafe,
 ];
 
 /// How `name` stands, after `changes` were decided over `facts`. `previous` gives each condition its `since`, and the
@@ -64,8 +67,8 @@ pub fn status(
         conditions: verdicts.into_iter().map(|verdict| verdict.since(facts, previous)).collect(),
         holds: changes.holds.clone(),
         usage: None,
-        last_backup: None,
-        purge_after: None,
+        last_backup: case.as_ref().and_then(last_backup),
+        purge_after: instance.ending.tombstone.as_ref().map(|tombstone| tombstone.purge_after),
         next_try: instance
             .failures
             .values()
@@ -118,20 +121,23 @@ fn verdicts(case: &Case<'_>, changes: &InstanceChanges, previous: Option<&Instan
         site_ready(case),
         certificate_ready(case),
     ];
+    let ending = is_ending(case);
     let mut all = vec![ready(case, changes, &parts, previous), spec_valid(case.instance)];
     all.extend(parts);
+    all.push(backups_healthy(case));
     let drift: Vec<&str> =
         changes.steps.iter().filter(|step| step.origin == Origin::Drift).map(|step| step.action.kind()).collect();
     all.push(flag(ConditionType::Drifted, !drift.is_empty(), "DriftFound", "AsWanted", drift.join(", ")));
     all.push(flag(
         ConditionType::Orphaned,
-        case.instance.file == FileState::Missing,
+        case.instance.file == FileState::Missing && !ending,
         "FileMissing",
         "FilePresent",
         "its file is gone",
     ));
     all.push(flag(ConditionType::Suspended, case.wanted.suspended, "Suspended", "NotSuspended", "suspended = true"));
     all.push(flag(ConditionType::Protected, case.wanted.protected, "Protected", "NotProtected", "protected = true"));
+    all.push(retire_pending(case, ending));
     let stalling = changes.holds.iter().find(|hold| STALLING.contains(&hold.reason));
     all.push(match stalling {
         Some(hold) => {
@@ -140,6 +146,41 @@ fn verdicts(case: &Case<'_>, changes: &InstanceChanges, previous: Option<&Instan
         None => Verdict::new(ConditionType::Stalled, ConditionStatus::False, "Moving", ""),
     });
     all
+}
+
+/// Its end is wanted, or began.
+fn is_ending(case: &Case<'_>) -> bool {
+    matches!(Course::of(case.facts, case.instance, case.wanted), Course::End(_))
+}
+
+fn retire_pending(case: &Case<'_>, ending: bool) -> Verdict {
+    let message = match &case.instance.ending.tombstone {
+        Some(tombstone) if tombstone.purging => "its data are being deleted".to_owned(),
+        Some(tombstone) => format!(
+            "retired on {} ({}); its data are deleted after {}",
+            ending::date(tombstone.retired_at),
+            tombstone.why,
+            tombstone.purge_after
+        ),
+        None => "it is to be retired".to_owned(),
+    };
+    flag(ConditionType::RetirePending, ending, "Retiring", "NotRetiring", message)
+}
+
+/// The newest backup, read back or not.
+fn backups_healthy(case: &Case<'_>) -> Verdict {
+    let kind = ConditionType::BackupsHealthy;
+    let Some(archive) = case.archive else { return Verdict::unknown(kind, case.facts.live.archive.why()) };
+    match archive.newest(case.name, case.instance.uid) {
+        None => Verdict::new(kind, ConditionStatus::Unknown, "NoneYet", "no backup was taken yet"),
+        Some(backup) => Verdict::known(
+            kind,
+            backup.verified_at.is_some(),
+            "Verified",
+            "NotVerified",
+            format!("{} was not read back yet", backup.manifest.id),
+        ),
+    }
 }
 
 /// A condition whose normal status is False.
@@ -299,10 +340,11 @@ fn word(
     previous: Option<&InstanceStatus>,
 ) -> State {
     let held = |reason: HoldReason| changes.holds.iter().any(|hold| hold.reason == reason);
-    if instance.file == FileState::Missing {
+    let ending = case.is_some_and(is_ending);
+    if instance.file == FileState::Missing && !ending {
         return State::Orphaned;
     }
-    let (FileState::Valid, Some(case)) = (&instance.file, case) else { return State::Invalid };
+    let (FileState::Valid | FileState::Missing, Some(case)) = (&instance.file, case) else { return State::Invalid };
     let often = instance.failures.values().any(|failure| failure.attempts >= ATTEMPTS_BEFORE_FAILED);
     if held(HoldReason::Failed) || (held(HoldReason::BackOff) && often) {
         return State::Failed;
@@ -310,6 +352,10 @@ fn word(
     let waits = [HoldReason::Suspended, HoldReason::Guard, HoldReason::Unseen];
     if changes.holds.iter().any(|hold| STALLING.contains(&hold.reason) || waits.contains(&hold.reason)) {
         return State::Held;
+    }
+    if ending {
+        let done = changes.steps.is_empty() && changes.holds.is_empty() && ending::is_retired(case);
+        return if done { State::Retired } else { State::Updating };
     }
     let running = case.service().is_some_and(|service| service.running);
     if case.wanted.state == WantedState::Stopped && changes.steps.is_empty() && !running && case.is_provisioned() {
@@ -344,6 +390,16 @@ fn port(case: &Case<'_>) -> Option<u16> {
 fn modules(case: &Case<'_>) -> ModulesStatus {
     let installed = case.odoo().map(|odoo| odoo.modules.keys().filter(|module| odoo.has(module)).cloned().collect());
     ModulesStatus { wanted: case.wanted.modules.clone(), installed: installed.unwrap_or_default() }
+}
+
+fn last_backup(case: &Case<'_>) -> Option<BackupStatus> {
+    let backup = case.archive?.newest(case.name, case.instance.uid)?;
+    Some(BackupStatus {
+        id: backup.manifest.id.to_string(),
+        at: backup.manifest.begun_at,
+        bytes: backup.manifest.bytes(),
+        verified: backup.verified_at.is_some(),
+    })
 }
 
 fn certificate(case: &Case<'_>) -> Option<CertificateStatus> {

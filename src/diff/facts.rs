@@ -6,8 +6,9 @@ use crate::model::name::{InstanceName, Uid};
 use crate::model::service::Ports;
 use crate::model::settings::Settings;
 use crate::model::time::Timestamp;
+use crate::model::tombstone::Tombstone;
 use crate::model::wanted::Wanted;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Everything that a decision may know. The same facts always give the same changes.
@@ -25,6 +26,21 @@ pub struct Facts {
     pub host: HostFacts,
     /// Bytes free where Docker and PostgreSQL keep data; none when not known.
     pub disk_free_bytes: Option<u64>,
+    /// What the guard against mass changes counts.
+    pub guard: GuardFacts,
+}
+
+/// What the guard against mass changes counts.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct GuardFacts {
+    /// Seconds on the installation's steady clock, which nobody can set.
+    pub steady_s: u64,
+    /// Instances that were retired, stopped or purged in the last hour of that clock.
+    pub disrupted: BTreeSet<InstanceName>,
+    /// Instances that a person let through by name.
+    pub permitted: BTreeSet<InstanceName>,
+    /// The list of files could not be read: nothing may be concluded from a file that is not there.
+    pub files_unlisted: bool,
 }
 
 /// What is known of one instance besides what the world shows.
@@ -52,6 +68,10 @@ pub struct InstanceFacts {
     pub errands: Vec<Errand>,
     /// Drift that was repaired within [`REPAIRS_WITHIN_S`], by the step's key, oldest first.
     pub repairs: BTreeMap<String, Vec<Timestamp>>,
+    /// What is known about its end.
+    pub ending: EndingFacts,
+    /// It was settled on another wish than the present one (its file, its plan or the settings changed since).
+    pub updating: bool,
 }
 
 /// So far back decisions look for repairs.
@@ -64,6 +84,21 @@ pub struct HostFacts {
     pub failures: BTreeMap<String, Failure>,
     /// Drift that was repaired within [`REPAIRS_WITHIN_S`], by the step's key, oldest first.
     pub repairs: BTreeMap<String, Vec<Timestamp>>,
+}
+
+/// What is known about the end of an instance, besides its file's own word.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct EndingFacts {
+    /// It is being retired, or was.
+    pub tombstone: Option<Tombstone>,
+    /// Its file was missing in two complete scans that were far enough apart.
+    pub vanished: bool,
+    /// The instance whose new file has what this one's missing file had.
+    pub renamed_to: Option<InstanceName>,
+    /// The instance whose missing file had what this one's new file has.
+    pub renamed_from: Option<InstanceName>,
+    /// The last version of its file that did not ask for its end was protected.
+    pub was_protected: bool,
 }
 
 /// How an instance's file stands.

@@ -2,7 +2,9 @@
 
 use super::case::{Case, Draft};
 use super::facts::Failure;
+use super::masses::Disruption;
 use crate::model::changes::HoldReason;
+use crate::model::site::SitePage;
 use crate::model::size::Bytes;
 use crate::model::step::{Action, Origin};
 use crate::model::time::Timestamp;
@@ -35,6 +37,41 @@ pub(super) fn disk(case: &Case<'_>, draft: &mut Draft) {
             Bytes(DISK_FREE_BYTES_MIN)
         );
         draft.hold(HoldReason::DiskFull, message);
+    }
+}
+
+/// What the guard against mass changes refuses is held, whole: a stop without its page, or half a purge, helps nobody.
+pub(super) fn masses(case: &Case<'_>, draft: &mut Draft) {
+    let Some(index) = case.index.filter(|_| !draft.steps().is_empty()) else { return };
+    if let Some((disruption, why)) = index.masses().refused(case.name) {
+        let before = draft.steps().len();
+        draft.changes_mut().remove_with_dependents(|step| match disruption {
+            Disruption::Retire | Disruption::Purge => true,
+            Disruption::Stop => match &step.action {
+                Action::StopService { .. } => true,
+                Action::PutSite(row) => row.page == SitePage::Stopped,
+                _ => false,
+            },
+        });
+        if draft.steps().len() < before {
+            draft.hold(HoldReason::Guard, why);
+        }
+    }
+    if let Some(why) = index.masses().refused_update(case.name) {
+        let before = draft.steps().len();
+        draft.changes_mut().remove_with_dependents(|step| {
+            matches!(
+                step.action,
+                Action::RecreateService { .. }
+                    | Action::RestartService { .. }
+                    | Action::UpdateLimits { .. }
+                    | Action::WriteConf { .. }
+                    | Action::RunJob(_)
+            ) && step.origin == Origin::Intended
+        });
+        if draft.steps().len() < before {
+            draft.hold(HoldReason::Guard, why);
+        }
     }
 }
 
@@ -121,7 +158,10 @@ pub(super) fn fights(past: &Past<'_>, draft: &mut Draft) {
 }
 
 /// `suspended = true`: what would be done is told and not done.
-pub(super) fn suspended(draft: &mut Draft) {
+pub(super) fn suspended(case: &Case<'_>, draft: &mut Draft) {
+    if !case.wanted.suspended {
+        return;
+    }
     let kinds: Vec<&str> = draft.steps().iter().map(|step| step.action.kind()).collect();
     let message = match kinds.len() {
         0 => "suspended = true: it is looked at and left alone".to_owned(),

@@ -7,9 +7,11 @@ mod case;
 mod check;
 pub mod conditions;
 mod database;
+mod ending;
 pub mod facts;
 mod guard;
 mod health;
+mod masses;
 mod odoo;
 mod service;
 mod site;
@@ -18,8 +20,8 @@ pub use database::{PASSWORD_GENERATION, connections};
 
 use crate::model::changes::{Changes, HoldReason, InstanceChanges};
 use crate::model::name::InstanceName;
-use crate::model::wanted::WantedState;
 use case::{Case, Draft, Index};
+use ending::Course;
 use facts::{Facts, FileState, HostFacts, InstanceFacts};
 
 /// Decides over the whole fleet and what belongs to no single instance.
@@ -55,65 +57,78 @@ pub fn changes_of(facts: &Facts, name: &InstanceName) -> InstanceChanges {
 fn decide<'a>(facts: &'a Facts, index: &'a Index<'a>, name: &InstanceName) -> InstanceChanges {
     let Some((name, instance)) = facts.instances.get_key_value(name) else { return InstanceChanges::default() };
     let mut draft = Draft::of(name);
-    file_holds(instance, &mut draft);
-    let Some(wanted) = instance.wanted.as_deref().filter(|_| instance.file != FileState::Missing) else {
+    if let FileState::Invalid(problems) = &instance.file {
+        invalid_file(instance, problems, &mut draft);
+    }
+    let Some(wanted) = instance.wanted.as_deref() else {
+        if instance.file == FileState::Missing {
+            draft.hold(HoldReason::Orphaned, ending::ORPHANED);
+        }
         return draft.finish();
     };
-    if wanted.state == WantedState::Absent {
-        draft.hold(
-            HoldReason::RemovalHeld,
-            "state = \"absent\": removing instances is not part of this version, so it is left exactly as it is; \
-             write \"stopped\" to take it out of service",
-        );
-        return draft.finish();
-    }
     let case = Case::new(facts, Some(index), name, instance, wanted);
-    case.say_unseen(&mut draft);
-
-    database::role(&case, &mut draft);
-    database::database(&case, &mut draft);
-    service::network(&case, &mut draft);
-    service::volume(&case, &mut draft);
-    odoo::conf(&case, &mut draft);
-    odoo::modules(&case, &mut draft);
-    odoo::set_up(&case, &mut draft);
-    odoo::ended_jobs(&case, &mut draft);
-    database::provisioned(&case, &mut draft);
-    site::row(&case, &mut draft);
-    service::container(&case, &mut draft);
-    site::certificates(&case, &mut draft);
-
-    check::refuse_collisions(&case, &mut draft);
-    guard::disk(&case, &mut draft);
-    let past = guard::Past {
-        failures: &instance.failures,
-        repairs: &instance.repairs,
-        generation: instance.generation,
-        now: facts.now,
-        retry: format!("innkeeper retry {name}"),
-    };
-    guard::failures(&past, &mut draft);
-    guard::fights(&past, &mut draft);
-    if wanted.suspended {
-        guard::suspended(&mut draft);
+    match Course::of(facts, instance, wanted) {
+        Course::Live => live(&case, &mut draft),
+        Course::Held(reason, message) => draft.hold(reason, message),
+        Course::End(why) => end(&case, &why, &mut draft),
     }
-    health::proven(&case, &mut draft);
     draft.finish()
 }
 
-fn file_holds(instance: &InstanceFacts, draft: &mut Draft) {
-    match &instance.file {
-        FileState::Valid => {}
-        FileState::Invalid(problems) => {
-            let in_force = match instance.wanted {
-                Some(_) => "the last good version stays in force",
-                None => "there is no good version of it yet",
-            };
-            draft.hold(HoldReason::InvalidFile, format!("{in_force}: {}", problems.join("; ")));
-        }
-        FileState::Missing => draft.hold(
-            HoldReason::Orphaned,
-            "its file is gone; it runs on as it is: put the file back, or write state = \"absent\" to retire it",
-        ),
+/// The day of an instance that is wanted.
+fn live(case: &Case<'_>, draft: &mut Draft) {
+    case.say_unseen(draft);
+    ending::come_back(case, draft);
+    database::role(case, draft);
+    database::database(case, draft);
+    service::network(case, draft);
+    service::volume(case, draft);
+    odoo::conf(case, draft);
+    odoo::modules(case, draft);
+    odoo::set_up(case, draft);
+    odoo::ended_jobs(case, draft);
+    database::provisioned(case, draft);
+    site::row(case, draft);
+    service::container(case, draft);
+    site::certificates(case, draft);
+
+    check::refuse_collisions(case, draft);
+    guard::masses(case, draft);
+    guard::disk(case, draft);
+    guard::failures(&past(case), draft);
+    guard::fights(&past(case), draft);
+    guard::suspended(case, draft);
+    health::proven(case, draft);
+}
+
+/// The day of an instance whose end is wanted: out of service, backed up, kept, deleted.
+fn end(case: &Case<'_>, why: &str, draft: &mut Draft) {
+    case.say_unseen(draft);
+    ending::retire(case, why, draft);
+    ending::purge(case, draft);
+
+    guard::masses(case, draft);
+    guard::failures(&past(case), draft);
+    guard::fights(&past(case), draft);
+    guard::suspended(case, draft);
+    check::refuse_destruction(case, draft);
+}
+
+/// What was done or tried before for the instance.
+fn past<'a>(case: &Case<'a>) -> guard::Past<'a> {
+    guard::Past {
+        failures: &case.instance.failures,
+        repairs: &case.instance.repairs,
+        generation: case.instance.generation,
+        now: case.facts.now,
+        retry: format!("innkeeper retry {}", case.name),
     }
+}
+
+fn invalid_file(instance: &InstanceFacts, problems: &[String], draft: &mut Draft) {
+    let in_force = match instance.wanted {
+        Some(_) => "the last good version stays in force",
+        None => "there is no good version of it yet",
+    };
+    draft.hold(HoldReason::InvalidFile, format!("{in_force}: {}", problems.join("; ")));
 }

@@ -103,6 +103,22 @@ fn wants_running(case: &Case<'_>) -> bool {
     case.wanted.state == WantedState::Running
 }
 
+/// A container that is never started, through which the volume of an instance without one is read.
+pub(super) fn for_reading(case: &Case<'_>, draft: &mut Draft) {
+    if blocked(draft) {
+        return;
+    }
+    let Some(spec) = service_spec(case, draft) else { return };
+    let why = Why {
+        reason: "its volume is read through a container, which is not started",
+        origin: Origin::Intended,
+        risk: Risk::None,
+        fields: Vec::new(),
+        after: &["create-network", "open-tombstone"],
+    };
+    draft.step(Action::CreateService { spec, start: false }, why);
+}
+
 fn service_spec(case: &Case<'_>, draft: &mut Draft) -> Option<ServiceSpec> {
     let image = case.image()?;
     let Some(ports) = case.ports() else {

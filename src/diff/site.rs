@@ -125,7 +125,7 @@ pub(super) fn is_sound(live: &CertificateLive, now: Timestamp) -> bool {
     live.fault.is_none() && live.not_before <= now && now < live.not_after
 }
 
-fn wanted_row(case: &Case<'_>) -> Option<SiteRow> {
+pub(super) fn wanted_row(case: &Case<'_>) -> Option<SiteRow> {
     Some(SiteRow {
         instance: case.name.clone(),
         uid: case.instance.uid,
@@ -182,7 +182,7 @@ fn row_fields(live: &SiteRow, wanted: &SiteRow) -> Vec<FieldChange> {
     .collect()
 }
 
-fn page_text(page: SitePage) -> &'static str {
+pub(super) fn page_text(page: SitePage) -> &'static str {
     match page {
         SitePage::Serve => "Odoo",
         SitePage::Preparing => "being prepared",

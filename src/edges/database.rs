@@ -1,7 +1,8 @@
 //! Roles, databases, and what Odoo keeps inside them.
 
-use super::{Ask, EdgeError};
+use super::{Ask, ByteStream, EdgeError};
 use crate::model::live::DatabaseLive;
+use crate::model::name::{InstanceName, Uid};
 use crate::model::secret::SecretString;
 use crate::model::step::{DatabaseSpec, RoleSpec};
 use async_trait::async_trait;
@@ -29,6 +30,16 @@ pub trait Database: Send + Sync {
 
     /// Writes `provisioned` into the database's comment.
     async fn mark_provisioned(&self, spec: &DatabaseSpec) -> Result<(), EdgeError>;
+
+    /// Dumps the database in `pg_dump`'s custom format, connected as `role`, which owns it. Ends with an error when
+    /// `pg_dump` failed, however much came before.
+    async fn dump(&self, database: &str, role: &str, password: &SecretString) -> Result<ByteStream, EdgeError>;
+
+    /// Ends the sessions on the database and drops it. Absent is success.
+    async fn drop_database(&self, spec: &DatabaseSpec) -> Result<(), EdgeError>;
+
+    /// Drops the role. Absent is success; one that still owns something is a failure.
+    async fn drop_role(&self, role: &str, instance: &InstanceName, uid: Uid) -> Result<(), EdgeError>;
 
     /// Takes the right to act for this installation, which one Innkeeper has at a time, on whatever host. Somebody else
     /// who has it is a [`super::ErrorKind::Conflict`].

@@ -1,6 +1,6 @@
 //! Containers, volumes, jobs and the configuration files that they mount.
 
-use super::{Ask, EdgeError};
+use super::{Ask, ByteStream, EdgeError};
 use crate::model::live::EngineLive;
 use crate::model::name::InstanceName;
 use crate::model::service::{JobSpec, SecretFile, ServiceSpec, Tag};
@@ -89,6 +89,16 @@ pub trait Engine: Send + Sync {
 
     /// Removes an ended job container. Absent is success.
     async fn remove_job(&self, container: &str, tag: &Tag) -> Result<(), EdgeError>;
+
+    /// Reads everything in the volume of a container that does not run, as a tar archive. Ends with an error when it
+    /// breaks off.
+    async fn read_volume(&self, container: &str, tag: &Tag) -> Result<ByteStream, EdgeError>;
+
+    /// Removes a volume and all that is in it. Absent is success; one that a container still mounts is a failure.
+    async fn remove_volume(&self, volume: &str, tag: &Tag) -> Result<(), EdgeError>;
+
+    /// Removes the directory of the instance's configuration files with all that is in it. Absent is success.
+    async fn remove_files(&self, instance: &InstanceName) -> Result<(), EdgeError>;
 
     /// Reads output.
     async fn logs(&self, instance: &InstanceName, query: &LogQuery) -> Result<LogLines, EdgeError>;

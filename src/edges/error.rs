@@ -14,6 +14,8 @@ pub enum Edge {
     Proxy,
     /// The certificate authority.
     Authority,
+    /// The store of backups.
+    Archive,
 }
 
 impl fmt::Display for Edge {
@@ -23,6 +25,7 @@ impl fmt::Display for Edge {
             Self::Database => "PostgreSQL",
             Self::Proxy => "nginx",
             Self::Authority => "the certificate authority",
+            Self::Archive => "the archive",
         })
     }
 }

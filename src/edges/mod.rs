@@ -7,12 +7,14 @@
 //! - Every call has a deadline of its own and ends with [`ErrorKind::Timeout`] after it.
 //! - No error, log line or event holds a secret.
 
+pub mod archive;
 pub mod authority;
 pub mod database;
 pub mod engine;
 mod error;
 pub mod proxy;
 
+pub use archive::Archive;
 pub use authority::Authority;
 pub use database::Database;
 pub use engine::Engine;
@@ -34,7 +36,12 @@ pub struct Edges {
     pub proxy: Arc<dyn Proxy>,
     /// Certificates.
     pub authority: Arc<dyn Authority>,
+    /// Backups.
+    pub archive: Arc<dyn Archive>,
 }
+
+/// Bytes as they come, in pieces; they end at the first error.
+pub type ByteStream = futures::stream::BoxStream<'static, Result<Vec<u8>, EdgeError>>;
 
 /// What a look is about. Objects that carry our mark are always listed, all of them; this names what is wanted besides.
 #[derive(Debug, Clone, Default)]

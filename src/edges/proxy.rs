@@ -2,7 +2,7 @@
 
 use super::{Ask, EdgeError};
 use crate::model::live::{Answer, ProxyLive};
-use crate::model::name::{Domain, InstanceName};
+use crate::model::name::{Domain, InstanceName, Uid};
 use crate::model::site::SiteRow;
 use async_trait::async_trait;
 use std::collections::BTreeMap;
@@ -12,6 +12,8 @@ use std::collections::BTreeMap;
 pub struct SiteChanges {
     /// Rows to put, by instance.
     pub put: BTreeMap<InstanceName, SiteRow>,
+    /// Rows to take away, by instance, with the identity that the row must have. One that is not there is success.
+    pub remove: BTreeMap<InstanceName, Uid>,
 }
 
 /// What became of a publication: instances whose row was refused, with the reason; all others are in force.

@@ -3,7 +3,7 @@
 use super::{Journal, JournalError, parsed, signed, unreadable, unsigned};
 use crate::model::name::{InstanceName, Uid};
 use crate::model::service::Ports;
-use crate::model::wanted::Wanted;
+use crate::model::wanted::{Wanted, WantedState};
 use rusqlite::{OptionalExtension, Row, Transaction, TransactionBehavior, params};
 use std::collections::BTreeMap;
 
@@ -24,6 +24,10 @@ pub struct Known {
     pub provisioned: bool,
     /// The last good version of its file.
     pub last_good: Option<Wanted>,
+    /// The last version of its file that did not ask for its end was protected.
+    pub was_protected: bool,
+    /// Digest of the wish on which it last settled; none before the first time.
+    pub wish: Option<String>,
 }
 
 /// One file as a scan found it.
@@ -38,7 +42,8 @@ pub struct FileSeen<'a> {
 }
 
 const COLUMNS: &str =
-    "SELECT name, uid, generation, observed_generation, file_digest, port, provisioned, last_good FROM instance";
+    "SELECT name, uid, generation, observed_generation, file_digest, port, provisioned, last_good, protected, wish
+       FROM instance LEFT JOIN standing ON standing.instance = instance.name";
 
 impl Journal {
     /// Everything known of all instances. A last good version that this release cannot read any more is left out.
@@ -150,6 +155,7 @@ impl Journal {
             transaction.execute("DELETE FROM failure WHERE instance = ?1", [name.as_str()])?;
             transaction.execute("DELETE FROM repair WHERE instance = ?1", [name.as_str()])?;
             transaction.execute("DELETE FROM errand WHERE instance = ?1", [name.as_str()])?;
+            transaction.execute("DELETE FROM standing WHERE instance = ?1", [name.as_str()])?;
             transaction.execute("DELETE FROM instance WHERE name = ?1", [name.as_str()]).map(drop)
         })
     }
@@ -188,6 +194,12 @@ fn see(transaction: &Transaction<'_>, file: &FileSeen<'_>) -> rusqlite::Result<O
         let sql = "UPDATE instance SET generation = ?2, file_digest = ?3, last_good = coalesce(?4, last_good) WHERE name = ?1";
         transaction.prepare_cached(sql)?.execute(params![file.name.as_str(), signed(generation), file.digest, good])?;
     }
+    if let Some(wanted) = file.wanted.filter(|wanted| wanted.state != WantedState::Absent) {
+        // A version that asks for the end changes nothing about it: protection is taken away before, not with it.
+        let sql = "INSERT INTO standing (instance, protected) VALUES (?1, ?2)
+                   ON CONFLICT (instance) DO UPDATE SET protected = excluded.protected WHERE protected <> excluded.protected";
+        transaction.prepare_cached(sql)?.execute(params![file.name.as_str(), wanted.protected])?;
+    }
     Ok(Some(generation))
 }
 
@@ -202,6 +214,8 @@ fn known(row: &Row<'_>) -> rusqlite::Result<(InstanceName, Known)> {
         ports: ports.transpose().map_err(|error| unreadable(5, error))?,
         provisioned: row.get(6)?,
         last_good: row.get::<_, Option<String>>(7)?.and_then(|json| serde_json::from_str(&json).ok()),
+        was_protected: row.get::<_, Option<bool>>(8)?.unwrap_or(false),
+        wish: row.get(9)?,
     };
     Ok((parsed(row, 0)?, known))
 }

@@ -11,12 +11,14 @@ mod instances;
 mod repairs;
 mod steps;
 mod store;
+mod tombstones;
 
 pub use attempts::{ATTEMPT_AGE_D_MAX, Attempt};
 pub use events::{EVENT_AGE_D_MAX, EVENTS_PER_INSTANCE_MAX, EventFilter};
 pub use instances::{FileSeen, Known};
 pub use repairs::Repairs;
 pub use steps::{FailureRow, Intent};
+pub use tombstones::{GUARD_WINDOW_S, Tick};
 
 use crate::model::event::Event;
 use crate::model::name::InstanceName;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Counts the layouts below; a file of a higher one is refused.
-const LAYOUT: u32 = 1;
+const LAYOUT: u32 = 2;
 /// A reader beside the daemon waits so long for a write to end.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Statements kept prepared.
@@ -53,6 +53,17 @@ CREATE INDEX IF NOT EXISTS certificate_attempt_by_name ON certificate_attempt (n
 CREATE INDEX IF NOT EXISTS certificate_attempt_by_time ON certificate_attempt (at);
 ";
 
+/// What layout 2 added. Times on the steady clock are seconds.
+const TABLES_2: &str = "
+CREATE TABLE IF NOT EXISTS tombstone (instance TEXT PRIMARY KEY, tombstone TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS disruption (instance TEXT PRIMARY KEY, what TEXT NOT NULL, steady_s INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS permit (instance TEXT PRIMARY KEY, steady_s INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS clock (
+    id INTEGER PRIMARY KEY, boot TEXT NOT NULL, uptime_s INTEGER NOT NULL, steady_s INTEGER NOT NULL, at INTEGER NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS standing (instance TEXT PRIMARY KEY, protected INTEGER NOT NULL DEFAULT 0, wish TEXT) STRICT;
+";
+
 pub(super) struct Opened {
     pub(super) connection: Connection,
     /// Where the former journal went, when it could not be read.
@@ -77,13 +88,17 @@ pub(super) fn open_read_only(file: &Path) -> Result<Connection, JournalError> {
     if !file.exists() {
         let connection = Connection::open_in_memory().map_err(failed)?;
         connection.execute_batch(TABLES).map_err(failed)?;
+        connection.execute_batch(TABLES_2).map_err(failed)?;
         connection.pragma_update(None, "query_only", true).map_err(failed)?;
         return Ok(connection);
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(file, flags).map_err(failed)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
-    refuse_newer(&connection, file)?;
+    if refuse_newer(&connection, file)? < LAYOUT {
+        // Written by an earlier version that was not followed by this one yet: what it lacks reads as empty.
+        connection.execute_batch(&TABLES_2.replace("CREATE TABLE", "CREATE TEMP TABLE")).map_err(failed)?;
+    }
     Ok(connection)
 }
 
@@ -109,18 +124,19 @@ fn prepare(file: &Path) -> Result<Connection, JournalError> {
     // A reservation or an identity that was told to a system must not be forgotten by a power cut.
     connection.pragma_update(None, "synchronous", "FULL").map_err(failed("begin"))?;
     connection.execute_batch(TABLES).map_err(failed("lay out"))?;
+    connection.execute_batch(TABLES_2).map_err(failed("lay out"))?;
     connection.pragma_update(None, "user_version", LAYOUT).map_err(failed("lay out"))?;
     Ok(connection)
 }
 
-fn refuse_newer(connection: &Connection, file: &Path) -> Result<(), JournalError> {
+fn refuse_newer(connection: &Connection, file: &Path) -> Result<u32, JournalError> {
     let found: u32 = connection
         .query_row("PRAGMA user_version", [], |row| row.get(0))
         .map_err(|source| JournalError::Database { doing: "read", file: file.to_owned(), source })?;
     if found > LAYOUT {
         return Err(JournalError::Newer { file: file.to_owned(), found, known: LAYOUT });
     }
-    Ok(())
+    Ok(found)
 }
 
 /// True when the file is no journal, as against one that cannot be reached now.

@@ -96,8 +96,14 @@ pub enum HoldReason {
     Guard,
     /// The file is gone; the instance runs on.
     Orphaned,
-    /// `state = "absent"`: removal is not done by this version.
-    RemovalHeld,
+    /// Its file and another, new one are one file that was renamed.
+    Renamed,
+    /// It is protected, and was to be removed all the same.
+    Protected,
+    /// A final backup or a grace period is missing for what was about to be deleted.
+    Unsafe,
+    /// A grace period is over by a clock that was moved.
+    ClockMoved,
     /// `suspended = true`.
     Suspended,
     /// The proxy's templates cannot be used.
@@ -123,7 +129,10 @@ impl HoldReason {
             Self::NotHealthy => "NotHealthy",
             Self::Guard => "Guard",
             Self::Orphaned => "Orphaned",
-            Self::RemovalHeld => "RemovalHeld",
+            Self::Renamed => "Renamed",
+            Self::Protected => "Protected",
+            Self::Unsafe => "Unsafe",
+            Self::ClockMoved => "ClockMoved",
             Self::Suspended => "Suspended",
             Self::TemplateBroken => "TemplateBroken",
         }

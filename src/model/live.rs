@@ -1,5 +1,6 @@
 //! What the world shows. What could not be looked at is [`Seen::Unseen`], which is never the same as absent.
 
+use super::backup::ArchiveLive;
 use super::name::{Domain, InstanceName, ModuleName};
 use super::service::{ImageUser, Owner, Ports, Setup};
 use super::site::{CertificateName, SiteRow};
@@ -54,6 +55,8 @@ pub struct Live {
     pub proxy: Seen<ProxyLive>,
     /// Certificates on disk.
     pub authority: Seen<AuthorityLive>,
+    /// Backups.
+    pub archive: Seen<ArchiveLive>,
     /// What each host answered through the proxy; only hosts that were asked.
     pub answers: BTreeMap<Domain, Seen<Answer>>,
 }

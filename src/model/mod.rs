@@ -3,6 +3,7 @@
 //! Values here are made at the door (`spec`, the adapters) and are valid from then on; nothing behind the door checks
 //! them again. The words are those of `docs/ARCHITECTURE.md`.
 
+pub mod backup;
 pub mod changes;
 pub mod errand;
 pub mod event;
@@ -20,4 +21,5 @@ pub mod status;
 pub mod step;
 pub mod text;
 pub mod time;
+pub mod tombstone;
 pub mod wanted;

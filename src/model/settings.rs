@@ -137,6 +137,10 @@ pub struct AcmeSettings {
 pub struct BackupSettings {
     /// Where archives go.
     pub directory: PathBuf,
+    /// The program that dumps a database; a bare name is looked for as a shell would.
+    pub pg_dump: PathBuf,
+    /// The program that a dump is read back with.
+    pub pg_restore: PathBuf,
 }
 
 /// `[guard]`: the brake on mass changes.

@@ -89,6 +89,8 @@ pub enum ConditionType {
     SiteReady,
     /// Every host has a valid certificate.
     CertificateReady,
+    /// The newest backup was read back whole.
+    BackupsHealthy,
     /// The world was changed behind our back and is not repaired yet.
     Drifted,
     /// The file is gone.
@@ -97,6 +99,8 @@ pub enum ConditionType {
     Suspended,
     /// `protected = true`.
     Protected,
+    /// It is being retired or was: its data are deleted after its grace period.
+    RetirePending,
     /// Nothing moves until a person acts.
     Stalled,
 }

@@ -1,9 +1,11 @@
 //! One effect on one edge, with every detail chosen.
 
+use super::backup::{BackupId, BackupSpec};
 use super::name::{Domain, InstanceName, Uid};
 use super::service::{ImageUser, JobSpec, OdooConf, ServiceSpec, Tag};
 use super::service_plan::Limits;
 use super::site::{CertificateName, SiteRow};
+use super::tombstone::Tombstone;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -172,6 +174,71 @@ pub enum Action {
     RenderSites,
     /// Gets a certificate from the authority, or renews it.
     ObtainCertificate(CertificateOrder),
+    /// Notes that the instance is being retired, since when and until when its data are kept.
+    OpenTombstone(Tombstone),
+    /// Takes the tombstone away: the instance is wanted again.
+    CloseTombstone {
+        /// Whose.
+        instance: InstanceName,
+        /// Its final backup, thrown away unless it was read back already.
+        backup: BackupId,
+    },
+    /// Takes the final backup, after which nothing changes any more.
+    BackUp(BackupSpec),
+    /// Reads a backup back whole and notes that it is sound.
+    VerifyBackup {
+        /// Whose.
+        instance: InstanceName,
+        /// Which.
+        backup: BackupId,
+    },
+    /// Notes that the data are being deleted from now on.
+    BeginPurge {
+        /// Whose.
+        instance: InstanceName,
+    },
+    /// Takes the site out of the proxy's next generation.
+    RemoveSite {
+        /// Whose.
+        instance: InstanceName,
+        /// That instance's identity.
+        uid: Uid,
+    },
+    /// Removes the container for good; the volume stays.
+    RemoveService {
+        /// Its name.
+        container: String,
+        /// The mark it must carry.
+        tag: Tag,
+    },
+    /// Ends the database's sessions and drops it.
+    DropDatabase(DatabaseSpec),
+    /// Drops the role.
+    DropRole {
+        /// Its name.
+        role: String,
+        /// Whose it is.
+        instance: InstanceName,
+        /// That instance's identity.
+        uid: Uid,
+    },
+    /// Removes the filestore's volume.
+    RemoveVolume {
+        /// Its name.
+        volume: String,
+        /// The mark it must carry.
+        tag: Tag,
+    },
+    /// Removes odoo.conf and whatever stands beside it.
+    RemoveConf {
+        /// Whose.
+        instance: InstanceName,
+    },
+    /// Forgets the instance and gives its names free: nothing of it is left.
+    EndPurge {
+        /// Whose.
+        instance: InstanceName,
+    },
 }
 
 impl Action {
@@ -197,6 +264,18 @@ impl Action {
             Self::PutSite(_) => "put-site",
             Self::RenderSites => "render-sites",
             Self::ObtainCertificate(_) => "obtain-certificate",
+            Self::OpenTombstone(_) => "open-tombstone",
+            Self::CloseTombstone { .. } => "close-tombstone",
+            Self::BackUp(_) => "back-up",
+            Self::VerifyBackup { .. } => "verify-backup",
+            Self::BeginPurge { .. } => "begin-purge",
+            Self::RemoveSite { .. } => "remove-site",
+            Self::RemoveService { .. } => "remove-container",
+            Self::DropDatabase(_) => "drop-database",
+            Self::DropRole { .. } => "drop-role",
+            Self::RemoveVolume { .. } => "remove-volume",
+            Self::RemoveConf { .. } => "remove-conf",
+            Self::EndPurge { .. } => "end-purge",
         }
     }
 
@@ -208,8 +287,10 @@ impl Action {
             Self::CreateDatabase(spec) | Self::SetPrivileges(spec) | Self::MarkProvisioned(spec) => {
                 format!("database {}", spec.database)
             }
-            Self::CreateVolume { volume, .. } => format!("volume {volume}"),
-            Self::WriteConf { .. } => "odoo.conf".to_owned(),
+            Self::DropDatabase(spec) => format!("database {}", spec.database),
+            Self::DropRole { role, .. } => format!("role {role}"),
+            Self::CreateVolume { volume, .. } | Self::RemoveVolume { volume, .. } => format!("volume {volume}"),
+            Self::WriteConf { .. } | Self::RemoveConf { .. } => "odoo.conf".to_owned(),
             Self::RunJob(job) => format!("job {}", job.container),
             Self::RemoveJob { container, .. } => format!("job {container}"),
             Self::CreateService { spec, .. } | Self::RecreateService { spec, .. } => {
@@ -218,12 +299,22 @@ impl Action {
             Self::UpdateLimits { container, .. }
             | Self::StartService { container, .. }
             | Self::StopService { container, .. }
-            | Self::RestartService { container, .. } => format!("container {container}"),
+            | Self::RestartService { container, .. }
+            | Self::RemoveService { container, .. } => format!("container {container}"),
             Self::PutSite(row) => {
                 format!("site {}", row.hosts.keys().next().map_or_else(|| row.instance.to_string(), Domain::to_string))
             }
+            Self::RemoveSite { instance, .. } => format!("site of {instance}"),
             Self::RenderSites => "sites".to_owned(),
             Self::ObtainCertificate(order) => format!("certificate {}", order.name),
+            // Times and ids made of them are not in it: a plan that was saved a moment ago is still the same.
+            Self::OpenTombstone(Tombstone { instance, .. })
+            | Self::CloseTombstone { instance, .. }
+            | Self::BeginPurge { instance }
+            | Self::EndPurge { instance } => format!("instance {instance}"),
+            Self::BackUp(BackupSpec { instance, .. }) | Self::VerifyBackup { instance, .. } => {
+                format!("final backup of {instance}")
+            }
         }
     }
 }

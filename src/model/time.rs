@@ -12,6 +12,15 @@ const UNITS: [(&str, u64); 5] = [("w", 604_800), ("d", 86_400), ("h", 3_600), ("
 #[serde(transparent)]
 pub struct Seconds(pub u64);
 
+/// How long this host has been up, by a clock that nobody can set and that goes on while the host sleeps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Uptime {
+    /// Tells this start of the host from all others.
+    pub boot: String,
+    /// Seconds since then.
+    pub seconds: u64,
+}
+
 /// A text is not a duration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{given:?} is not a duration: write numbers with units, such as \"14d\", \"2h15m\" or \"30s\" (w, d, h, m, s)")]

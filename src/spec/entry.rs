@@ -112,6 +112,7 @@ impl Entry {
             modified_ns: self.slot.modified_ns(),
             asked: resolved.zip(self.slot.value.as_ref()),
             good: self.good.as_deref(),
+            retired: None,
         }
     }
 

@@ -28,14 +28,22 @@ pub(super) struct Claimant<'a> {
     pub(super) asked: Option<(&'a Wanted, &'a InstanceFile)>,
     /// The version in force until now.
     pub(super) good: Option<&'a Wanted>,
+    /// Names that it keeps because it is retired, whatever its file says.
+    pub(super) retired: Option<&'a BTreeSet<Domain>>,
 }
 
-/// The files that must wait, by their place in `claimants`, each with its problems.
-pub(super) fn refusals(
-    claimants: &[Claimant<'_>],
-    plans: &BTreeMap<PlanName, ServicePlan>,
-) -> BTreeMap<usize, Vec<Problem>> {
-    let mut court = Court { claimants, refused: BTreeMap::new() };
+/// What the rules across files come to.
+#[derive(Debug, Default)]
+pub(super) struct Judgement {
+    /// The files that must wait, by their place among the claimants, each with its problems.
+    pub(super) refused: BTreeMap<usize, Vec<Problem>>,
+    /// Whose file is gone → whose new file asks for what it has.
+    pub(super) renames: BTreeMap<InstanceName, InstanceName>,
+}
+
+/// Judges all of them.
+pub(super) fn judge(claimants: &[Claimant<'_>], plans: &BTreeMap<PlanName, ServicePlan>) -> Judgement {
+    let mut court = Court { claimants, refused: BTreeMap::new(), renames: BTreeMap::new() };
     if court.some_host_is_claimed_twice() {
         court.settle_hosts();
     }
@@ -43,7 +51,7 @@ pub(super) fn refusals(
         let refused = court.refused.len();
         court.settle_plans(plans);
         if court.refused.len() == refused {
-            return court.refused;
+            return Judgement { refused: court.refused, renames: court.renames };
         }
         court.settle_hosts();
     }
@@ -58,6 +66,7 @@ pub(super) fn claim_the_same(one: &Wanted, other: &Wanted) -> bool {
 struct Court<'a> {
     claimants: &'a [Claimant<'a>],
     refused: BTreeMap<usize, Vec<Problem>>,
+    renames: BTreeMap<InstanceName, InstanceName>,
 }
 
 /// Host → who claims it, in the order of names.
@@ -78,20 +87,30 @@ impl<'a> Court<'a> {
     }
 
     fn has_it_already(&self, index: usize, host: &Domain) -> bool {
-        self.claimants[index].good.is_some_and(|good| hosts(good).any(|held| held == host))
+        let claimant = &self.claimants[index];
+        let kept = claimant.retired.is_some_and(|hosts| hosts.contains(host));
+        kept || claimant.good.is_some_and(|good| hosts(good).any(|held| held == host))
+    }
+
+    /// Every name that claimant `index` has or asks for.
+    fn claimed(&self, index: usize) -> impl Iterator<Item = &'a Domain> {
+        let asked: Vec<&Domain> = self.in_force(index).into_iter().flat_map(hosts).collect();
+        let retired = self.claimants[index].retired.into_iter().flatten();
+        let kept: Vec<&Domain> = retired.filter(|host| !asked.contains(host)).collect();
+        asked.into_iter().chain(kept)
     }
 
     /// The usual answer is no; found without building the map of holders.
     fn some_host_is_claimed_twice(&self) -> bool {
         let mut seen: HashSet<&Domain> = HashSet::with_capacity(self.claimants.len() * 2);
-        let mut all = (0..self.claimants.len()).filter_map(|index| self.in_force(index)).flat_map(hosts);
+        let mut all = (0..self.claimants.len()).flat_map(|index| self.claimed(index));
         all.any(|host| !seen.insert(host))
     }
 
     fn settle_hosts(&mut self) {
         let mut holders: Holders<'a> = BTreeMap::new();
         for index in 0..self.claimants.len() {
-            for host in self.in_force(index).into_iter().flat_map(hosts) {
+            for host in self.claimed(index) {
                 holders.entry(host).or_default().insert(index);
             }
         }
@@ -152,16 +171,25 @@ impl<'a> Court<'a> {
         let was_asking = self.is_asking(index);
         let at = place_of(host, asked, file);
         let owner = &self.claimants[owner];
-        let by = if owner.has_file {
-            format!("by {}", owner.file.display())
-        } else {
-            format!("by the instance {}, whose file is missing", owner.name)
+        let by = match owner.retired.is_some_and(|hosts| hosts.contains(host)) {
+            true => format!("by the retired instance {}, whose names are kept until its data are deleted", owner.name),
+            false if owner.has_file => format!("by {}", owner.file.display()),
+            false => format!("by the instance {}, whose file is missing", owner.name),
         };
+        let vanished = !owner.has_file && owner.retired.is_none();
+        if vanished {
+            self.renames.insert(owner.name.clone(), self.claimants[index].name.clone());
+        }
         let (what, hint) = if *host == asked.host {
             (format!("subdomain {}", quote(asked.subdomain.as_str())), "choose another: subdomain = \"…\"")
         } else {
             (format!("domain {}", quote(host.as_str())), "remove it here or there")
         };
+        let renamed = format!(
+            "was {}.toml renamed? A name is an instance's identity: name the file as it was; nothing is removed meanwhile",
+            owner.name
+        );
+        let hint = if vanished { renamed.as_str() } else { hint };
         self.tell(index, Refusal::new(&codes::DOMAIN_TAKEN, format!("{what} is used {by}")).hint(hint), at);
         if !was_asking {
             return Vec::new();

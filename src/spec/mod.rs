@@ -76,6 +76,8 @@ pub struct Fleet {
     /// `instances.d` was listed whole: an instance that is not among `instances` has no file. When false, `instances`
     /// holds those that are known from before, and nothing may be concluded from one that is not there.
     pub complete: bool,
+    /// Whose file is gone → whose new file asks for a name that it has: one file that was renamed, most likely.
+    pub renames: BTreeMap<InstanceName, InstanceName>,
 }
 
 /// One instance's file.

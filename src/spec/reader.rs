@@ -2,20 +2,20 @@
 //! `spec`'s first file.
 
 use super::entry::{Entry, Refreshed, file_name, instance_name, read_file};
-use super::fleet::{Claimant, refusals};
+use super::fleet::{Claimant, Judgement, judge};
 use super::plans::PlanInFile;
 use super::problem::{Refusal, WHOLE_FILE};
 use super::resolve::Ground;
 use super::slot::{Decision, Reading, Sight, Slot};
 use super::{Fleet, FleetInstance, Folder, INSTANCE_FILES_MAX, INSTANCES_DIR, PLANS_FILE, Remembered, SpecError};
 use super::{codes, load, look, plans, settings};
-use crate::model::name::{InstanceName, PlanName};
+use crate::model::name::{Domain, InstanceName, PlanName};
 use crate::model::problem::Problem;
 use crate::model::settings::Settings;
 use crate::model::time::Timestamp;
 use crate::model::wanted::Wanted;
 use rustix::fs::CWD;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -44,6 +44,10 @@ pub struct Reader {
     /// Problems of files that are not instances' files, though they stand among them.
     misnamed: Vec<Problem>,
     remembered: BTreeMap<InstanceName, Arc<Wanted>>,
+    /// Names that retired instances keep.
+    retired: BTreeMap<InstanceName, BTreeSet<Domain>>,
+    /// Whose file is gone → whose new file asks for what it has.
+    renames: BTreeMap<InstanceName, InstanceName>,
     /// The rules across files must be asked again.
     is_unjudged: bool,
     scans: u64,
@@ -69,6 +73,8 @@ impl Reader {
             places: HashMap::new(),
             misnamed: Vec::new(),
             remembered: BTreeMap::new(),
+            retired: BTreeMap::new(),
+            renames: BTreeMap::new(),
             is_unjudged: true,
             scans: 0,
             parses: 0,
@@ -90,6 +96,17 @@ impl Reader {
             entry.good = self.remembered.get(&entry.name).cloned();
         }
         self.is_unjudged = true;
+    }
+
+    /// Takes in which names retired instances keep. Each call replaces the one before.
+    pub fn reserve(&mut self, retired: BTreeMap<InstanceName, BTreeSet<Domain>>) {
+        self.is_unjudged |= self.retired != retired;
+        self.retired = retired;
+    }
+
+    /// Forgets an instance of which nothing is left: what it had is free.
+    pub fn forget(&mut self, name: &InstanceName) {
+        self.is_unjudged |= self.remembered.remove(name).is_some();
     }
 
     /// Reads what changed and says how all of it stands. Blocks for as long as the disk needs.
@@ -139,13 +156,14 @@ impl Reader {
             return Err(SpecError { problems: self.all_problems(unlisted) });
         };
         if self.is_unjudged {
-            self.judge(&ground);
+            self.hear(&ground);
         }
         Ok(Fleet {
             settings: Arc::clone(&ground.settings),
             plans: ground.plans.clone(),
             instances: self.fleet_instances(unlisted.is_none()),
             complete: unlisted.is_none(),
+            renames: self.renames.clone(),
             problems: self.all_problems(unlisted),
         })
     }
@@ -252,7 +270,7 @@ impl Reader {
     }
 
     /// Asks the rules across files. Instances without a file defend what they have as well.
-    fn judge(&mut self, ground: &Ground) {
+    fn hear(&mut self, ground: &Ground) {
         let orphans = self.remembered.iter().filter(|(name, _)| !self.places.contains_key(file_name(name).as_bytes()));
         let orphans = orphans.map(|(name, good)| Claimant {
             name,
@@ -261,15 +279,18 @@ impl Reader {
             modified_ns: 0,
             asked: None,
             good: Some(good),
+            retired: None,
         });
         let mut claimants: Vec<Claimant<'_>> = self.entries.iter().map(Entry::claimant).chain(orphans).collect();
         claimants.sort_by_key(|claimant| claimant.name);
-        let refused = refusals(&claimants, &ground.plans);
+        claimants.iter_mut().for_each(|claimant| claimant.retired = self.retired.get(claimant.name));
+        let Judgement { refused, renames } = judge(&claimants, &ground.plans);
         let mut refused: BTreeMap<InstanceName, Vec<Problem>> =
             refused.into_iter().map(|(index, problems)| (claimants[index].name.clone(), problems)).collect();
         for entry in &mut self.entries {
             entry.judged(refused.remove(&entry.name).unwrap_or_default());
         }
+        self.renames = renames;
         self.is_unjudged = false;
     }
 

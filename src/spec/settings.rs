@@ -27,7 +27,7 @@ pub(super) fn read(file: &Path, fleet_dir: &Path, text: &str) -> Result<Settings
     let postgres = read_postgres(&top.child("postgres", f), fleet_dir, f);
     let nginx = read_nginx(&top.child("nginx", f), fleet_dir, f);
     let acme = read_acme(&top.child("acme", f), fleet_dir, f);
-    let backup = path(&top.child("backup", f), "directory", fleet_dir, f);
+    let backup = read_backup(&top.child("backup", f), fleet_dir, f);
     let guard = read_guard(&top.child("guard", f), f);
     let build = || {
         Some(Settings {
@@ -37,7 +37,7 @@ pub(super) fn read(file: &Path, fleet_dir: &Path, text: &str) -> Result<Settings
             postgres: postgres?,
             nginx: nginx?,
             acme: acme?,
-            backup: BackupSettings { directory: backup? },
+            backup: backup?,
             guard: guard?,
         })
     };
@@ -124,6 +124,12 @@ fn read_acme(table: &Cursor<'_>, fleet_dir: &Path, f: &mut Faults<'_>) -> Option
     })
 }
 
+fn read_backup(table: &Cursor<'_>, fleet_dir: &Path, f: &mut Faults<'_>) -> Option<BackupSettings> {
+    let directory = path(table, "directory", fleet_dir, f);
+    let (pg_dump, pg_restore) = (program(table, "pg_dump", fleet_dir, f), program(table, "pg_restore", fleet_dir, f));
+    Some(BackupSettings { directory: directory?, pg_dump: pg_dump?, pg_restore: pg_restore? })
+}
+
 fn read_guard(table: &Cursor<'_>, f: &mut Faults<'_>) -> Option<GuardSettings> {
     let disruptions_per_hour = table.integer("disruptions_per_hour", f);
     let disruptions_percent = table.integer("disruptions_percent", f);
@@ -137,6 +143,12 @@ fn read_guard(table: &Cursor<'_>, f: &mut Faults<'_>) -> Option<GuardSettings> {
 
 fn path(table: &Cursor<'_>, key: &str, fleet_dir: &Path, f: &mut Faults<'_>) -> Option<PathBuf> {
     table.text(key, f, addresses::path).map(|placed| fleet_dir.join(placed.value))
+}
+
+/// A program: with a directory it starts at the fleet's, a bare name is looked for as a shell would.
+fn program(table: &Cursor<'_>, key: &str, fleet_dir: &Path, f: &mut Faults<'_>) -> Option<PathBuf> {
+    let text = table.text(key, f, addresses::path)?.value;
+    with_program(vec![text], fleet_dir).pop().map(PathBuf::from)
 }
 
 /// A program that is named with a directory starts at the fleet's; a bare name is looked for as a shell would.

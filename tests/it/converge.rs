@@ -22,6 +22,8 @@ const SEED: u64 = 1;
 const CONTENT: u64 = 5;
 /// After so long a certificate of 90 days is to be renewed.
 const RENEWAL_DUE_S: i64 = 75 * 86_400;
+/// After so long a grace period of 14 days is over.
+const GRACE_OVER_S: i64 = 14 * 86_400 + 60;
 /// Pairs of faults that are drawn for each course.
 const PAIRS: u64 = 60;
 
@@ -69,13 +71,19 @@ impl Course {
     fn edit(state: WantedState, change: fn(&Run)) -> Self {
         let begin = rehearse(clock::start(), SEED, async || {
             let mut acme = wanted("acme");
-            acme.state = state;
+            if state == WantedState::Stopped {
+                acme.state = state;
+            }
             let mut run = Run::new(SEED, [acme, wanted("beta")]);
             run.settle(PASSES_MAX).await.expect("it settles");
             run.rehearsal.with(|world| {
                 world.databases.values_mut().for_each(|database| database.content = CONTENT);
                 world.volumes.values_mut().for_each(|volume| volume.content = CONTENT);
             });
+            if state == WantedState::Absent {
+                run.edit("acme", |wanted| wanted.state = state);
+                run.settle(PASSES_MAX).await.expect("it is retired");
+            }
             run.snapshot()
         });
         Self { begin, later_s: 1, change }
@@ -100,7 +108,7 @@ impl Course {
 
     /// Tries every fault at every moment of every call, and then pairs of them; prints how many these were.
     #[expect(clippy::print_stdout, reason = "the number of points is the figure that this test is run for")]
-    fn check(&self, what: &str) {
+    fn check(&self, what: &str) -> String {
         let (calls, expected) = self.run(&Faults::default());
         let single = |call: &Call| faults_of(call).into_iter().map(|fault| Faults::at(call.number, fault)).collect();
         let points: Vec<Faults> = calls.iter().flat_map(|call| -> Vec<Faults> { single(call) }).collect();
@@ -116,6 +124,7 @@ impl Course {
             assert_same(&found, &expected, &format!("{what} with {:?}", faults.script));
         }
         println!("{what}: {} calls, {} points of failure, {PAIRS} pairs", calls.len(), points.len());
+        expected
     }
 }
 
@@ -183,6 +192,26 @@ fn starting_survives_a_crash_at_every_call() {
 fn changing_the_company_survives_a_crash_at_every_call() {
     Course::edit(WantedState::Running, |run| run.edit("acme", |wanted| wanted.company.name = "Acme & Sons".to_owned()))
         .check("change the company");
+}
+
+#[test]
+fn retiring_survives_a_crash_at_every_call() {
+    Course::edit(WantedState::Running, |run| run.edit("acme", |wanted| wanted.state = WantedState::Absent))
+        .check("retire");
+}
+
+#[test]
+fn coming_back_survives_a_crash_at_every_call() {
+    Course::edit(WantedState::Absent, |run| run.edit("acme", |wanted| wanted.state = WantedState::Running))
+        .check("come back");
+}
+
+#[test]
+fn purging_survives_a_crash_at_every_call() {
+    let purge = Course { later_s: GRACE_OVER_S, ..Course::edit(WantedState::Absent, |_| ()) };
+    let expected = purge.check("purge");
+    assert!(!expected.contains("odoo_acme") && !expected.contains("ik-acme"), "{expected}");
+    assert!(expected.contains("backup acme") && expected.contains("odoo_beta"), "{expected}");
 }
 
 #[test]

@@ -137,8 +137,8 @@ fn a_converged_instance_needs_nothing_and_is_ready() {
     assert_eq!(status.state, State::Ready, "{status:#?}");
     let not_true: Vec<_> =
         status.conditions.iter().filter(|c| c.status != ConditionStatus::True).map(|c| c.kind).collect();
-    use ConditionType::{Drifted, Orphaned, Protected, Stalled, Suspended};
-    assert_eq!(not_true, [Drifted, Orphaned, Suspended, Protected, Stalled]);
+    use ConditionType::{BackupsHealthy, Drifted, Orphaned, Protected, RetirePending, Stalled, Suspended};
+    assert_eq!(not_true, [BackupsHealthy, Drifted, Orphaned, Suspended, Protected, RetirePending, Stalled]);
 }
 
 #[test]
@@ -639,21 +639,13 @@ fn suspended_tells_what_it_does_not_do() {
 }
 
 #[test]
-fn vanished_absent_and_invalid_files_change_nothing() {
+fn vanished_and_invalid_files_change_nothing() {
     let mut vanished = ready();
     vanished.instance("acme").file = FileState::Missing;
     check(
         &vanished,
         &expect![[r#"
         hold Orphaned: its file is gone; it runs on as it is: put the file back, or write state = "absent" to retire it
-    "#]],
-    );
-    let mut absent = ready();
-    absent.wanted("acme").state = WantedState::Absent;
-    check(
-        &absent,
-        &expect![[r#"
-        hold RemovalHeld: state = "absent": removing instances is not part of this version, so it is left exactly as it is; write "stopped" to take it out of service
     "#]],
     );
     let mut invalid = facts([wanted("acme")]);

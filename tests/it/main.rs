@@ -17,6 +17,7 @@ mod nginx_rendering;
 mod queue;
 mod read_fleet;
 mod rehearsed;
+mod removal;
 mod simulate;
 mod source;
 mod tidy;

@@ -1,11 +1,12 @@
 //! A pure world for tests of decisions: what each step does to what a look shows. No time passes and nothing fails.
 
-use innkeeper::diff::facts::{Facts, FileState, HostFacts, InstanceFacts};
+use innkeeper::diff::facts::{EndingFacts, Facts, FileState, GuardFacts, HostFacts, InstanceFacts};
+use innkeeper::model::backup::{ArchiveLive, BackupLive, FORMAT, Manifest, Part, PartSum};
 use innkeeper::model::live::{
     Answer, AuthorityLive, CertificateLive, ConfigLive, DatabaseLive, DatabaseObjectLive, EngineLive, ImageLive, Live,
     NetworkLive, OdooLive, ProxyLive, RoleLive, Seen, ServiceLive, SiteLive,
 };
-use innkeeper::model::name::{Domain, InstanceName, ModuleName, OdooVersion, Resources, Uid};
+use innkeeper::model::name::{Domain, InstallationId, InstanceName, ModuleName, OdooVersion, Resources, Uid};
 use innkeeper::model::service::{Component, ImageUser, JobWork, Owner, Tag};
 use innkeeper::model::service_plan::{BackupPolicy, Keep, Limits};
 use innkeeper::model::settings::{
@@ -74,7 +75,11 @@ pub(crate) fn settings() -> Settings {
             wildcard_hook: None,
             resolver: None,
         },
-        backup: BackupSettings { directory: "/backups".into() },
+        backup: BackupSettings {
+            directory: "/backups".into(),
+            pg_dump: "pg_dump".into(),
+            pg_restore: "pg_restore".into(),
+        },
         guard: GuardSettings::default(),
     }
 }
@@ -125,6 +130,8 @@ pub(crate) fn instance(wanted: Wanted, number: u128) -> InstanceFacts {
         failures: BTreeMap::new(),
         errands: Vec::new(),
         repairs: BTreeMap::new(),
+        ending: EndingFacts::default(),
+        updating: false,
     }
 }
 
@@ -143,10 +150,12 @@ pub(crate) fn facts(wanted: impl IntoIterator<Item = Wanted>) -> Facts {
             database: Seen::Known(DatabaseLive { major_version: 15, connections_max: 300, ..DatabaseLive::default() }),
             proxy: Seen::Known(ProxyLive { running: true, intact: true, ..ProxyLive::default() }),
             authority: Seen::Known(AuthorityLive::default()),
+            archive: Seen::Known(ArchiveLive::default()),
             answers: BTreeMap::new(),
         },
         host: HostFacts::default(),
         disk_free_bytes: None,
+        guard: GuardFacts::default(),
     }
 }
 
@@ -156,6 +165,7 @@ pub(crate) trait World {
     fn database(&mut self) -> &mut DatabaseLive;
     fn proxy(&mut self) -> &mut ProxyLive;
     fn authority(&mut self) -> &mut AuthorityLive;
+    fn archive(&mut self) -> &mut ArchiveLive;
     fn instance(&mut self, name: &str) -> &mut InstanceFacts;
     fn wanted(&mut self, name: &str) -> &mut Wanted;
 }
@@ -179,6 +189,9 @@ impl World for Facts {
     }
     fn authority(&mut self) -> &mut AuthorityLive {
         known(&mut self.live.authority)
+    }
+    fn archive(&mut self) -> &mut ArchiveLive {
+        known(&mut self.live.archive)
     }
     fn instance(&mut self, text: &str) -> &mut InstanceFacts {
         self.instances.get_mut(&name(text)).unwrap()
@@ -228,6 +241,59 @@ pub(crate) fn carry_out(facts: &mut Facts, step: &Step) {
             let certificate = certificate(&order.name.0, facts.now);
             facts.authority().certificates.insert(order.name, certificate);
         }
+        other => end(facts, other),
+    }
+}
+
+/// Does what a step of an instance's end says.
+fn end(facts: &mut Facts, action: Action) {
+    match action {
+        Action::OpenTombstone(tombstone) => {
+            let instance = facts.instances.get_mut(&tombstone.instance).unwrap();
+            instance.ending.tombstone = Some(tombstone);
+        }
+        Action::CloseTombstone { instance, .. } | Action::EndPurge { instance } => {
+            facts.instances.get_mut(&instance).unwrap().ending.tombstone = None;
+        }
+        Action::BeginPurge { instance } => {
+            facts.instances.get_mut(&instance).unwrap().ending.tombstone.as_mut().unwrap().purging = true;
+        }
+        Action::BackUp(spec) => {
+            let sum = PartSum { bytes: 1, sha256: "00".to_owned() };
+            let parts =
+                [spec.database.as_ref().map(|_| Part::Database), spec.filestore.as_ref().map(|_| Part::Filestore)];
+            let manifest = Manifest {
+                format: FORMAT,
+                id: spec.id.clone(),
+                installation: InstallationId("0123456789ab".to_owned()),
+                instance: spec.instance.clone(),
+                uid: spec.uid,
+                cause: spec.cause,
+                begun_at: facts.now,
+                ended_at: facts.now,
+                database: spec.database.map(|dump| dump.database),
+                odoo: spec.odoo,
+                modules: spec.modules,
+                parts: parts.into_iter().flatten().map(|part| (part, sum.clone())).collect(),
+                tool: "innkeeper test".to_owned(),
+            };
+            let live = BackupLive { manifest, verified_at: None, place: format!("/backups/{}", spec.id) };
+            facts.archive().backups.entry(spec.instance).or_default().insert(spec.id, live);
+        }
+        Action::VerifyBackup { instance, backup } => {
+            let now = facts.now;
+            facts.archive().backups.get_mut(&instance).unwrap().get_mut(&backup).unwrap().verified_at = Some(now);
+        }
+        Action::RemoveSite { instance, .. } => drop(facts.proxy().sites.remove(&instance)),
+        Action::RemoveService { container, .. } => drop(facts.engine().services.remove(&container)),
+        Action::DropDatabase(spec) => {
+            facts.database().inside.remove(&spec.database);
+            facts.database().databases.remove(&spec.database);
+        }
+        Action::DropRole { role, .. } => drop(facts.database().roles.remove(&role)),
+        Action::RemoveVolume { volume, .. } => drop(facts.engine().volumes.remove(&volume)),
+        Action::RemoveConf { instance } => drop(facts.engine().configs.remove(&instance)),
+        other => panic!("not a step of an end: {other:?}"),
     }
 }
 

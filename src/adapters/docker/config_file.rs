@@ -147,6 +147,16 @@ pub(super) fn remove(directory: &Path, file_name: &str) -> Result<(), EdgeError>
     }
 }
 
+/// Removes the instance's directory with every file in it; absent is success.
+pub(super) fn remove_directory(directory: &Path) -> Result<(), EdgeError> {
+    match fs::remove_dir_all(directory) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(failure(format!("could not remove {}", directory.display()), error))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn is_as_made(file: &fs::Metadata, owner: (u32, u32)) -> bool {
     (file.uid(), file.gid()) == owner && file.mode() & 0o7777 == FILE_MODE && file.is_file()
 }

@@ -25,7 +25,7 @@ const LOG_FILES_MAX: &str = "3";
 pub(super) const STOP_GRACE_S: i64 = 30;
 /// Where the configuration directory is mounted.
 pub(super) const CONFIG_TARGET: &str = "/etc/odoo";
-const DATA_TARGET: &str = "/var/lib/odoo";
+pub(super) const DATA_TARGET: &str = "/var/lib/odoo";
 const EXTRA_ADDONS_TARGET: &str = "/mnt/extra-addons";
 const TMP_TARGET: &str = "/tmp";
 const LOOPBACK: &str = "127.0.0.1";

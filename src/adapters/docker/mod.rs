@@ -3,7 +3,7 @@
 //! - Every object carries this installation's labels (`labels`). Whatever does not is foreign: it is looked at, told as a
 //!   conflict where it stands in the way, and never touched. Names are compared exactly, here and not by Docker, whose
 //!   filters match substrings. Nothing is ever pruned, and no image is ever pulled.
-//! - A named volume is made and never removed; a container is only made when its volume is there, because Docker would
+//! - A named volume is removed only where a purge asks for that very one; a container is only made when its volume is there, because Docker would
 //!   silently make an empty one in its place.
 //! - No secret is in an environment, an argument or a label: Odoo reads them from its mounted `odoo.conf`
 //!   (`config_file`).
@@ -30,7 +30,7 @@ mod service;
 mod tar;
 
 use crate::edges::engine::{JobEnd, LogLines, LogQuery};
-use crate::edges::{Ask, Edge, EdgeError, Engine, ErrorKind};
+use crate::edges::{Ask, ByteStream, Edge, EdgeError, Engine, ErrorKind};
 use crate::model::live::EngineLive;
 use crate::model::name::{InstallationId, InstanceName};
 use crate::model::service::{JobSpec, SecretFile, ServiceSpec, Tag};
@@ -168,6 +168,19 @@ impl Engine for Docker {
 
     async fn remove_job(&self, container: &str, tag: &Tag) -> Result<(), EdgeError> {
         job::remove(self, container, tag).await
+    }
+
+    async fn read_volume(&self, container: &str, tag: &Tag) -> Result<ByteStream, EdgeError> {
+        service::read_volume(self, container, tag).await
+    }
+
+    async fn remove_volume(&self, volume: &str, tag: &Tag) -> Result<(), EdgeError> {
+        network::remove_volume(self, volume, tag).await
+    }
+
+    async fn remove_files(&self, instance: &InstanceName) -> Result<(), EdgeError> {
+        let directory = self.directory(instance);
+        on_disk(move || config_file::remove_directory(&directory)).await
     }
 
     async fn logs(&self, instance: &InstanceName, query: &LogQuery) -> Result<LogLines, EdgeError> {

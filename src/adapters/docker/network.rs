@@ -1,4 +1,4 @@
-//! The installation's one network and the instances' volumes. A volume is made here and never removed.
+//! The installation's one network and the instances' volumes. A volume is removed only by name, and only its owner's.
 
 use super::client::{call, conflict, found, refused};
 use super::labels::{self, component_text};
@@ -7,7 +7,7 @@ use crate::edges::EdgeError;
 use crate::model::live::NetworkLive;
 use crate::model::service::{Component, Owner, Tag};
 use bollard::models::{Network, NetworkCreateRequest, Volume, VolumeCreateRequest};
-use bollard::query_parameters::{ListNetworksOptionsBuilder, ListVolumesOptions};
+use bollard::query_parameters::{ListNetworksOptionsBuilder, ListVolumesOptions, RemoveVolumeOptions};
 use std::collections::{BTreeMap, HashMap};
 
 /// The bridge's option that lets containers on it reach each other (inter-container communication).
@@ -120,6 +120,17 @@ pub(super) async fn require_volume(docker: &Docker, volume: &str, tag: &Tag) -> 
         Owner::Foreign(why) => why,
     };
     Err(conflict(format!("a volume that is not of this instance stands on the name {volume} ({why})")))
+}
+
+/// Removes the volume; absent is success. Docker itself refuses one that a container mounts.
+pub(super) async fn remove_volume(docker: &Docker, volume: &str, tag: &Tag) -> Result<(), EdgeError> {
+    if inspect_volume(docker, volume).await?.is_none() {
+        return Ok(());
+    }
+    require_volume(docker, volume, tag).await?;
+    let engine = docker.client.docker().await?;
+    let removed = async { found(engine.remove_volume(volume, None::<RemoveVolumeOptions>).await) };
+    call(format!("could not remove the volume {volume}"), removed).await.map(drop)
 }
 
 async fn inspect_volume(docker: &Docker, volume: &str) -> Result<Option<Volume>, EdgeError> {

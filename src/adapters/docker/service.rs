@@ -1,15 +1,16 @@
 //! The application's container, from its making to its end.
 
-use super::client::{call, failed, found, refused, within};
+use super::client::{call, failed, failure, found, refused, within};
 use super::container::{self, create as make, ours};
-use super::hardening::{self, CONFIG_TARGET, STOP_GRACE_S, Ties};
+use super::hardening::{self, CONFIG_TARGET, DATA_TARGET, STOP_GRACE_S, Ties};
 use super::{Docker, config_file, labels, network, on_disk};
-use crate::edges::{EdgeError, ErrorKind};
+use crate::edges::{ByteStream, EdgeError, ErrorKind};
 use crate::model::name::InstanceName;
 use crate::model::service::{ImageUser, ServiceSpec, Tag};
 use crate::model::service_plan::Limits;
 use bollard::models::{ContainerCreateBody, ContainerUpdateBody, RestartPolicy, RestartPolicyNameEnum};
-use bollard::query_parameters::RestartContainerOptionsBuilder;
+use bollard::query_parameters::{DownloadFromContainerOptionsBuilder, RestartContainerOptionsBuilder};
+use futures::StreamExt;
 use std::time::Duration;
 
 /// Nano-cores in a thousandth of a core.
@@ -106,6 +107,22 @@ pub(super) async fn restart(docker: &Docker, name: &str, tag: &Tag) -> Result<()
     let restart = engine.restart_container(&id, Some(options));
     let doing = format!("could not restart the container {name}");
     within(Duration::from_secs(RESTART_DEADLINE_S_MAX), doing, restart).await
+}
+
+/// Everything in the volume, as a tar archive, through the container that mounts it and does not run.
+pub(super) async fn read_volume(docker: &Docker, name: &str, tag: &Tag) -> Result<ByteStream, EdgeError> {
+    let found = ours(docker, name, tag).await?;
+    let Some(found) = found else { return Err(failed(format!("there is no container {name}"))) };
+    if container::is_running(found.state.as_ref()) {
+        return Err(failed(format!("the container {name} runs: its volume is read when it stands still")));
+    }
+    let engine = docker.client.docker().await?;
+    let options = DownloadFromContainerOptionsBuilder::default().path(DATA_TARGET).build();
+    let bytes = engine.download_from_container(container::id(&found), Some(options));
+    let doing = format!("could not read the volume of the container {name}");
+    Ok(bytes
+        .map(move |piece| piece.map(|bytes| bytes.to_vec()).map_err(|error| failure(doing.as_str(), error)))
+        .boxed())
 }
 
 /// The id of the container, which must be there and ours.

@@ -7,6 +7,7 @@ use super::names::site_file;
 use super::render::{own_file, render};
 use super::sight::Sight;
 use super::template::{Chosen, dedicated_file, sha256};
+use crate::edges::proxy::SiteChanges;
 use crate::model::name::InstanceName;
 use crate::model::secret::digest;
 use crate::model::site::SiteRow;
@@ -34,10 +35,22 @@ pub(super) struct Draft<'s> {
 }
 
 impl<'s> Draft<'s> {
-    /// The rows in force with `put` over them. What our own checks refuse is left as it was.
-    pub(super) fn new(sight: &'s Sight, chosen: Arc<Chosen>, put: &Rows) -> Self {
+    /// The rows in force with `changes` made to them. What our own checks refuse is left as it was.
+    pub(super) fn new(sight: &'s Sight, chosen: Arc<Chosen>, changes: &SiteChanges) -> Self {
+        let put = &changes.put;
         let old = Arc::new(sight.rows());
-        let (rows, refused) = merge(&old, put, &sight.environment.base_domain, &sight.foreign_names());
+        let (mut rows, mut refused) = merge(&old, put, &sight.environment.base_domain, &sight.foreign_names());
+        for (name, uid) in &changes.remove {
+            match rows.get(name) {
+                Some(row) if row.uid != *uid => {
+                    refused.insert(
+                        name.clone(),
+                        format!("the site belongs to another instance of this name (uid {})", row.uid),
+                    );
+                }
+                _ => drop(rows.remove(name)),
+            }
+        }
         let template_problem = chosen.problem.clone();
         let mut draft = Self { sight, old, rows, chosen, held: BTreeMap::new(), refused, template_problem };
         draft.hold_again(put);

@@ -56,11 +56,13 @@ impl Nginx {
         let keep: Vec<&str> = sight.current.as_deref().into_iter().chain(sight.loaded_name()).collect();
         generation::prune(&self.places, &keep)
             .map_err(|error| cannot("could not remove what a crash left behind", error))?;
-        let mut draft = Draft::new(&sight, chosen, &changes.put);
+        let mut draft = Draft::new(&sight, chosen, changes);
         let moved = self.settle(&sight, &mut draft).await?;
         match draft.template_problem {
             // Nothing else was asked for and nothing else was to be repaired.
-            Some(problem) if changes.put.is_empty() && !moved => Err(templates_refused(problem)),
+            Some(problem) if changes.put.is_empty() && changes.remove.is_empty() && !moved => {
+                Err(templates_refused(problem))
+            }
             _ => Ok(draft.refused.into_iter().map(|(name, why)| (name.clone(), refusal(&name, why))).collect()),
         }
     }

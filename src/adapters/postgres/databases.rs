@@ -158,6 +158,19 @@ pub(super) async fn settle(
     session.run(&doing, &statements.join("; ")).await.map_err(|error| explain(error, &row, spec))
 }
 
+/// Ends the sessions on the database and drops it; absent is success.
+pub(super) async fn drop(server: &Server, installation: &InstallationId, spec: &DatabaseSpec) -> Result<(), EdgeError> {
+    let doing = format!("could not drop the database {}", spec.database);
+    let session = server.admin().await?;
+    let Some(row) = find(&session, &spec.database).await? else { return Ok(()) };
+    let role = own_role(&session, installation, spec, &doing).await?;
+    claim(&row, &role, installation, spec, &doing)?;
+    roles::grant(&session, &role).await?;
+    // FORCE ends what is connected. It cannot share a transaction with anything.
+    let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", identifier(&spec.database));
+    session.run(&doing, &sql).await.map_err(|error| explain(error, &row, spec))
+}
+
 /// The database of that name, whoever's it is.
 async fn find(session: &Session, name: &str) -> Result<Option<DatabaseRow>, EdgeError> {
     let nobody = InstallationId("no installation has such an id".to_owned());

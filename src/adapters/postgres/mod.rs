@@ -1,14 +1,15 @@
 //! PostgreSQL behind [`crate::edges::Database`]: roles, databases, and a look at what Odoo keeps inside them.
 //!
 //! It speaks as an ordinary role with CREATEDB and CREATEROLE, on PostgreSQL 13 to 17. It never acts on a role or
-//! database without this installation's comment, never drops a database that could be connected to, and never runs a
-//! query that a tenant could have put code into (see [`inside`]).
+//! database without this installation's comment, drops a database that could be connected to only where a purge asks for
+//! that very one, and never runs a query that a tenant could have put code into (see [`inside`]).
 //!
 //! Reading order: [`server`] connects, [`comment`] says whose a thing is, [`roles`] and [`databases`] look and act,
 //! [`inside`] looks into one database.
 
 mod comment;
 mod databases;
+mod dump;
 mod error;
 mod inside;
 mod lock;
@@ -17,9 +18,9 @@ mod roles;
 mod server;
 
 use crate::edges::database::InstallationLock;
-use crate::edges::{Ask, Database, EdgeError};
+use crate::edges::{Ask, ByteStream, Database, EdgeError};
 use crate::model::live::{DatabaseLive, DatabaseObjectLive, OdooLive, RoleLive, Seen};
-use crate::model::name::InstallationId;
+use crate::model::name::{InstallationId, InstanceName, Uid};
 use crate::model::secret::SecretString;
 use crate::model::settings::PostgresSettings;
 use crate::model::step::{DatabaseSpec, RoleSpec};
@@ -29,6 +30,7 @@ use futures::StreamExt;
 use roles::RoleRow;
 use server::Server;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -43,6 +45,8 @@ const INSIDE_AT_ONCE_MAX: usize = 8;
 pub struct Postgres {
     server: Server,
     installation: InstallationId,
+    /// The program that dumps a database.
+    pg_dump: PathBuf,
     /// Sizes as last measured: see [`Postgres::sizes`].
     sizes: Mutex<BTreeMap<String, u64>>,
 }
@@ -74,7 +78,15 @@ impl Postgres {
     /// # Errors
     /// [`crate::edges::ErrorKind::Refused`] when the URL cannot be used.
     pub fn new(settings: &PostgresSettings, installation: InstallationId) -> Result<Self, EdgeError> {
-        Ok(Self { server: Server::new(settings, &installation)?, installation, sizes: Mutex::default() })
+        let server = Server::new(settings, &installation)?;
+        Ok(Self { server, installation, pg_dump: PathBuf::from("pg_dump"), sizes: Mutex::default() })
+    }
+
+    /// The same with another program that dumps a database than the `pg_dump` that a shell would find.
+    #[must_use]
+    pub fn dumping_with(mut self, pg_dump: &Path) -> Self {
+        self.pg_dump = pg_dump.to_owned();
+        self
     }
 
     /// The role that Innkeeper itself logs in as, for `doctor`.
@@ -202,6 +214,25 @@ impl Database for Postgres {
     async fn mark_provisioned(&self, spec: &DatabaseSpec) -> Result<(), EdgeError> {
         let doing = format!("could not mark the database {} as set up", spec.database);
         let work = databases::settle(&self.server, &self.installation, spec, true);
+        self.server.within(EFFECT_DEADLINE, &doing, work).await
+    }
+
+    async fn dump(&self, database: &str, role: &str, password: &SecretString) -> Result<ByteStream, EdgeError> {
+        dump::begin(&self.server, &self.pg_dump, database, role, password)
+    }
+
+    async fn drop_database(&self, spec: &DatabaseSpec) -> Result<(), EdgeError> {
+        let doing = format!("could not drop the database {}", spec.database);
+        let work = databases::drop(&self.server, &self.installation, spec);
+        self.server.within(EFFECT_DEADLINE, &doing, work).await
+    }
+
+    async fn drop_role(&self, role: &str, _instance: &InstanceName, uid: Uid) -> Result<(), EdgeError> {
+        let doing = format!("could not drop the role {role}");
+        let work = async {
+            let session = self.server.admin().await?;
+            roles::drop(&session, &self.installation, role, uid).await
+        };
         self.server.within(EFFECT_DEADLINE, &doing, work).await
     }
 

@@ -7,7 +7,7 @@ use super::quote::{identifier, literal};
 use super::server::Session;
 use crate::edges::{Edge, EdgeError, ErrorKind};
 use crate::model::live::RoleLive;
-use crate::model::name::InstallationId;
+use crate::model::name::{InstallationId, Uid};
 use crate::model::secret::{ExposeSecret, SecretString};
 use crate::model::service::Component;
 use crate::model::step::RoleSpec;
@@ -128,6 +128,22 @@ pub(super) async fn set(
     }
     set_limits(session, spec, &row).await?;
     narrow(session, &row).await
+}
+
+/// Drops the role; absent is success. The server itself refuses one that still owns something.
+pub(super) async fn drop(
+    session: &Session,
+    installation: &InstallationId,
+    name: &str,
+    uid: Uid,
+) -> Result<(), EdgeError> {
+    let doing = format!("could not drop the role {name}");
+    let Some(row) = find(session, name).await? else { return Ok(()) };
+    let comment = row.comment(installation).map_err(|whose| error::conflict(&doing, "a role", &whose))?;
+    if comment.uid != uid {
+        return Err(error::conflict(&doing, "a role", &format!("uid {}", comment.uid)));
+    }
+    session.run(&doing, &format!("DROP ROLE IF EXISTS {}", identifier(name))).await
 }
 
 /// The role of that name, whoever's it is.

@@ -105,6 +105,16 @@ impl Server {
         self.connect(None, ADMIN_OPTIONS).await
     }
 
+    /// Host and port for programs that connect by themselves.
+    pub(super) fn place(&self) -> (String, u16) {
+        let host = match self.config.get_hosts().first() {
+            Some(Host::Tcp(name)) => name.clone(),
+            Some(Host::Unix(path)) => path.display().to_string(),
+            None => self.config.get_hostaddrs().first().map(ToString::to_string).unwrap_or_default(),
+        };
+        (host, self.config.get_ports().first().copied().unwrap_or(5432))
+    }
+
     /// Runs `work` for at most `limit`.
     pub(super) async fn within<T>(
         &self,

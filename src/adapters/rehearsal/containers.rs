@@ -171,6 +171,29 @@ impl World {
         Ok(())
     }
 
+    /// Everything in the volume of a container that does not run.
+    pub(super) fn read_volume(&self, name: &str, tag: &Tag) -> Result<Vec<u8>, EdgeError> {
+        let container =
+            self.containers.get(name).ok_or_else(|| failed(EDGE, format!("there is no container {name}")))?;
+        claim(&container.owner, tag, EDGE, &format!("container {name}"))?;
+        if container.state == ContainerState::Running {
+            return Err(refused(EDGE, format!("the container {name} runs: its volume is not read")));
+        }
+        let volume = container.volume.as_ref().and_then(|volume| self.volumes.get(volume));
+        let volume = volume.ok_or_else(|| failed(EDGE, format!("the container {name} has no volume")))?;
+        Ok(super::archive::stored("volume", volume.serial, volume.content))
+    }
+
+    pub(super) fn remove_volume(&mut self, name: &str, tag: &Tag) -> Result<(), EdgeError> {
+        let Some(volume) = self.volumes.get(name) else { return Ok(()) };
+        claim(&volume.owner, tag, EDGE, &format!("volume {name}"))?;
+        if self.containers.values().any(|container| container.volume.as_deref() == Some(name)) {
+            return Err(failed(EDGE, format!("the volume {name} is mounted by a container")));
+        }
+        self.volumes.remove(name);
+        Ok(())
+    }
+
     /// Removes one of ours; a volume stays.
     pub(super) fn remove(&mut self, name: &str, tag: &Tag) -> Result<(), EdgeError> {
         if self.ours(name, tag)?.is_some() {

@@ -4,12 +4,14 @@
 use super::world::{NO_COMMENT, Role};
 use super::{Rehearsal, World, claim_part, conflict, failed, refused};
 use crate::edges::database::InstallationLock;
-use crate::edges::{Ask, Database, Edge, EdgeError};
+use crate::edges::{Ask, ByteStream, Database, Edge, EdgeError};
 use crate::model::live::{DatabaseLive, DatabaseObjectLive, OdooLive, RoleLive, Seen};
+use crate::model::name::{InstanceName, Uid};
 use crate::model::secret::SecretString;
 use crate::model::service::{Component, Owner, Tag};
 use crate::model::step::{DatabaseSpec, RoleSpec};
 use async_trait::async_trait;
+use futures::StreamExt;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -50,6 +52,23 @@ impl Database for Rehearsal {
 
     async fn mark_provisioned(&self, spec: &DatabaseSpec) -> Result<(), EdgeError> {
         self.effect(EDGE, "mark_provisioned", &spec.database, &[&|world, _| world.settle(spec, true)]).await
+    }
+
+    async fn dump(&self, database: &str, role: &str, password: &SecretString) -> Result<ByteStream, EdgeError> {
+        let bytes = Rehearsal::look(self, EDGE, "dump", |world, _| world.dump(database, role, password)).await?;
+        Ok(futures::stream::iter([Ok(bytes)]).boxed())
+    }
+
+    async fn drop_database(&self, spec: &DatabaseSpec) -> Result<(), EdgeError> {
+        let spoil = |world: &mut World, _| world.drop_database(spec, false);
+        let drop = |world: &mut World, _| world.drop_database(spec, true);
+        let moments: [super::Moment<'_>; 2] = [&spoil, &drop];
+        self.effect(EDGE, "drop_database", &spec.database, &moments).await
+    }
+
+    async fn drop_role(&self, role: &str, instance: &InstanceName, uid: Uid) -> Result<(), EdgeError> {
+        let drop = |world: &mut World, _| world.drop_role(role, (instance, uid));
+        self.effect(EDGE, "drop_role", role, &[&drop]).await
     }
 
     async fn lock_installation(&self) -> Result<InstallationLock, EdgeError> {
@@ -183,6 +202,32 @@ impl World {
             Some(owner) => claim_part(owner, (&spec.instance, spec.uid, Component::Database), EDGE, &thing),
             None => Err(failed(EDGE, format!("{thing} does not exist"))),
         }
+    }
+
+    /// Interrupted, it leaves the database there and unusable (`datconnlimit = -2`).
+    fn drop_database(&mut self, spec: &DatabaseSpec, whole: bool) -> Result<(), EdgeError> {
+        if !self.databases.contains_key(&spec.database) {
+            return Ok(());
+        }
+        self.claim_database(spec)?;
+        if whole {
+            self.databases.remove(&spec.database);
+        } else if let Some(database) = self.databases.get_mut(&spec.database) {
+            database.valid = false;
+        }
+        Ok(())
+    }
+
+    fn drop_role(&mut self, name: &str, whose: (&InstanceName, Uid)) -> Result<(), EdgeError> {
+        if !self.roles.contains_key(name) {
+            return Ok(());
+        }
+        self.own_role(name, whose)?;
+        if self.databases.values().any(|database| database.owner_role == name) {
+            return Err(failed(EDGE, format!("the role {name} cannot be dropped because some objects depend on it")));
+        }
+        self.roles.remove(name);
+        Ok(())
     }
 
     /// Owner, privileges and comment in one transaction; `provisioned` is only ever added.

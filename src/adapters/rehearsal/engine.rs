@@ -4,7 +4,7 @@
 use super::world::{ConfFile, Container, ContainerState};
 use super::{Rehearsal, World, failed};
 use crate::edges::engine::{JobEnd, LogLines, LogQuery, LogSource};
-use crate::edges::{Ask, Edge, EdgeError, Engine};
+use crate::edges::{Ask, ByteStream, Edge, EdgeError, Engine};
 use crate::model::live::{ConfigLive, EngineLive, JobLive, JobState, ServiceLive};
 use crate::model::name::{InstanceName, Resources};
 use crate::model::service::{Component, JobSpec, SecretFile, ServiceSpec, Tag};
@@ -124,6 +124,23 @@ impl Engine for Rehearsal {
             _ => world.remove(container, tag),
         };
         self.effect(EDGE, "remove_job", container, &[&remove]).await
+    }
+
+    async fn read_volume(&self, container: &str, tag: &Tag) -> Result<ByteStream, EdgeError> {
+        let bytes = Rehearsal::look(self, EDGE, "read_volume", |world, _| world.read_volume(container, tag)).await?;
+        Ok(futures::stream::iter([Ok(bytes)]).boxed())
+    }
+
+    async fn remove_volume(&self, volume: &str, tag: &Tag) -> Result<(), EdgeError> {
+        self.effect(EDGE, "remove_volume", volume, &[&|world, _| world.remove_volume(volume, tag)]).await
+    }
+
+    async fn remove_files(&self, instance: &InstanceName) -> Result<(), EdgeError> {
+        let remove = |world: &mut World, _| {
+            world.files.retain(|(owner, _), _| owner != instance);
+            Ok(())
+        };
+        self.effect(EDGE, "remove_files", instance.as_str(), &[&remove]).await
     }
 
     async fn logs(&self, instance: &InstanceName, query: &LogQuery) -> Result<LogLines, EdgeError> {

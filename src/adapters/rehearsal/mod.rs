@@ -7,8 +7,9 @@
 //! the seed.
 //!
 //! Reading order: [`world`] is what there is, `jobs` is what Odoo does in it, [`faults`] is what goes wrong, [`damage`]
-//! is what others do; `engine`, `database`, `proxy` and `authority` are the edges.
+//! is what others do; `engine`, `database`, `proxy`, `authority` and `archive` are the edges.
 
+mod archive;
 mod authority;
 mod containers;
 pub mod damage;
@@ -118,7 +119,13 @@ impl Rehearsal {
     /// The edges of this world.
     pub fn edges(&self) -> Edges {
         let edge = Arc::new(self.clone());
-        Edges { engine: edge.clone(), database: edge.clone(), proxy: edge.clone(), authority: edge }
+        Edges {
+            engine: edge.clone(),
+            database: edge.clone(),
+            proxy: edge.clone(),
+            authority: edge.clone(),
+            archive: edge,
+        }
     }
 
     /// Looks at the world, or changes it behind Innkeeper's back. Jobs whose time came are done before.

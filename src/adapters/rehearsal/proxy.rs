@@ -2,7 +2,7 @@
 //! present owner keeps a name, and a refused row holds back no other.
 
 use super::world::Generation;
-use super::{Rehearsal, World, failed, refused};
+use super::{Rehearsal, World, conflict, failed, refused};
 use crate::edges::proxy::{Refused, SiteChanges};
 use crate::edges::{Ask, Edge, EdgeError, ErrorKind, Proxy};
 use crate::model::live::{Answer, ProxyLive, SiteLive};
@@ -24,10 +24,10 @@ impl Proxy for Rehearsal {
     async fn publish(&self, changes: &SiteChanges) -> Result<Refused, EdgeError> {
         let refusals = Mutex::new(BTreeMap::new());
         let switch = |world: &mut World, _: Timestamp| {
-            *refusals.lock().unwrap_or_else(PoisonError::into_inner) = world.switch(&changes.put)?;
+            *refusals.lock().unwrap_or_else(PoisonError::into_inner) = world.switch(changes)?;
             Ok(())
         };
-        let names: Vec<&str> = changes.put.keys().map(InstanceName::as_str).collect();
+        let names: Vec<&str> = changes.put.keys().chain(changes.remove.keys()).map(InstanceName::as_str).collect();
         self.effect(EDGE, "publish", &names.join(" "), &[&switch, &|world, _| world.load()]).await?;
         Ok(refusals.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
@@ -61,15 +61,23 @@ impl World {
     }
 
     /// Renders the rows as a new generation and points `current` to it; returns the rows that were refused.
-    fn switch(&mut self, put: &BTreeMap<InstanceName, SiteRow>) -> Result<Refused, EdgeError> {
+    fn switch(&mut self, changes: &SiteChanges) -> Result<Refused, EdgeError> {
         let proxy = &mut self.proxy;
         if !proxy.running {
             return Err(EdgeError::plain(EDGE, ErrorKind::Unreachable, "nginx is not running"));
         }
         let old = proxy.current.as_ref().map(|generation| generation.rows.clone()).unwrap_or_default();
         let mut rows = old.clone();
-        rows.extend(put.iter().map(|(name, row)| (name.clone(), row.clone())));
+        rows.extend(changes.put.iter().map(|(name, row)| (name.clone(), row.clone())));
         let mut refusals = Refused::new();
+        for (name, uid) in &changes.remove {
+            match rows.get(name) {
+                Some(row) if row.uid != *uid => {
+                    drop(refusals.insert(name.clone(), conflict(EDGE, "the site", "another identity")));
+                }
+                _ => drop(rows.remove(name)),
+            }
+        }
         while let Some((name, why)) = proxy.fault(&rows, &old) {
             match old.get(&name).filter(|before| rows.get(&name) != Some(*before)) {
                 Some(before) => drop(rows.insert(name.clone(), before.clone())),

@@ -1,6 +1,7 @@
 //! The rehearsed world as plain data: what stands in Docker, PostgreSQL, nginx and the store of certificates, and what
 //! time does to it. It knows no edge, no fault and no clock: "now" is handed in.
 
+use crate::model::backup::{BackupId, Manifest, Part};
 use crate::model::live::{CertificateLive, ImageLive, NetworkLive, OdooLive};
 use crate::model::name::{Domain, InstanceName, ModuleName, TemplateName};
 use crate::model::secret::SecretString;
@@ -43,6 +44,8 @@ pub struct World {
     pub proxy: ProxyWorld,
     /// Stored certificates, placeholders among them.
     pub certificates: BTreeMap<CertificateName, StoredCertificate>,
+    /// Backups, begun and published, by id.
+    pub archive: BTreeMap<BackupId, StoredBackup>,
     /// Names whose DNS points to another host.
     pub pointing_elsewhere: BTreeSet<Domain>,
     /// Certificate orders that the authority received, failed ones too.
@@ -204,6 +207,17 @@ pub struct Generation {
     pub rows: BTreeMap<InstanceName, SiteRow>,
     /// Version of the templates.
     pub templates: u64,
+}
+
+/// A backup in the archive.
+#[derive(Debug, Clone, Default)]
+pub struct StoredBackup {
+    /// What it says of itself; none before it was published.
+    pub manifest: Option<Manifest>,
+    /// The bytes of its parts.
+    pub parts: BTreeMap<Part, Vec<u8>>,
+    /// When it was read back whole.
+    pub verified_at: Option<Timestamp>,
 }
 
 /// A certificate on disk.

@@ -1,6 +1,7 @@
 //! `doctor`: one line a check, with its fix. It looks and changes nothing, and needs no daemon and no lock.
 
 mod authority;
+mod backups;
 mod docker;
 mod files;
 mod host;
@@ -96,13 +97,15 @@ fn examine(cx: &Context, fleet: &Fleet) -> Result<Vec<Finding>, Failure> {
     findings.extend(state::check(settings));
     findings.push(host::disk(&settings.fleet.state_dir));
     findings.push(world::finding(settings));
+    findings.push(backups::directory(&settings.backup));
     let outer = world::block_on(async {
         let (docker, postgres, authority) = tokio::join!(
             docker::check(fleet, &installation),
             postgres::check(fleet, &installation),
             authority::check(&settings.acme),
         );
-        [docker, postgres, nginx::check(&settings.nginx).await, authority].concat()
+        let programs = backups::programs(&settings.backup).await;
+        [docker, postgres, programs, nginx::check(&settings.nginx).await, authority].concat()
     })?;
     findings.extend(outer);
     Ok(findings)

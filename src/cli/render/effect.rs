@@ -15,6 +15,12 @@ pub(crate) enum Effect {
     Restart,
     /// A container is removed and made anew.
     Recreate,
+    /// An instance is taken out of service for good.
+    Retire,
+    /// A backup is taken or read back.
+    Keep,
+    /// Something goes for good.
+    Remove,
 }
 
 impl Effect {
@@ -41,7 +47,18 @@ impl Effect {
             | Action::StartService { .. }
             | Action::StopService { .. }
             | Action::RenderSites
+            | Action::CloseTombstone { .. }
+            | Action::EndPurge { .. }
             | Action::ObtainCertificate(_) => Self::Update,
+            Action::OpenTombstone(_) => Self::Retire,
+            Action::BackUp(_) | Action::VerifyBackup { .. } => Self::Keep,
+            Action::BeginPurge { .. }
+            | Action::RemoveSite { .. }
+            | Action::RemoveService { .. }
+            | Action::DropDatabase(_)
+            | Action::DropRole { .. }
+            | Action::RemoveVolume { .. }
+            | Action::RemoveConf { .. } => Self::Remove,
         }
     }
 
@@ -52,6 +69,9 @@ impl Effect {
             Self::Update => "~",
             Self::Restart => "^",
             Self::Recreate => "-/+",
+            Self::Retire => "x",
+            Self::Keep => ">",
+            Self::Remove => "-",
         }
     }
 
@@ -62,6 +82,9 @@ impl Effect {
             Self::Update => "change",
             Self::Restart => "restart",
             Self::Recreate => "remove and make anew",
+            Self::Retire => "retire",
+            Self::Keep => "back up",
+            Self::Remove => "remove for good",
         }
     }
 }
@@ -95,6 +118,17 @@ pub(crate) fn verb(action: &Action) -> &'static str {
         Action::RenderSites => "render all",
         Action::ObtainCertificate(order) if order.renewal => "renew",
         Action::ObtainCertificate(_) => "obtain",
+        Action::OpenTombstone(_) => "retire",
+        Action::CloseTombstone { .. } => "bring back",
+        Action::BackUp(_) => "take the",
+        Action::VerifyBackup { .. } => "read back the",
+        Action::BeginPurge { .. } => "purge",
+        Action::EndPurge { .. } => "forget",
+        Action::DropDatabase(_) | Action::DropRole { .. } => "drop",
+        Action::RemoveSite { .. }
+        | Action::RemoveService { .. }
+        | Action::RemoveVolume { .. }
+        | Action::RemoveConf { .. } => "remove",
     }
 }
 
@@ -115,6 +149,9 @@ pub(crate) struct Summary {
     pub(crate) purge: usize,
     /// Instances (and the host) for which something waits.
     pub(crate) held: usize,
+    /// Steps of those.
+    #[serde(skip)]
+    of_endings: usize,
 }
 
 impl Summary {
@@ -123,12 +160,16 @@ impl Summary {
         let mut summary = Self::default();
         for changes in std::iter::once(&changes.host).chain(changes.instances.values()) {
             summary.held += usize::from(!changes.holds.is_empty());
+            let ends = |effect| changes.steps.iter().any(|step| Effect::of(step) == effect);
+            summary.retire += usize::from(ends(Effect::Retire));
+            summary.purge += usize::from(ends(Effect::Remove));
             for step in &changes.steps {
                 match Effect::of(step) {
                     Effect::Create => summary.create += 1,
                     Effect::Update => summary.update += 1,
                     Effect::Restart => summary.restart += 1,
                     Effect::Recreate => summary.recreate += 1,
+                    Effect::Retire | Effect::Keep | Effect::Remove => summary.of_endings += 1,
                 }
             }
         }
@@ -137,6 +178,6 @@ impl Summary {
 
     /// Steps of all kinds.
     pub(crate) fn steps(&self) -> usize {
-        self.create + self.update + self.restart + self.recreate + self.retire + self.purge
+        self.create + self.update + self.restart + self.recreate + self.of_endings
     }
 }

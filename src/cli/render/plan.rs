@@ -70,8 +70,9 @@ fn are_one_list(before: &FieldChange, after: &FieldChange) -> bool {
 fn style(effect: Effect, risk: Risk) -> Style {
     match (effect, risk) {
         (_, Risk::Data) => BAD,
-        (Effect::Recreate | Effect::Restart, _) | (_, Risk::Interruption) => WARN,
-        (Effect::Create, Risk::None) => GOOD,
+        (Effect::Remove, _) => BAD,
+        (Effect::Recreate | Effect::Restart | Effect::Retire, _) | (_, Risk::Interruption) => WARN,
+        (Effect::Create | Effect::Keep, Risk::None) => GOOD,
         (Effect::Update, Risk::None) => WARN,
     }
 }

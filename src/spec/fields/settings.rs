@@ -214,13 +214,29 @@ const ACME: &[Field] = &[
     },
 ];
 
-const BACKUP: &[Field] = &[Field {
-    key: "directory",
-    kind: Kind::Text(Word::Path),
-    need: Need::Default(Literal::Text("/var/backups/innkeeper")),
-    doc: "Where archives go.",
-    example: Literal::Text("/var/backups/innkeeper"),
-}];
+const BACKUP: &[Field] = &[
+    Field {
+        key: "directory",
+        kind: Kind::Text(Word::Path),
+        need: Need::Default(Literal::Text("/var/backups/innkeeper")),
+        doc: "Where archives go. Data of a retired instance are deleted only when its final backup stands here, read back.",
+        example: Literal::Text("/var/backups/innkeeper"),
+    },
+    Field {
+        key: "pg_dump",
+        kind: Kind::Text(Word::Path),
+        need: Need::Default(Literal::Text("pg_dump")),
+        doc: "The program that dumps a database: as new as the server, or newer.",
+        example: Literal::Text("pg_dump"),
+    },
+    Field {
+        key: "pg_restore",
+        kind: Kind::Text(Word::Path),
+        need: Need::Default(Literal::Text("pg_restore")),
+        doc: "The program that a dump is read back with.",
+        example: Literal::Text("pg_restore"),
+    },
+];
 
 const GUARD: &[Field] = &[
     Field {

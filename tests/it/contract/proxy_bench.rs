@@ -165,7 +165,7 @@ impl Bench {
 
     pub(crate) async fn publish(&self, rows: &[SiteRow]) -> Result<Refused, EdgeError> {
         let put = rows.iter().map(|row| (row.instance.clone(), row.clone())).collect();
-        self.proxy.publish(&SiteChanges { put }).await
+        self.proxy.publish(&SiteChanges { put, ..SiteChanges::default() }).await
     }
 
     /// `GET path` over https.

@@ -11,7 +11,7 @@ use innkeeper::model::event::Event;
 use innkeeper::model::name::InstanceName;
 use innkeeper::model::secret::InstallationKey;
 use innkeeper::model::status::{FleetStatus, InstanceStatus, State};
-use innkeeper::model::time::Timestamp;
+use innkeeper::model::time::{Timestamp, Uptime};
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -33,6 +33,12 @@ pub(crate) fn now() -> Timestamp {
 
 fn chance() -> f64 {
     0.5
+}
+
+/// The same clock: in the rehearsed world nobody sets it.
+fn uptime() -> Uptime {
+    let seconds = Instant::now().into_std().saturating_duration_since(*EPOCH).as_secs();
+    Uptime { boot: "rehearsed".to_owned(), seconds }
 }
 
 /// One host with a fleet.
@@ -99,8 +105,13 @@ impl House {
     }
 
     pub(crate) fn open(&self, conduct: Conduct) -> Result<Arc<Keeper>, OpenError> {
-        let place =
-            Place { fleet_dir: self.path("fleet"), settings_file: self.path("fleet/innkeeper.toml"), now, chance };
+        let place = Place {
+            fleet_dir: self.path("fleet"),
+            settings_file: self.path("fleet/innkeeper.toml"),
+            now,
+            chance,
+            uptime,
+        };
         Keeper::open(place, conduct, |settings| {
             let state_dir = &settings.fleet.state_dir;
             let journal = match conduct {

@@ -18,6 +18,9 @@ pub(crate) fn canonical(run: &Run) -> String {
         let done = known.observed_generation == known.generation;
         let _ = writeln!(text, "journal {name} provisioned={} ports={:?} done={done}", known.provisioned, known.ports);
     }
+    for (name, tombstone) in run.journal().tombstones().unwrap() {
+        let _ = writeln!(text, "tombstone {name} {:?} purging={}", tombstone.hosts, tombstone.purging);
+    }
     for (name, failures) in run.journal().all_failures().unwrap() {
         for (key, failure) in failures {
             let _ = writeln!(text, "failure {name} {key}: {}", failure.message);
@@ -93,8 +96,20 @@ fn of_world(world: &World, known: &BTreeMap<InstanceName, Known>) -> String {
             it.odoo,
         );
     }
+    for it in world.archive.values() {
+        let of = it.manifest.as_ref().map(|manifest| (&manifest.instance, manifest.parts.keys().collect::<Vec<_>>()));
+        let parts: Vec<String> = it.parts.values().map(|bytes| content_of(bytes)).collect();
+        let whose = of.as_ref().map_or("half-made", |(instance, _)| instance.as_str());
+        let _ = writeln!(text, "backup {whose} {of:?} {parts:?} verified={}", it.verified_at.is_some());
+    }
     of_sites(world, known, &mut text);
     text
+}
+
+/// Without the object's number, which may differ between two courses.
+fn content_of(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    text.split_whitespace().filter(|word| !word.starts_with("serial")).collect::<Vec<_>>().join(" ")
 }
 
 fn of_sites(world: &World, known: &BTreeMap<InstanceName, Known>, text: &mut String) {

@@ -1,7 +1,7 @@
 //! A virtual clock: tokio's paused one for waits, and the same one for the time of day, on every thread of a rehearsal.
 
 use crate::world::NOW;
-use innkeeper::model::time::Timestamp;
+use innkeeper::model::time::{Timestamp, Uptime};
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -58,6 +58,18 @@ pub(crate) fn now() -> Timestamp {
 /// Sets the clock forward, or back, as an operator or a time server does.
 pub(crate) fn shift(seconds: i64) {
     with_base(|base| base.shift_s.fetch_add(seconds, Ordering::Relaxed));
+}
+
+/// Seconds on the clock that nobody can set, from [`start`] on.
+pub(crate) fn steady_s() -> u64 {
+    let begun_s = with_base(|base| base.start.as_second() - start().as_second());
+    uptime().seconds + u64::try_from(begun_s).unwrap_or(0)
+}
+
+/// The host was started when the rehearsal began.
+pub(crate) fn uptime() -> Uptime {
+    let seconds = with_base(|base| Instant::now().duration_since(base.began).as_secs());
+    Uptime { boot: "rehearsed".to_owned(), seconds }
 }
 
 /// From 0 to 1.

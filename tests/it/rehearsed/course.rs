@@ -6,6 +6,7 @@ use super::invariants::{self, Violations};
 use super::paper::{NAMES, Paper, Wish, pick};
 use crate::world::name;
 use futures::future::join_all;
+use innkeeper::adapters::rehearsal::world::ContainerState;
 use innkeeper::adapters::rehearsal::{Call, Chance, Damage, Faults, Rehearsal, World};
 use innkeeper::daemon::turn::{self, Report, Subject};
 use innkeeper::daemon::{Conduct, Keeper, OpenError, Place};
@@ -161,7 +162,7 @@ impl Course {
         let rng = &mut self.rng;
         let mut one_in = |chance: u32, most: u16| if rng.u32(0..chance) == 0 { rng.u16(1..=most) } else { 0 };
         let chance = Chance { fail: one_in(2, 150), crash: one_in(3, 40), stale: one_in(3, 80), delay: one_in(3, 80) };
-        let edges = [Edge::Engine, Edge::Database, Edge::Proxy, Edge::Authority];
+        let edges = [Edge::Engine, Edge::Database, Edge::Proxy, Edge::Authority, Edge::Archive];
         let down: BTreeSet<Edge> = edges.into_iter().filter(|_| rng.u32(0..20) == 0).collect();
         self.diary.push(format!("{chance:?} down {down:?}"));
         self.rehearsal.set_faults(Faults { chance, down, ..Faults::default() });
@@ -226,6 +227,7 @@ impl Course {
             settings_file: self.paper.root().join("innkeeper.toml"),
             now: clock::now,
             chance: clock::chance,
+            uptime: clock::uptime,
         };
         let opened = Keeper::open(place, Conduct::Keep, |settings| {
             let journal = Journal::open(&settings.fleet.state_dir, clock::now)?;
@@ -278,7 +280,14 @@ impl Course {
     /// What is stored from now on must be there at the end.
     fn customers_work(&mut self) {
         self.rehearsal.with(|world| {
-            let ready = world.databases.iter_mut().filter(|(_, it)| it.provisioned && it.valid);
+            let runs = |world: &World, database: &str| {
+                let container = format!("ik-{}", database.trim_start_matches("odoo_"));
+                world.containers.get(&container).is_some_and(|it| it.state == ContainerState::Running)
+            };
+            let served: Vec<String> =
+                world.databases.keys().filter(|database| runs(world, database)).cloned().collect();
+            let ready =
+                world.databases.iter_mut().filter(|(name, it)| it.provisioned && it.valid && served.contains(name));
             for (database, it) in ready {
                 it.content += 1;
                 let volume = format!("ik-{}-data", database.trim_start_matches("odoo_"));

@@ -1,12 +1,13 @@
 //! What must hold at every moment, whatever goes wrong. Each check compares the world before and after one thing that
 //! Innkeeper did, and says what is wrong.
 
-use innkeeper::adapters::rehearsal::world::{ContainerState, NO_COMMENT, NO_LABEL};
+use innkeeper::adapters::rehearsal::world::{ContainerState, NO_COMMENT, NO_LABEL, StoredBackup};
 use innkeeper::adapters::rehearsal::{Call, Rehearsal, World};
 use innkeeper::edges::Edge;
 use innkeeper::journal::Journal;
+use innkeeper::model::backup::Part;
 use innkeeper::model::live::OdooLive;
-use innkeeper::model::name::Domain;
+use innkeeper::model::name::{Domain, Uid};
 use innkeeper::model::secret::ExposeSecret;
 use innkeeper::model::service::{Owner, Ports};
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,8 +42,8 @@ pub(crate) fn watch_intents(rehearsal: &Rehearsal, violations: &Violations, jour
 }
 
 fn check(before: &World, after: &World, call: &Call, found: &Violations) {
-    let checks: [fn(&World, &World) -> Vec<String>; 4] =
-        [data_stay, foreign_objects_stay, nothing_is_shared, sites_load];
+    let checks: [fn(&World, &World) -> Vec<String>; 5] =
+        [data_stay, backups_stay, foreign_objects_stay, nothing_is_shared, sites_load];
     let wrong = checks.iter().flat_map(|check| check(before, after));
     found.lock().unwrap().extend(wrong.map(|wrong| format!("{}: {wrong}", describe(call))));
 }
@@ -109,13 +110,17 @@ fn data_stay(before: &World, after: &World) -> Vec<String> {
         let stays = after.databases.get(name).is_some_and(|new| {
             new.serial == old.serial && new.content >= old.content && new.provisioned >= old.provisioned
         });
-        if holds_data && old.valid && !stays {
+        let kept =
+            owner_of(&old.owner).is_some_and(|uid| is_kept(before, uid, Part::Database, old.serial, old.content));
+        if holds_data && old.valid && !stays && !kept {
             wrong.push(format!("database {name} lost its data"));
         }
     }
     for (name, old) in &before.volumes {
         let stays = after.volumes.get(name).is_some_and(|new| new.serial == old.serial && new.content >= old.content);
-        if !stays {
+        let kept =
+            owner_of(&old.owner).is_some_and(|uid| is_kept(before, uid, Part::Filestore, old.serial, old.content));
+        if !stays && !kept {
             wrong.push(format!("volume {name} lost its data"));
         }
     }
@@ -129,6 +134,32 @@ fn data_stay(before: &World, after: &World) -> Vec<String> {
         }
     }
     wrong
+}
+
+fn owner_of(owner: &Owner) -> Option<Uid> {
+    owner.tag().map(|tag| tag.uid)
+}
+
+/// True when the archive holds exactly this, read back, and neither a site nor a container stands before it any more.
+fn is_kept(world: &World, uid: Uid, part: Part, serial: u64, content: u64) -> bool {
+    let what = if part == Part::Database { "database" } else { "volume" };
+    let expected = format!("{what} serial={serial} content={content}").into_bytes();
+    let of_instance = |backup: &StoredBackup| backup.manifest.as_ref().is_some_and(|manifest| manifest.uid == uid);
+    let mut backups = world.archive.values().filter(|backup| of_instance(backup) && backup.verified_at.is_some());
+    let contained = world.containers.values().any(|container| owner_of(&container.owner) == Some(uid));
+    let served = world.proxy.current.iter().flat_map(|it| it.rows.values()).any(|row| row.uid == uid);
+    let database = world.databases.values().any(|database| owner_of(&database.owner) == Some(uid));
+    let in_order = !contained && !served && (part == Part::Database || !database);
+    in_order && backups.any(|backup| backup.parts.get(&part) == Some(&expected))
+}
+
+/// A verified backup stays as it is.
+fn backups_stay(before: &World, after: &World) -> Vec<String> {
+    let verified = before.archive.iter().filter(|(_, backup)| backup.verified_at.is_some());
+    let lost = verified.filter(|(id, old)| {
+        after.archive.get(*id).is_none_or(|new| new.parts != old.parts || new.manifest != old.manifest)
+    });
+    lost.map(|(id, _)| format!("the verified backup {id} was touched")).collect()
 }
 
 /// What is not ours is as it was. A database without a comment that is empty and our role's is one that we just made.

@@ -6,7 +6,7 @@ use crate::world::settings;
 use futures::future::join_all;
 use innkeeper::adapters::rehearsal::{Rehearsal, World};
 use innkeeper::apply::{self, Context, Lanes, Outcome};
-use innkeeper::diff::facts::{Facts, Failure, FileState, HostFacts, InstanceFacts};
+use innkeeper::diff::facts::{EndingFacts, Facts, Failure, FileState, GuardFacts, HostFacts, InstanceFacts};
 use innkeeper::diff::{changes_of, changes_of_host, conditions};
 use innkeeper::journal::{FileSeen, JOURNAL_FILE, Journal, Known};
 use innkeeper::model::changes::{Hold, HoldReason, InstanceChanges};
@@ -214,6 +214,7 @@ impl Run {
         let known = self.known();
         let failures = self.journal().all_failures().unwrap();
         let errands = self.journal().all_errands().unwrap();
+        let tombstones = self.journal().tombstones().unwrap();
         let instance = |(name, known): (InstanceName, Known)| {
             let file = files.get(&name);
             let wanted = file.and_then(File::read).cloned().or(known.last_good);
@@ -230,6 +231,12 @@ impl Run {
                 failures: failures.get(&name).map(|rows| rows.iter().map(failure).collect()).unwrap_or_default(),
                 errands: errands.get(&name).cloned().unwrap_or_default(),
                 repairs: BTreeMap::new(),
+                ending: EndingFacts {
+                    tombstone: tombstones.get(&name).cloned(),
+                    was_protected: known.was_protected,
+                    ..EndingFacts::default()
+                },
+                updating: false,
             };
             (name, facts)
         };
@@ -240,6 +247,18 @@ impl Run {
             live,
             host: HostFacts::default(),
             disk_free_bytes: None,
+            guard: self.guard(),
+        }
+    }
+
+    /// What the guard counts. The steady clock is the virtual one, which nobody sets.
+    fn guard(&self) -> GuardFacts {
+        let steady_s = clock::steady_s();
+        GuardFacts {
+            steady_s,
+            disrupted: self.journal().disrupted(steady_s).unwrap(),
+            permitted: self.journal().permitted(steady_s).unwrap(),
+            files_unlisted: false,
         }
     }
 
@@ -316,6 +335,7 @@ impl Run {
             stopping: CancellationToken::new(),
             now: clock::now,
             chance: clock::chance,
+            steady_s: clock::steady_s(),
         }
     }
 

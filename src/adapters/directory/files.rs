@@ -1,0 +1,114 @@
+//! Directories and files of the archive: made for root alone, on the disk before they count.
+
+use super::{Backups, MANIFEST, VERIFIED};
+use crate::model::backup::{BackupId, BackupLive, FORMAT, Manifest};
+use crate::model::name::InstanceName;
+use crate::model::time::Timestamp;
+use std::collections::BTreeSet;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+
+const DIRECTORY_MODE: u32 = 0o700;
+const FILE_MODE: u32 = 0o600;
+/// A manifest has about 1 KiB.
+const MANIFEST_BYTES_MAX: u64 = 1 << 20;
+
+/// The whole backups on one shelf. One that cannot be understood is left out and told in the log; a shelf that cannot be
+/// read is an error.
+pub(super) fn backups(shelf: &Path, instance: &InstanceName) -> io::Result<Backups> {
+    let entries = match fs::read_dir(shelf) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Backups::new()),
+        entries => entries?,
+    };
+    let mut backups = Backups::new();
+    for entry in entries {
+        let path = entry?.path();
+        let Some(id) = path.file_name().and_then(|name| BackupId::parse(name.to_str()?).ok()) else { continue };
+        match read(&path, instance, &id) {
+            Ok(backup) => drop(backups.insert(id, backup)),
+            Err(error) => tracing::warn!(%error, "{} is left out of the backups", path.display()),
+        }
+    }
+    Ok(backups)
+}
+
+/// The instances that have a shelf.
+pub(super) fn shelves(root: &Path) -> io::Result<BTreeSet<InstanceName>> {
+    let entries = match fs::read_dir(root) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
+        entries => entries?,
+    };
+    let mut names = BTreeSet::new();
+    for entry in entries {
+        names.extend(entry?.file_name().to_str().and_then(|name| InstanceName::parse(name).ok()));
+    }
+    Ok(names)
+}
+
+fn read(path: &Path, instance: &InstanceName, id: &BackupId) -> io::Result<BackupLive> {
+    let manifest: Manifest = manifest(path)?;
+    if manifest.format != FORMAT || manifest.id != *id || manifest.instance != *instance {
+        return Err(io::Error::other("its manifest is of another backup or another version"));
+    }
+    #[derive(serde::Deserialize)]
+    struct Mark {
+        at: Timestamp,
+    }
+    let verified_at = match fs::read(path.join(VERIFIED)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        read => serde_json::from_slice::<Mark>(&read?).ok().map(|mark| mark.at),
+    };
+    // A part that was taken away by hand leaves no backup behind.
+    let whole = manifest.parts.iter().all(|(part, sum)| {
+        fs::metadata(path.join(part.file_name())).is_ok_and(|file| file.is_file() && file.len() == sum.bytes)
+    });
+    let verified_at = verified_at.filter(|_| whole);
+    Ok(BackupLive { manifest, verified_at, place: path.display().to_string() })
+}
+
+/// A backup's manifest.
+pub(super) fn manifest(backup: &Path) -> io::Result<Manifest> {
+    let file = backup.join(MANIFEST);
+    if fs::metadata(&file)?.len() > MANIFEST_BYTES_MAX {
+        return Err(io::Error::other("its manifest is too large"));
+    }
+    serde_json::from_slice(&fs::read(file)?).map_err(io::Error::other)
+}
+
+/// Makes a directory and those above it.
+pub(super) fn make_directory(path: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(path)?;
+    sync_parent(path)
+}
+
+/// Removes a directory with all that is in it; absent is success.
+pub(super) fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Opens a file that must not be there yet.
+pub(super) async fn new_file(path: &Path) -> io::Result<tokio::fs::File> {
+    tokio::fs::OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(path).await
+}
+
+/// Writes a small file whole, to the disk.
+pub(super) fn write(path: &Path, text: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(FILE_MODE).open(path)?;
+    file.write_all(text)?;
+    file.sync_all()
+}
+
+/// What was made, renamed or removed in it is on the disk afterwards.
+pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+/// The same for the directory above.
+pub(super) fn sync_parent(path: &Path) -> io::Result<()> {
+    path.parent().map_or(Ok(()), sync_directory)
+}

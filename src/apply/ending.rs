@@ -1,0 +1,76 @@
+//! Steps of an instance's end that only the journal knows, and what people are told of them.
+
+use super::{Context, StepFault, report};
+use crate::model::backup::BackupId;
+use crate::model::event::{Level, NewEvent};
+use crate::model::name::InstanceName;
+use crate::model::service::Tag;
+use crate::model::tombstone::Tombstone;
+
+/// Stops the container. The guard counts it before it happens: a crash in between counts one too many, never one too few.
+pub(super) async fn stop(container: &str, tag: &Tag, context: &Context) -> Result<(), StepFault> {
+    context.journal.note_disruption(&tag.instance, "stop", context.steady_s)?;
+    Ok(context.edges.engine.stop_service(container, tag).await?)
+}
+
+/// From now on it is being retired, whatever comes in between.
+pub(super) async fn open(tombstone: &Tombstone, context: &Context) -> Result<(), StepFault> {
+    if let Some(before) = context.journal.tombstones()?.get(&tombstone.instance) {
+        // It ran again since: what was begun of the former backup is of no use.
+        context.edges.archive.discard(&before.instance, &before.backup()).await?;
+    }
+    context.journal.note_disruption(&tombstone.instance, "retire", context.steady_s)?;
+    context.journal.open_tombstone(tombstone)?;
+    let message = format!("it is being retired: {}", tombstone.why);
+    tell(&tombstone.instance, Level::Warning, "Retiring", message, context);
+    Ok(())
+}
+
+/// It is wanted again.
+pub(super) async fn close(instance: &InstanceName, backup: &BackupId, context: &Context) -> Result<(), StepFault> {
+    context.edges.archive.discard(instance, backup).await?;
+    context.journal.close_tombstone(instance)?;
+    tell(
+        instance,
+        Level::Info,
+        "CameBack",
+        "it is wanted again, and nothing of its data was touched".to_owned(),
+        context,
+    );
+    Ok(())
+}
+
+/// From now on data go.
+pub(super) fn begin_purge(instance: &InstanceName, context: &Context) -> Result<(), StepFault> {
+    context.journal.note_disruption(instance, "purge", context.steady_s)?;
+    context.journal.begin_purge(instance)?;
+    let message = "its grace period is over: its data are being deleted".to_owned();
+    tell(instance, Level::Warning, "Purging", message, context);
+    Ok(())
+}
+
+/// Nothing is left.
+pub(super) fn end_purge(instance: &InstanceName, context: &Context) -> Result<(), StepFault> {
+    context.journal.end_purge(instance)?;
+    let message = "nothing of it is left but its final backup: its name and its domains are free again".to_owned();
+    tell(instance, Level::Warning, "Purged", message, context);
+    Ok(())
+}
+
+/// The final backup was read back.
+pub(super) fn tell_kept(instance: &InstanceName, backup: &BackupId, context: &Context) {
+    tell(instance, Level::Info, "BackupVerified", format!("the backup {backup} was read back whole"), context);
+}
+
+fn tell(instance: &InstanceName, level: Level, reason: &'static str, message: String, context: &Context) {
+    let event = NewEvent {
+        level,
+        instance: Some(instance.clone()),
+        kind: "ending",
+        reason,
+        message,
+        step: None,
+        cause: context.cause.clone(),
+    };
+    report(context.journal.record(&event).map(drop), "could not record an event");
+}

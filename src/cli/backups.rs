@@ -1,0 +1,123 @@
+//! `backups`: which backups there are, also of instances that are gone.
+
+use super::context::Context;
+use super::failure::{Exit, Failure, Trouble};
+use super::render::style::{BAD, GOOD, STRONG};
+use super::render::table::{Cell, Column, number, render as table, text};
+use super::{fleet, world};
+use crate::edges::{Archive, Ask, EdgeError};
+use crate::model::backup::{BackupCause, BackupLive};
+use crate::model::name::{InstanceName, Resources};
+use crate::model::size::Bytes;
+use crate::model::status::SCHEMA;
+use crate::model::time::Timestamp;
+use serde::Serialize;
+use std::collections::BTreeSet;
+
+const COLUMNS: [Column; 6] = [
+    text("INSTANCE", 0),
+    text("BACKUP", 0),
+    text("TAKEN", 2),
+    number("SIZE", 3),
+    text("READ BACK", 0),
+    text("PLACE", 1),
+];
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The instance; without one, all of which there are backups
+    name: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Document<'a> {
+    schema: u32,
+    backups: Vec<Entry<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Entry<'a> {
+    id: &'a str,
+    instance: &'a InstanceName,
+    uid: String,
+    at: Timestamp,
+    cause: BackupCause,
+    bytes: u64,
+    verified: bool,
+    verified_at: Option<Timestamp>,
+    odoo: Option<&'a str>,
+    tool: &'a str,
+    place: &'a str,
+}
+
+pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
+    let fleet = fleet::read(cx)?;
+    // One whose data were deleted has no file and no row any more, and its final backup still stands.
+    let name = args.name.as_deref().map(InstanceName::parse).transpose();
+    let name = name.map_err(|error| Failure::new(Trouble::NoSuchInstance, error.to_string()))?;
+    let edges = world::edges(cx, &fleet.settings)?;
+    let backups =
+        world::block_on(list(edges.archive.as_ref(), name.clone()))?.map_err(|error| world::of_edge(&error))?;
+    if let (Some(name), true) = (&name, backups.is_empty())
+        && !fleet::known(cx, &fleet).contains(name)
+    {
+        return Err(Failure::new(
+            Trouble::NoSuchInstance,
+            format!("there is no instance {name}, and no backup of one"),
+        ));
+    }
+    match cx.json {
+        true => cx.document(&Document { schema: SCHEMA, backups: backups.iter().map(entry).collect() })?,
+        false if backups.is_empty() => {
+            cx.notice("there is no backup yet: the first one is taken when an instance is retired")
+        }
+        false => cx.say(&table(&COLUMNS, &backups.iter().map(row).collect::<Vec<_>>(), cx.columns()))?,
+    }
+    Ok(Exit::Done)
+}
+
+/// Newest first within each instance.
+async fn list(archive: &dyn Archive, name: Option<InstanceName>) -> Result<Vec<BackupLive>, EdgeError> {
+    let names = match name {
+        Some(name) => BTreeSet::from([name]),
+        None => archive.instances().await?,
+    };
+    let instances = names.into_iter().map(|name| (name.clone(), Resources::of(&name))).collect();
+    let live = archive.look(&Ask { instances, ..Ask::default() }).await?;
+    let mut all: Vec<BackupLive> = live.backups.into_values().flat_map(|backups| backups.into_values()).collect();
+    all.sort_by(|a, b| {
+        let (a, b) = (&a.manifest, &b.manifest);
+        a.instance.cmp(&b.instance).then(b.begun_at.cmp(&a.begun_at))
+    });
+    Ok(all)
+}
+
+fn entry(backup: &BackupLive) -> Entry<'_> {
+    let manifest = &backup.manifest;
+    Entry {
+        id: manifest.id.as_str(),
+        instance: &manifest.instance,
+        uid: manifest.uid.to_string(),
+        at: manifest.begun_at,
+        cause: manifest.cause,
+        bytes: manifest.bytes(),
+        verified: backup.verified_at.is_some(),
+        verified_at: backup.verified_at,
+        odoo: manifest.odoo.as_deref(),
+        tool: &manifest.tool,
+        place: &backup.place,
+    }
+}
+
+fn row(backup: &BackupLive) -> Vec<Cell> {
+    let manifest = &backup.manifest;
+    let (word, style) = if backup.verified_at.is_some() { ("yes", GOOD) } else { ("no", BAD) };
+    vec![
+        Cell::new(manifest.instance.as_str(), STRONG),
+        manifest.id.as_str().into(),
+        manifest.begun_at.strftime("%Y-%m-%d %H:%M").to_string().into(),
+        Bytes(manifest.bytes()).to_string().into(),
+        Cell::new(word, style),
+        backup.place.as_str().into(),
+    ]
+}

@@ -1,0 +1,83 @@
+//! What decisions about ends need besides files and systems: tombstones, the guard's counts, the steady clock.
+
+use super::keeper::{Keeper, event};
+use super::register::Register;
+use crate::diff::facts::GuardFacts;
+use crate::journal::JournalError;
+use crate::model::changes::{Changes, HoldReason};
+use crate::model::event::{Level, NewEvent};
+use crate::model::name::InstanceName;
+use crate::model::tombstone::Tombstone;
+use std::collections::BTreeMap;
+
+/// The steady clock is written down this often. What passes between two writings is lost only when the host loses power.
+const TICK_EVERY_S: u64 = 60;
+
+impl Keeper {
+    /// What the guard counts, and all tombstones.
+    pub(super) fn endings(
+        &self,
+        register: &Register,
+    ) -> Result<(GuardFacts, BTreeMap<InstanceName, Tombstone>), JournalError> {
+        let steady_s = self.steady_s();
+        let guard = GuardFacts {
+            steady_s,
+            disrupted: self.journal.disrupted(steady_s)?,
+            permitted: self.journal.permitted(steady_s)?,
+            files_unlisted: !register.fleet.complete,
+        };
+        Ok((guard, self.journal.tombstones()?))
+    }
+
+    /// Writes the steady clock down where somebody's end depends on it, and tells when the time of day was set.
+    pub(super) fn tick(&self, register: &Register) -> Result<(), JournalError> {
+        let is_ending = |entry: &super::register::Entry| entry.may_end();
+        if !self.acts() || !register.entries.values().any(is_ending) && self.journal.tombstones()?.is_empty() {
+            return Ok(());
+        }
+        let uptime = (self.place.uptime)();
+        if self.journal.since_tick(&uptime)?.is_some_and(|since_s| since_s < TICK_EVERY_S) {
+            return Ok(());
+        }
+        if let Some(jump_s) = self.journal.tick(&uptime)?.jump_s {
+            let message = format!(
+                "the clock of this host was set by {jump_s} s; grace periods count the time that was seen to pass, so nothing is \
+                 deleted earlier because of that"
+            );
+            self.tell(&event(Level::Warning, None, "daemon", "ClockSet", message));
+        }
+        Ok(())
+    }
+
+    /// Lets instances past the guard, once: a person named them, or their number.
+    pub(super) fn let_through(&self, names: &[InstanceName], cause: Option<&String>) -> Result<(), JournalError> {
+        if names.is_empty() {
+            return Ok(());
+        }
+        self.journal.permit(names, self.steady_s())?;
+        for name in names {
+            let told = event(Level::Warning, Some(name), "guard", "LetThrough", "it was let past the guard, once");
+            self.tell(&NewEvent { cause: cause.cloned(), ..told });
+        }
+        Ok(())
+    }
+
+    /// Tells when the guard closes and when it opens again.
+    pub(super) fn tell_guard(&self, changes: &Changes) {
+        let holds = changes.instances.iter().flat_map(|(name, changes)| changes.holds.iter().map(move |it| (name, it)));
+        let held: Vec<_> = holds.filter(|(_, hold)| hold.reason == HoldReason::Guard).collect();
+        match held.first() {
+            Some((name, hold)) => {
+                let message = format!("{} instances are held, {name} among them: {}", held.len(), hold.message);
+                if self.board.raise("guard", "GuardClosed", &message, self.now()) {
+                    self.tell(&event(Level::Critical, None, "guard", "GuardClosed", message));
+                }
+            }
+            None => {
+                if self.board.lower("guard") {
+                    self.tell(&event(Level::Info, None, "guard", "GuardOpen", "the guard holds nobody any more"));
+                }
+            }
+        }
+    }
+}

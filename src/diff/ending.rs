@@ -1,0 +1,444 @@
+//! Decisions over an instance's end: retiring it, keeping its data for a grace period, coming back within it, deleting
+//! its data afterwards.
+//!
+//! Nothing about an end is remembered but the tombstone: what is left to do shows in the world. What is destroyed here is
+//! looked at once more by `check::refuse_destruction`.
+
+use super::case::{Case, Draft, Why, new_field};
+use super::facts::{Facts, FileState, InstanceFacts};
+use super::{database, service, site};
+use crate::model::backup::{BackupCause, BackupLive, BackupSpec, DumpSpec, FilestoreSpec, Part};
+use crate::model::changes::HoldReason;
+use crate::model::live::{JobState, Seen};
+use crate::model::name::{Domain, InstanceName};
+use crate::model::service::{Component, Owner, Tag};
+use crate::model::settings::OnMissingFile;
+use crate::model::site::{SitePage, SiteRow};
+use crate::model::step::{Action, DatabaseSpec, FieldChange, Origin, Risk};
+use crate::model::time::Timestamp;
+use crate::model::tombstone::{Grace, Tombstone};
+use crate::model::wanted::{Wanted, WantedState};
+use std::collections::BTreeSet;
+
+/// Why a vanished file alone changes nothing.
+pub(super) const ORPHANED: &str =
+    "its file is gone; it runs on as it is: put the file back, or write state = \"absent\" to retire it";
+
+/// Which way an instance goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Course {
+    /// It is wanted.
+    Live,
+    /// It is left as it is, for this reason.
+    Held(HoldReason, String),
+    /// Its end is wanted, for this reason.
+    End(String),
+}
+
+impl Course {
+    /// What file, tombstone and settings come to. Cheap: the guard asks it of every instance in each decision.
+    pub(super) fn of(facts: &Facts, instance: &InstanceFacts, wanted: &Wanted) -> Self {
+        let ending = &instance.ending;
+        match (&instance.file, &ending.tombstone) {
+            (FileState::Missing, Some(tombstone)) => Self::End(tombstone.why.clone()),
+            (FileState::Missing, None) => Self::of_missing(facts, instance, wanted),
+            _ if wanted.state == WantedState::Absent => match &ending.tombstone {
+                None if wanted.protected || ending.was_protected => Self::protected(wanted.protected),
+                _ => Self::End("its file says state = \"absent\"".to_owned()),
+            },
+            _ => match ending.renamed_from.as_ref().filter(|_| !instance.provisioned) {
+                Some(old) => Self::Held(HoldReason::Renamed, renamed_from(old)),
+                None => Self::Live,
+            },
+        }
+    }
+
+    fn of_missing(facts: &Facts, instance: &InstanceFacts, wanted: &Wanted) -> Self {
+        let ending = &instance.ending;
+        match facts.settings.fleet.on_missing_file {
+            _ if ending.renamed_to.is_some() => {
+                let new = ending.renamed_to.as_ref().map(InstanceName::as_str).unwrap_or_default();
+                Self::Held(HoldReason::Renamed, renamed_to(new))
+            }
+            OnMissingFile::Hold => Self::Held(HoldReason::Orphaned, ORPHANED.to_owned()),
+            OnMissingFile::Retire if wanted.protected => Self::protected(true),
+            OnMissingFile::Retire if ending.vanished => {
+                Self::End("its file vanished, and fleet.on_missing_file = \"retire\"".to_owned())
+            }
+            OnMissingFile::Retire => Self::Held(
+                HoldReason::Orphaned,
+                "its file is gone; it is retired when the file stays away: put it back to keep the instance".to_owned(),
+            ),
+        }
+    }
+
+    fn protected(still: bool) -> Self {
+        let message = match still {
+            true => {
+                "it is protected and was to be removed: take protected = true out of its file in a change of its own first"
+            }
+            false => {
+                "its last version was protected: protection is taken away in a change of its own, before state = \"absent\" \
+                 counts; write state = \"running\" without protected first"
+            }
+        };
+        Self::Held(HoldReason::Protected, message.to_owned())
+    }
+}
+
+fn renamed_to(new: &str) -> String {
+    format!(
+        "its file is gone and {new}.toml asks for what it has: a name is an instance's identity and a renamed file would be a \
+         new, empty instance, so both are left as they are; name the file as it was, or write state = \"absent\" into \
+         a file of the old name first"
+    )
+}
+
+fn renamed_from(old: &InstanceName) -> String {
+    format!(
+        "it reads exactly as {old}.toml did, which is gone: a renamed file would be a new, empty instance, so nothing is made; \
+         name it {old}.toml again, or change something in it if it is another customer"
+    )
+}
+
+/// An instance that is wanted again within its grace period: its tombstone goes, and everything else is as for any other.
+pub(super) fn come_back(case: &Case<'_>, draft: &mut Draft) {
+    let Some(tombstone) = &case.instance.ending.tombstone else { return };
+    let reason = format!("it is wanted again, {} after it was retired", since(tombstone, case.facts.now));
+    let why = Why { reason: &reason, origin: Origin::Intended, risk: Risk::None, fields: Vec::new(), after: &[] };
+    draft.step(Action::CloseTombstone { instance: case.name.clone(), backup: tombstone.backup() }, why);
+}
+
+/// Out of service, with a final backup that was read back: whatever is missing of that.
+pub(super) fn retire(case: &Case<'_>, why: &str, draft: &mut Draft) {
+    if !has_anything(case) {
+        return;
+    }
+    let tombstone = match case.instance.ending.tombstone.as_ref().filter(|it| !has_run_since(case, it)) {
+        Some(standing) => standing.clone(),
+        None => open(case, why, draft),
+    };
+    if tombstone.purging {
+        return;
+    }
+    page(case, draft);
+    stop(case, draft);
+    back_up(case, &tombstone, draft);
+}
+
+/// True while the world or the journal shows anything of it.
+fn has_anything(case: &Case<'_>) -> bool {
+    case.instance.ending.tombstone.is_some() || case.is_provisioned() || !remains(case).is_empty()
+}
+
+/// A container that was started after its tombstone was opened may have written what the final backup does not have.
+fn has_run_since(case: &Case<'_>, tombstone: &Tombstone) -> bool {
+    let started_at = case.service().and_then(|service| service.started_at);
+    !tombstone.purging && started_at.is_some() && started_at != tombstone.last_start
+}
+
+fn open(case: &Case<'_>, why: &str, draft: &mut Draft) -> Tombstone {
+    let grace = case.facts.settings.fleet.retire_grace;
+    let now = case.facts.now;
+    let own =
+        case.proxy.and_then(|proxy| proxy.sites.get(case.name)).into_iter().flat_map(|site| site.row.hosts.keys());
+    let hosts: BTreeSet<Domain> = own.cloned().chain(case.hosts.keys().cloned()).collect();
+    let tombstone = Tombstone {
+        instance: case.name.clone(),
+        uid: case.instance.uid,
+        hosts,
+        retired_at: now,
+        retired_steady_s: case.facts.guard.steady_s,
+        purge_after: now.checked_add(grace.as_std()).unwrap_or(Timestamp::MAX),
+        why: why.to_owned(),
+        last_start: case.service().and_then(|service| service.started_at),
+        purging: false,
+    };
+    let fields = vec![
+        new_field("kept", "database, filestore, name, domains, and a final backup that is read back"),
+        new_field("data deleted", format!("{} at the earliest (after {grace})", date(tombstone.purge_after))),
+        new_field("backup", case.facts.settings.backup.directory.display()),
+    ];
+    let reason = match case.instance.ending.tombstone {
+        Some(_) => "its container ran again since it was retired, so it is retired anew".to_owned(),
+        None => why.to_owned(),
+    };
+    let why = Why { reason: &reason, origin: Origin::Intended, risk: Risk::Interruption, fields, after: &[] };
+    draft.step(Action::OpenTombstone(tombstone.clone()), why);
+    tombstone
+}
+
+/// The site answers 410. Where it stands only its page changes, so that nothing of an edited file matters any more.
+fn page(case: &Case<'_>, draft: &mut Draft) {
+    let Some(proxy) = case.proxy else { return };
+    let live = proxy.sites.get(case.name).map(|site| &site.row);
+    if live.is_some_and(|row| row.uid != case.instance.uid) {
+        return draft
+            .hold(HoldReason::Conflict, "a site of the same name belongs to another instance; it is left as it is");
+    }
+    if !proxy.running {
+        return draft.hold(HoldReason::Unseen, "nginx is not running: start it; the site's page is put in place then");
+    }
+    let Some(row) = live.cloned().or_else(|| site::wanted_row(case)) else { return };
+    if live.is_some_and(|row| row.page == SitePage::Retired) {
+        return;
+    }
+    let from = live.map(|row| site::page_text(row.page).to_owned());
+    let to = Some(site::page_text(SitePage::Retired).to_owned());
+    let why = Why {
+        reason: "it is retired: its names answer 410",
+        origin: Origin::Intended,
+        risk: Risk::Interruption,
+        fields: vec![FieldChange { field: "page".to_owned(), from, to }],
+        after: &["open-tombstone"],
+    };
+    draft.step(Action::PutSite(SiteRow { page: SitePage::Retired, ..row }), why);
+}
+
+fn stop(case: &Case<'_>, draft: &mut Draft) {
+    let Some(live) = case.service() else { return };
+    if !case.owns(&live.owner, &format!("container {}", case.resources.container), draft) || !live.running {
+        return;
+    }
+    let Some(tag) = live.owner.tag().cloned() else { return };
+    let why = Why {
+        reason: "it is retired",
+        origin: Origin::Intended,
+        risk: Risk::Interruption,
+        fields: vec![FieldChange {
+            field: "state".to_owned(),
+            from: Some("running".to_owned()),
+            to: Some("stopped".to_owned()),
+        }],
+        after: &["open-tombstone", "put-site"],
+    };
+    draft.step(Action::StopService { container: case.resources.container.clone(), tag }, why);
+}
+
+/// The final backup, taken once and read back. The same retirement never takes a second one: it is called after the
+/// tombstone.
+fn back_up(case: &Case<'_>, tombstone: &Tombstone, draft: &mut Draft) {
+    let (Some(archive), Some(database), Some(engine)) = (case.archive, case.database, case.engine) else { return };
+    let id = tombstone.backup();
+    let taken = archive.find(case.name, case.instance.uid, &id);
+    if taken.is_some_and(|backup| backup.verified_at.is_some()) || draft.has_hold(HoldReason::Conflict) {
+        return;
+    }
+    if taken.is_none() {
+        let own = |owner: &Owner| owner.tag().is_some_and(|tag| tag.uid == case.instance.uid);
+        let object = database.databases.get(&case.resources.database).filter(|it| own(&it.owner) && it.valid);
+        let volume = engine.volumes.get(&case.resources.volume).filter(|owner| own(owner));
+        if object.is_none() && volume.is_none() {
+            return;
+        }
+        if job_runs(case) {
+            return draft.hold(HoldReason::JobRunning, "a job still runs; the final backup is taken when it ended");
+        }
+        if object.is_some() {
+            database::role(case, draft);
+        }
+        if volume.is_some() && case.service().is_none() {
+            service::network(case, draft);
+            service::for_reading(case, draft);
+            if !draft.has_step("create-container") {
+                return;
+            }
+        }
+        take(case, tombstone, (object.is_some(), volume.is_some()), draft);
+    }
+    let why = Why {
+        reason: "its data are never deleted before it was read back whole",
+        origin: Origin::Intended,
+        risk: Risk::None,
+        fields: Vec::new(),
+        after: &["back-up"],
+    };
+    draft.step(Action::VerifyBackup { instance: case.name.clone(), backup: id }, why);
+}
+
+fn take(case: &Case<'_>, tombstone: &Tombstone, (object, volume): (bool, bool), draft: &mut Draft) {
+    let odoo = case.inside().and_then(Seen::known);
+    let tag = case.service().and_then(|service| service.owner.tag()).cloned();
+    let spec = BackupSpec {
+        id: tombstone.backup(),
+        instance: case.name.clone(),
+        uid: case.instance.uid,
+        cause: BackupCause::Final,
+        database: object.then(|| DumpSpec {
+            database: case.resources.database.clone(),
+            password_generation: database::PASSWORD_GENERATION,
+        }),
+        filestore: volume.then(|| FilestoreSpec {
+            container: case.resources.container.clone(),
+            tag: tag.unwrap_or_else(|| case.tag(Component::Service, String::new())),
+        }),
+        odoo: odoo.and_then(|odoo| odoo.base_version.clone()),
+        modules: odoo.into_iter().flat_map(|odoo| odoo.modules.keys().filter(|it| odoo.has(it))).cloned().collect(),
+    };
+    let parts = match (object, volume) {
+        (true, false) => "the database alone: there is no volume",
+        (false, _) => "the filestore alone: there is no database",
+        (true, true) => "database and filestore",
+    };
+    let why = Why {
+        reason: "nothing changes in it any more",
+        origin: Origin::Intended,
+        risk: Risk::None,
+        fields: vec![new_field("parts", parts), new_field("directory", case.facts.settings.backup.directory.display())],
+        after: &["open-tombstone", "stop-container", "set-role", "create-container"],
+    };
+    draft.step(Action::BackUp(spec), why);
+}
+
+fn job_runs(case: &Case<'_>) -> bool {
+    let mut jobs = case.engine.into_iter().flat_map(|engine| engine.jobs.values());
+    jobs.any(|job| job.state == JobState::Running && job.owner.tag().is_some_and(|tag| tag.uid == case.instance.uid))
+}
+
+/// Deletes what is left once the grace period is over, in this order; and when a look says that nothing is left, forgets
+/// the instance.
+pub(super) fn purge(case: &Case<'_>, draft: &mut Draft) {
+    let Some(tombstone) = &case.instance.ending.tombstone else { return };
+    if !draft.steps().is_empty() || !is_due(case, tombstone, draft) {
+        return;
+    }
+    let all_seen = case.engine.is_some() && case.database.is_some() && case.proxy.is_some() && case.archive.is_some();
+    if !all_seen || draft.has_hold(HoldReason::Conflict) {
+        // Said already: nothing is deleted while any part of the picture is missing.
+        return;
+    }
+    let remains = remains(case);
+    if remains.is_empty() {
+        let why = Why {
+            reason: "nothing of it is left: its names are free again",
+            origin: Origin::Schedule,
+            risk: Risk::None,
+            fields: Vec::new(),
+            after: &[],
+        };
+        return draft.step(Action::EndPurge { instance: case.name.clone() }, why);
+    }
+    let backup = final_backup(case).map(|backup| backup.place.clone());
+    let fields = vec![
+        new_field("retired", date(tombstone.retired_at)),
+        new_field("kept", backup.unwrap_or_else(|| "nothing: it never had data".to_owned())),
+    ];
+    if !tombstone.purging {
+        let why =
+            Why { reason: "its grace period is over", origin: Origin::Schedule, risk: Risk::Data, fields, after: &[] };
+        draft.step(Action::BeginPurge { instance: case.name.clone() }, why);
+    }
+    for action in remains {
+        let why = Why {
+            reason: "its grace period is over",
+            origin: Origin::Schedule,
+            risk: Risk::Data,
+            fields: Vec::new(),
+            after: &PURGE_ORDER,
+        };
+        draft.step(action, why);
+    }
+}
+
+/// A purge in its order: nothing answers, nothing runs, nothing is connected before data go; whoever reads the plan half
+/// way finds the volume last.
+const PURGE_ORDER: [&str; 7] =
+    ["begin-purge", "remove-site", "remove-job", "remove-container", "drop-database", "drop-role", "remove-volume"];
+
+/// What there is of the instance, as steps that remove it, in the order of [`PURGE_ORDER`].
+fn remains(case: &Case<'_>) -> Vec<Action> {
+    let (name, uid, resources) = (case.name, case.instance.uid, &case.resources);
+    let own = |owner: &Owner| owner.tag().filter(|tag| tag.uid == uid && tag.instance == *name).cloned();
+    let mut actions = Vec::new();
+    if case.proxy.and_then(|proxy| proxy.sites.get(name)).is_some_and(|site| site.row.uid == uid) {
+        actions.push(Action::RemoveSite { instance: name.clone(), uid });
+    }
+    if let Some(engine) = case.engine {
+        let jobs = engine.jobs.iter().filter_map(|(container, job)| Some((container.clone(), own(&job.owner)?)));
+        actions.extend(jobs.map(|(container, tag)| Action::RemoveJob { container, tag }));
+        if let Some(tag) = case.service().and_then(|service| own(&service.owner)) {
+            actions.push(Action::RemoveService { container: resources.container.clone(), tag });
+        }
+    }
+    if let Some(database) = case.database {
+        if database.databases.get(&resources.database).is_some_and(|it| own(&it.owner).is_some()) {
+            let database = resources.database.clone();
+            actions.push(Action::DropDatabase(DatabaseSpec {
+                database,
+                instance: name.clone(),
+                uid,
+                provisioned: true,
+            }));
+        }
+        if database.roles.get(&resources.database).is_some_and(|it| own(&it.owner).is_some()) {
+            actions.push(Action::DropRole { role: resources.database.clone(), instance: name.clone(), uid });
+        }
+    }
+    if let Some(engine) = case.engine {
+        if let Some(tag) = engine.volumes.get(&resources.volume).and_then(own) {
+            actions.push(Action::RemoveVolume { volume: resources.volume.clone(), tag });
+        }
+        // The directory may stand without the file: it goes along with anything else.
+        if engine.configs.contains_key(name) || !actions.is_empty() {
+            actions.push(Action::RemoveConf { instance: name.clone() });
+        }
+    }
+    actions
+}
+
+/// True when the data may go; otherwise says why not, where that is not simply a matter of time.
+fn is_due(case: &Case<'_>, tombstone: &Tombstone, draft: &mut Draft) -> bool {
+    let facts = case.facts;
+    match tombstone.grace(facts.now, facts.guard.steady_s) {
+        Grace::Running => return false,
+        Grace::Unwitnessed(left) => {
+            draft.hold(
+                HoldReason::ClockMoved,
+                format!(
+                    "its grace period is over by the clock, but {left} of it were not seen to pass (the clock was moved, or \
+                     this host was off); its data are kept for so much longer"
+                ),
+            );
+            return false;
+        }
+        Grace::Over => {}
+    }
+    if case.wanted.protected {
+        draft.hold(
+            HoldReason::Protected,
+            "its grace period is over, but its file says protected = true: its data are kept",
+        );
+        return false;
+    }
+    // Somebody may be about to bring it back.
+    !matches!(case.instance.file, FileState::Invalid(_))
+}
+
+/// The final backup of this retirement, verified and with a part for everything that the world still shows.
+pub(super) fn final_backup<'a>(case: &Case<'a>) -> Option<&'a BackupLive> {
+    let tombstone = case.instance.ending.tombstone.as_ref()?;
+    let backup = case.archive?.find(case.name, case.instance.uid, &tombstone.backup())?;
+    backup.verified_at.is_some().then_some(backup)
+}
+
+/// True when the final backup has this part.
+pub(super) fn is_kept(case: &Case<'_>, part: Part) -> bool {
+    final_backup(case).is_some_and(|backup| backup.manifest.parts.contains_key(&part))
+}
+
+/// True when what is to be done for its retirement is done.
+pub(super) fn is_retired(case: &Case<'_>) -> bool {
+    let running = case.service().is_some_and(|service| service.running);
+    let own = |tag: &Tag| tag.uid == case.instance.uid;
+    let data = case.database_object().and_then(|it| it.owner.tag()).is_some_and(own);
+    !running && (final_backup(case).is_some() || !data)
+}
+
+/// `2026-12-09`
+pub(super) fn date(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%d").to_string()
+}
+
+fn since(tombstone: &Tombstone, now: Timestamp) -> crate::model::time::Seconds {
+    crate::model::time::Seconds(u64::try_from(now.as_second() - tombstone.retired_at.as_second()).unwrap_or(0))
+}

@@ -1,0 +1,50 @@
+//! The edge of backups: taking one part by part, reading it back, listing what there is.
+
+use super::{Ask, ByteStream, EdgeError};
+use crate::model::backup::{ArchiveLive, BackupId, Manifest, Part, PartSum};
+use crate::model::name::InstanceName;
+use async_trait::async_trait;
+use std::collections::BTreeSet;
+
+/// Whether a backup is what its manifest says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Soundness {
+    /// Every byte was read, every sum is right, and the dump can be restored from. It is marked as verified.
+    Sound,
+    /// Why not.
+    Unsound(String),
+}
+
+/// The store of backups. See the module documentation of [`super`] for the rules of every method.
+///
+/// A backup is begun, gets its parts, and is published; only then a look shows it. One that was begun and not published
+/// is a leftover: it counts for nothing and is thrown away when the same one is begun again.
+#[async_trait]
+pub trait Archive: Send + Sync {
+    /// Lists the whole backups of `ask.instances`. One that cannot be read is left out, and told in the log.
+    async fn look(&self, ask: &Ask) -> Result<ArchiveLive, EdgeError>;
+
+    /// Instances of which there are backups, whether they still exist or not.
+    async fn instances(&self) -> Result<BTreeSet<InstanceName>, EdgeError>;
+
+    /// Begins a backup. What an earlier beginning of the same one left is thrown away.
+    async fn begin(&self, instance: &InstanceName, id: &BackupId) -> Result<(), EdgeError>;
+
+    /// Writes one part of a backup that was begun, to the disk and no less.
+    async fn write(
+        &self,
+        instance: &InstanceName,
+        id: &BackupId,
+        part: Part,
+        bytes: ByteStream,
+    ) -> Result<PartSum, EdgeError>;
+
+    /// Writes the manifest and lets the backup be seen, in one moment. One that is published already stays as it is.
+    async fn publish(&self, manifest: &Manifest) -> Result<(), EdgeError>;
+
+    /// Reads a published backup back whole: sizes, sums, the dump by `pg_restore`. A sound one is marked so.
+    async fn verify(&self, instance: &InstanceName, id: &BackupId) -> Result<Soundness, EdgeError>;
+
+    /// Removes a backup that was not read back, published or not. Absent is success, and a verified one stays.
+    async fn discard(&self, instance: &InstanceName, id: &BackupId) -> Result<(), EdgeError>;
+}
