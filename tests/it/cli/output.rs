@@ -20,6 +20,8 @@ fn uses() -> Vec<(&'static str, Vec<&'static str>)> {
         ("logs", vec!["logs", "acme"]),
         ("start", vec!["start", "acme"]),
         ("stop", vec!["stop", "acme"]),
+        ("retire", vec!["retire", "acme", "--confirm", "acme"]),
+        ("backups", vec!["backups"]),
         ("restart", vec!["restart", "acme"]),
         ("retry", vec!["retry", "acme"]),
         ("credentials", vec!["credentials", "acme"]),
