@@ -17,6 +17,7 @@ use crate::model::name::InstanceName;
 use crate::model::secret::InstallationKey;
 use crate::model::settings::Settings;
 use crate::model::status::{DaemonStatus, FleetStatus, InstanceStatus, chain};
+use crate::model::usage::UsageHistory;
 use crate::spec::Fleet;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -238,6 +239,19 @@ pub(crate) fn status_of(cx: &Context, fleet: &Fleet, name: &InstanceName) -> Res
     let mut looked = looked(cx, fleet, std::slice::from_ref(name))?;
     looked.instances.retain(|status| status.name == *name);
     Ok(looked.instances.pop())
+}
+
+/// What an instance used: the daemon's word, or what the last one kept. Nothing where neither can be asked, which is no
+/// reason to say nothing about the instance.
+pub(crate) fn usage(cx: &Context, fleet: &Fleet, name: &InstanceName) -> UsageHistory {
+    let told = block_on(async {
+        match daemon(&fleet.settings).await {
+            Ok(Some(mut client)) => client.usage(name).await.ok(),
+            _ => None,
+        }
+    });
+    let kept = || fleet::journal(cx, &fleet.settings).ok()?.usage(name).ok();
+    told.ok().flatten().or_else(kept).unwrap_or_default()
 }
 
 /// How the instances stand by a look of one's own. A user who may not look is shown what the last daemon saw.

@@ -6,6 +6,7 @@ use super::{LINE_BYTES_MAX, SOCKET_FILE};
 use crate::model::errand::ErrandKind;
 use crate::model::name::InstanceName;
 use crate::model::status::{FleetStatus, SCHEMA};
+use crate::model::usage::UsageHistory;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -104,6 +105,17 @@ impl Client {
     pub async fn wake(&mut self, names: &[InstanceName]) -> Result<(), ControlError> {
         match self.ask(&Request::Wake { names: names.to_vec() }).await? {
             Reply::Woken => Ok(()),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// What an instance used.
+    ///
+    /// # Errors
+    /// The daemon refused, or the conversation broke.
+    pub async fn usage(&mut self, instance: &InstanceName) -> Result<UsageHistory, ControlError> {
+        match self.ask(&Request::Usage { instance: instance.clone() }).await? {
+            Reply::Usage(history) => Ok(*history),
             other => Err(unexpected(other)),
         }
     }

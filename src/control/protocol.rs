@@ -6,6 +6,7 @@ use crate::model::errand::ErrandKind;
 use crate::model::name::InstanceName;
 use crate::model::status::FleetStatus;
 use crate::model::time::Timestamp;
+use crate::model::usage::UsageHistory;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -48,6 +49,11 @@ pub enum Request {
         /// Which.
         #[serde(default)]
         names: Vec<InstanceName>,
+    },
+    /// What an instance used: see [`UsageHistory`].
+    Usage {
+        /// Which.
+        instance: InstanceName,
     },
     /// What would be done, for these instances or for the whole fleet, by a look of the daemon's own.
     Plan {
@@ -130,6 +136,8 @@ pub enum Reply {
     },
     /// To [`Request::Wake`].
     Woken,
+    /// To [`Request::Usage`].
+    Usage(Box<UsageHistory>),
     /// To [`Request::Plan`].
     Planned(Box<Planned>),
     /// The request was not understood or cannot be done.

@@ -6,6 +6,7 @@ use super::{REQUEST_BYTES_MAX, SOCKET_FILE, streams};
 use crate::model::errand::ErrandKind;
 use crate::model::name::InstanceName;
 use crate::model::status::FleetStatus;
+use crate::model::usage::UsageHistory;
 use async_trait::async_trait;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -43,6 +44,9 @@ pub trait Handler: Send + Sync + 'static {
 
     /// Wakes instances, or the whole fleet.
     fn wake(&self, names: &[InstanceName], by: &Peer) -> Result<(), String>;
+
+    /// What an instance used.
+    fn usage(&self, instance: &InstanceName) -> Result<UsageHistory, String>;
 
     /// Looks, and says what would be done.
     async fn plan(&self, names: &[InstanceName]) -> Result<Planned, String>;
@@ -180,6 +184,7 @@ fn answer(request: Request, peer: &Peer, handler: &dyn Handler) -> Reply {
         Request::Status => Ok(Reply::Status(Box::new(FleetStatus::clone(&handler.status())))),
         Request::Errand { instance, kind } => handler.errand(&instance, kind, peer).map(|id| Reply::Errand { id }),
         Request::Wake { names } => handler.wake(&names, peer).map(|()| Reply::Woken),
+        Request::Usage { instance } => handler.usage(&instance).map(|history| Reply::Usage(Box::new(history))),
         Request::Apply(_) | Request::Plan { .. } | Request::Watch | Request::Logs(_) => {
             unreachable!("these have answers of their own")
         }

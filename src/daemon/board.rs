@@ -9,6 +9,7 @@ use crate::model::changes::{HoldReason, InstanceChanges};
 use crate::model::name::{Domain, InstanceName, PlanName};
 use crate::model::status::{
     Alert, Condition, ConditionStatus, ConditionType, DaemonStatus, FleetStatus, InstanceStatus, SCHEMA, State,
+    UsageStatus,
 };
 use crate::model::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,6 +20,11 @@ use tokio::sync::watch;
 
 /// The folder's name in the state directory.
 pub const STATUS_DIR: &str = "status";
+
+/// A document in which only the usage changed is written again after this time at the earliest.
+const USAGE_WRITTEN_EVERY_S: i64 = 300;
+/// And so many of them at one measurement, so that a busy fleet's documents are spread over time.
+const USAGES_WRITTEN_AT_ONCE_MAX: usize = 16;
 
 /// The statuses of one fleet.
 pub struct Board {
@@ -37,6 +43,12 @@ struct Inner {
     documents_written: u64,
     /// Their documents could not be written; the next put tries again.
     unwritten: BTreeSet<InstanceName>,
+    /// What instances use, as measured last. Kept apart, so that it changes no status.
+    usages: BTreeMap<InstanceName, UsageStatus>,
+    /// What instances use too much of.
+    strains: BTreeMap<InstanceName, Vec<Alert>>,
+    /// What their documents say that they use.
+    usages_written: BTreeMap<InstanceName, UsageStatus>,
     /// The last snapshot, while nothing changed since.
     snapshot: Option<Arc<FleetStatus>>,
     /// What is to be done; instances with nothing to do are not in the map.
@@ -54,14 +66,12 @@ impl Board {
     pub fn open(state_dir: &Path) -> io::Result<Self> {
         let dir = state_dir.join(STATUS_DIR);
         std::fs::create_dir_all(&dir)?;
-        let inner = Inner { statuses: documents(&dir), ..Inner::default() };
-        Ok(Self::with(Some(dir), inner))
+        Ok(Self::with(Some(dir.clone()), Inner::of(documents(&dir))))
     }
 
     /// Reads the same, and writes nothing ever.
     pub fn read_only(state_dir: &Path) -> Self {
-        let inner = Inner { statuses: documents(&state_dir.join(STATUS_DIR)), ..Inner::default() };
-        Self::with(None, inner)
+        Self::with(None, Inner::of(documents(&state_dir.join(STATUS_DIR))))
     }
 
     fn with(dir: Option<PathBuf>, mut inner: Inner) -> Self {
@@ -90,21 +100,33 @@ impl Board {
             return Ok(());
         }
         inner.snapshot = None;
-        match inner.statuses.get(&status.name) {
-            Some(before) if differs_in_usage_only(before, &status) => inner.marks.used(&status.name),
-            _ => inner.marks.changed(&status.name),
-        }
-        let written = self.write(&status);
-        match written {
-            Ok(()) => {
-                inner.documents_written += 1;
-                inner.unwritten.remove(&status.name);
-            }
-            Err(_) => {
-                inner.unwritten.insert(status.name.clone());
-            }
-        }
-        inner.statuses.insert(status.name.clone(), Arc::new(status));
+        let name = status.name.clone();
+        inner.marks.changed(&name);
+        inner.statuses.insert(name.clone(), Arc::new(status));
+        let written = self.write(&mut inner, &name);
+        drop(inner);
+        self.ring();
+        written
+    }
+
+    /// Takes in what was measured of everybody, with what is too much of it. Answers have it at once; documents, in which
+    /// it alone changed, are written only now and then: see [`is_news`].
+    ///
+    /// # Errors
+    /// A document could not be written; it is tried again.
+    pub fn measure(&self, measured: BTreeMap<InstanceName, (UsageStatus, Vec<Alert>)>) -> io::Result<()> {
+        let mut inner = self.inner();
+        let written = {
+            let inner = &mut *inner;
+            inner.snapshot = None;
+            inner.take_usages(measured);
+            let news = inner.usages.iter().filter(|(name, usage)| {
+                let written = inner.usages_written.get(*name);
+                inner.statuses.contains_key(*name) && written.is_none_or(|written| is_news(written, usage))
+            });
+            let news: Vec<InstanceName> = news.map(|(name, _)| name.clone()).take(USAGES_WRITTEN_AT_ONCE_MAX).collect();
+            news.iter().try_for_each(|name| self.write(inner, name))
+        };
         drop(inner);
         self.ring();
         written
@@ -173,6 +195,9 @@ impl Board {
     /// The document could not be removed.
     pub fn remove(&self, name: &InstanceName) -> io::Result<()> {
         let mut inner = self.inner();
+        inner.usages.remove(name);
+        inner.strains.remove(name);
+        inner.usages_written.remove(name);
         if inner.statuses.remove(name).is_none() {
             return Ok(());
         }
@@ -233,7 +258,7 @@ impl Board {
             base_domain: base_domain.clone(),
             daemon: daemon.clone(),
             alerts: inner.alerts(),
-            instances: inner.statuses.values().map(|status| InstanceStatus::clone(status)).collect(),
+            instances: inner.statuses.values().map(|status| inner.in_full(status)).collect(),
         });
         inner.snapshot = Some(Arc::clone(&snapshot));
         snapshot
@@ -252,7 +277,22 @@ impl Board {
         self.dir.as_ref().map(|dir| dir.join(format!("{name}.json")))
     }
 
-    fn write(&self, status: &InstanceStatus) -> io::Result<()> {
+    /// Writes one document, and notes what came of it.
+    fn write(&self, inner: &mut Inner, name: &InstanceName) -> io::Result<()> {
+        let Some(status) = inner.statuses.get(name).map(|status| inner.in_full(status)) else { return Ok(()) };
+        let written = self.write_document(&status);
+        match written {
+            Ok(()) => {
+                inner.documents_written += 1;
+                inner.unwritten.remove(name);
+                inner.usages_written.extend(status.usage.map(|usage| (name.clone(), usage)));
+            }
+            Err(_) => drop(inner.unwritten.insert(name.clone())),
+        }
+        written
+    }
+
+    fn write_document(&self, status: &InstanceStatus) -> io::Result<()> {
         let Some((dir, document)) = self.dir.as_ref().zip(self.document(&status.name)) else { return Ok(()) };
         let mut file = tempfile::Builder::new().prefix(".").suffix(".new").tempfile_in(dir)?;
         serde_json::to_writer(&mut file, status)?;
@@ -271,33 +311,69 @@ pub(super) struct Seen {
 }
 
 impl Inner {
+    /// What the documents say, without what they say of usage in the statuses themselves.
+    fn of(documents: Vec<InstanceStatus>) -> Self {
+        let mut inner = Self::default();
+        for mut status in documents {
+            inner.usages.extend(status.usage.take().map(|usage| (status.name.clone(), usage)));
+            inner.statuses.insert(status.name.clone(), Arc::new(status));
+        }
+        inner.usages_written.clone_from(&inner.usages);
+        inner
+    }
+
+    fn take_usages(&mut self, measured: BTreeMap<InstanceName, (UsageStatus, Vec<Alert>)>) {
+        let strained =
+            |strains: &BTreeMap<InstanceName, Vec<Alert>>| strains.values().flatten().cloned().collect::<Vec<Alert>>();
+        let before = strained(&self.strains);
+        let gone = self.usages.keys().filter(|name| !measured.contains_key(*name));
+        gone.chain(measured.keys()).for_each(|name| self.marks.used(name));
+        let (usages, strains): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            measured.into_iter().map(|(name, (usage, strains))| ((name.clone(), usage), (name, strains))).unzip();
+        (self.usages, self.strains) = (usages, strains);
+        if strained(&self.strains) != before {
+            self.marks.fleet_changed();
+        }
+    }
+
+    fn in_full(&self, status: &InstanceStatus) -> InstanceStatus {
+        InstanceStatus { usage: self.usages.get(&status.name).cloned(), ..status.clone() }
+    }
+
     fn alerts(&self) -> Vec<Alert> {
         let of_instances = self.statuses.values().filter_map(|status| alert(status));
-        self.host.values().cloned().chain(of_instances).collect()
+        self.host.values().cloned().chain(of_instances).chain(self.strains.values().flatten().cloned()).collect()
     }
 
     fn view(&self, name: &InstanceName) -> Option<InstanceView> {
-        let status = Arc::clone(self.statuses.get(name)?);
+        let status = Arc::new(self.in_full(self.statuses.get(name)?));
         Some(InstanceView { status, wanted: None, steps: self.pending.get(name).cloned().unwrap_or_default() })
     }
 
     fn usage(&self, name: &InstanceName) -> Option<UsageView> {
-        let status = self.statuses.get(name)?;
-        Some(UsageView { instance: name.clone(), usage: status.usage.clone() })
+        self.statuses.get(name)?;
+        Some(UsageView { instance: name.clone(), usage: self.usages.get(name).cloned() })
     }
 }
 
-/// Samples of usage come all the time: nobody needs the whole status for one.
-fn differs_in_usage_only(before: &InstanceStatus, after: &InstanceStatus) -> bool {
-    before.usage != after.usage && InstanceStatus { usage: after.usage.clone(), ..before.clone() } == *after
+/// True when a document's usage is worth writing anew: it is some minutes old, and off by more than an eye would pass over.
+fn is_news(written: &UsageStatus, now: &UsageStatus) -> bool {
+    let old = now.at.as_second().saturating_sub(written.at.as_second()) >= USAGE_WRITTEN_EVERY_S;
+    let differs = |before: u64, after: u64, whole: u64| before.abs_diff(after).saturating_mul(20) > whole;
+    let disk = |usage: &UsageStatus| usage.database_bytes.saturating_add(usage.filestore_bytes);
+    let moved = (written.cpu_percent - now.cpu_percent).abs() > 5.0
+        || written.memory_limit_bytes != now.memory_limit_bytes
+        || differs(written.memory_bytes, now.memory_bytes, now.memory_limit_bytes)
+        || differs(disk(written), disk(now), disk(now));
+    old && moved
 }
 
-fn documents(dir: &Path) -> BTreeMap<InstanceName, Arc<InstanceStatus>> {
-    let Ok(entries) = std::fs::read_dir(dir) else { return BTreeMap::new() };
+fn documents(dir: &Path) -> Vec<InstanceStatus> {
+    let Ok(entries) = std::fs::read_dir(dir) else { return Vec::new() };
     let read = |path: PathBuf| {
         let name = InstanceName::parse(path.file_name()?.to_str()?.strip_suffix(".json")?).ok()?;
         let status: InstanceStatus = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
-        (status.name == name).then(|| (name, Arc::new(status)))
+        (status.name == name).then_some(status)
     };
     entries.filter_map(|entry| read(entry.ok()?.path())).collect()
 }

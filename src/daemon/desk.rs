@@ -14,6 +14,7 @@ use crate::model::errand::ErrandKind;
 use crate::model::event::{Level, NewEvent};
 use crate::model::name::InstanceName;
 use crate::model::status::{DaemonStatus, FleetStatus, chain};
+use crate::model::usage::UsageHistory;
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt};
 use std::sync::Arc;
@@ -88,6 +89,13 @@ impl Handler for Desk {
         let stop = self.crew.keeper.stopping.clone();
         let told = |step| progress.tell(step);
         watch_over(&self.crew, &request, asked_by(by), stop, &told).await.map_err(|error| chain(&error))
+    }
+
+    fn usage(&self, instance: &InstanceName) -> Result<UsageHistory, String> {
+        self.known(instance)?;
+        let keeper = &self.crew.keeper;
+        let kept = keeper.journal.usage(instance).map_err(|error| chain(&error))?;
+        Ok(keeper.gauges.with_unkept(instance, kept))
     }
 
     async fn plan(&self, names: &[InstanceName]) -> Result<Planned, String> {

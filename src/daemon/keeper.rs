@@ -5,6 +5,7 @@
 //! ([`super::monitor`]), or only asks what would be done ([`Keeper::plan`]).
 
 use super::board::Board;
+use super::gauges::Gauges;
 use super::lock::{Lock, LockError};
 use super::register::Register;
 use crate::apply::Lanes;
@@ -102,6 +103,7 @@ pub struct Keeper {
     pub(super) journal: Journal,
     pub(super) lanes: Arc<Lanes>,
     pub(super) board: Board,
+    pub(super) gauges: Gauges,
     /// Once cancelled, no step begins any more.
     pub(super) stopping: CancellationToken,
     pub(super) looks: Semaphore,
@@ -157,6 +159,7 @@ impl Keeper {
             journal,
             lanes: Arc::default(),
             board,
+            gauges: Gauges::default(),
             stopping: CancellationToken::new(),
             looks: Semaphore::new(LOOKS_AT_ONCE_MAX),
             scanning: tokio::sync::Mutex::new(None),

@@ -3,6 +3,7 @@
 use super::crew::{Chore, Crew};
 use super::desk::Desk;
 use super::keeper::{Keeper, event};
+use super::meter::Meter;
 use super::scene::Scene;
 use super::turn::Subject;
 use super::watch::Watch;
@@ -81,6 +82,7 @@ pub async fn run(keeper: Arc<Keeper>, mut signals: mpsc::Receiver<Signal>) -> Re
     let ear = watch.ear();
     crew.start(SCAN_EVERY, rearming(watch, &keeper));
     look_around(&crew);
+    let meter = Meter::begin(&keeper);
 
     let mut engine = std::pin::pin!(engine_event(&keeper));
     let mut lock = std::pin::pin!(keep_lock(&keeper, lock));
@@ -113,6 +115,7 @@ pub async fn run(keeper: Arc<Keeper>, mut signals: mpsc::Receiver<Signal>) -> Re
     };
     stop(&crew, &mut signals).await;
     conversations.end().await;
+    meter.end(&keeper).await;
     keeper.tell(&event(Level::Info, None, "daemon", "DaemonStopped", "the daemon stopped"));
     held.map_or(Ok(()), |error| Err(RunError::Held(error)))
 }

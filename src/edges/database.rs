@@ -6,6 +6,7 @@ use crate::model::name::{InstanceName, Uid};
 use crate::model::secret::SecretString;
 use crate::model::step::{DatabaseSpec, RoleSpec};
 use async_trait::async_trait;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The right to act for an installation on this server. It lives as long as this value and must be polled: it completes
 /// when the right was lost, because the connection that holds it broke.
@@ -44,4 +45,8 @@ pub trait Database: Send + Sync {
     /// Takes the right to act for this installation, which one Innkeeper has at a time, on whatever host. Somebody else
     /// who has it is a [`super::ErrorKind::Conflict`].
     async fn lock_installation(&self) -> Result<InstallationLock, EdgeError>;
+
+    /// Bytes on disk of these databases, in one query; those that are not there or not ours are not in the answer.
+    /// Measuring one takes the server some milliseconds.
+    async fn sizes(&self, databases: &BTreeSet<String>) -> Result<BTreeMap<String, u64>, EdgeError>;
 }

@@ -5,7 +5,9 @@ use crate::model::live::EngineLive;
 use crate::model::name::InstanceName;
 use crate::model::service::{JobSpec, SecretFile, ServiceSpec, Tag};
 use crate::model::service_plan::Limits;
+use crate::model::usage::ServiceUsage;
 use async_trait::async_trait;
+use std::collections::BTreeMap;
 
 /// How a job ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,4 +104,11 @@ pub trait Engine: Send + Sync {
 
     /// Reads output.
     async fn logs(&self, instance: &InstanceName, query: &LogQuery) -> Result<LogLines, EdgeError>;
+
+    /// What the running application containers of ours use, all at once: an instance that is not in the answer runs none.
+    async fn usage(&self) -> Result<BTreeMap<InstanceName, ServiceUsage>, EdgeError>;
+
+    /// Bytes on disk of an instance's volume; none when there is no such volume of its. It reads every file's size: for
+    /// one volume at a time, and seldom.
+    async fn volume_bytes(&self, volume: &str, tag: &Tag) -> Result<Option<u64>, EdgeError>;
 }

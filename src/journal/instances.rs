@@ -156,6 +156,7 @@ impl Journal {
             transaction.execute("DELETE FROM repair WHERE instance = ?1", [name.as_str()])?;
             transaction.execute("DELETE FROM errand WHERE instance = ?1", [name.as_str()])?;
             transaction.execute("DELETE FROM standing WHERE instance = ?1", [name.as_str()])?;
+            transaction.execute("DELETE FROM usage WHERE instance = ?1", [name.as_str()])?;
             transaction.execute("DELETE FROM instance WHERE name = ?1", [name.as_str()]).map(drop)
         })
     }

@@ -12,6 +12,7 @@ mod repairs;
 mod steps;
 mod store;
 mod tombstones;
+mod usage;
 
 pub use attempts::{ATTEMPT_AGE_D_MAX, Attempt};
 pub use events::{EVENT_AGE_D_MAX, EVENTS_PER_INSTANCE_MAX, EventFilter};
@@ -27,6 +28,7 @@ use crate::model::time::Timestamp;
 use rusqlite::{Connection, Row};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::broadcast;
 
@@ -47,6 +49,8 @@ struct Inner {
     now: fn() -> Timestamp,
     /// Events recorded since the last pruning, by instance.
     since_pruned: Mutex<HashMap<Option<InstanceName>, u32>>,
+    /// Rows written by [`Journal::keep_usage`].
+    usage_rows: AtomicU64,
     news: broadcast::Sender<News>,
 }
 
@@ -149,12 +153,14 @@ impl Journal {
         self.inner.news.subscribe()
     }
 
-    /// Rows written through this connection since it was opened: for the test that a settled pass writes nothing.
+    /// Rows written through this connection since it was opened, without those of [`Journal::keep_usage`], which come
+    /// whether anything happens or not: for the test that a settled pass writes nothing.
     ///
     /// # Errors
     /// SQLite refused.
     pub fn rows_written(&self) -> Result<u64, JournalError> {
-        self.query_one("count", "SELECT total_changes()", [], |row| unsigned(row, 0)).map(Option::unwrap_or_default)
+        self.query_one("count", "SELECT total_changes()", [], |row| unsigned(row, 0))
+            .map(|rows| rows.unwrap_or_default().saturating_sub(self.inner.usage_rows.load(Ordering::Relaxed)))
     }
 
     fn of(file: PathBuf, connection: Connection, now: fn() -> Timestamp) -> Self {
@@ -163,6 +169,7 @@ impl Journal {
             connection: Mutex::new(connection),
             now,
             since_pruned: Mutex::default(),
+            usage_rows: AtomicU64::new(0),
             news: broadcast::Sender::new(NEWS_BACKLOG_MAX),
         };
         Self { inner: Arc::new(inner) }

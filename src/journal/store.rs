@@ -51,6 +51,11 @@ CREATE TABLE IF NOT EXISTS certificate_attempt (
 ) STRICT;
 CREATE INDEX IF NOT EXISTS certificate_attempt_by_name ON certificate_attempt (name, at);
 CREATE INDEX IF NOT EXISTS certificate_attempt_by_time ON certificate_attempt (at);
+CREATE TABLE IF NOT EXISTS usage (
+    instance TEXT NOT NULL, step_s INTEGER NOT NULL, at INTEGER NOT NULL, cpu_percent REAL NOT NULL,
+    memory INTEGER NOT NULL, database INTEGER NOT NULL, filestore INTEGER NOT NULL,
+    PRIMARY KEY (instance, step_s, at)
+) STRICT, WITHOUT ROWID;
 ";
 
 /// What layout 2 added. Times on the steady clock are seconds.

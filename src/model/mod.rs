@@ -22,4 +22,5 @@ pub mod step;
 pub mod text;
 pub mod time;
 pub mod tombstone;
+pub mod usage;
 pub mod wanted;

@@ -229,11 +229,13 @@ pub struct CertificateStatus {
 /// What an instance uses.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct UsageStatus {
+    /// When it was measured.
+    pub at: Timestamp,
     /// Per cent of one core.
     pub cpu_percent: f64,
     /// Memory in use.
     pub memory_bytes: u64,
-    /// Memory limit.
+    /// Memory limit; 0 is none.
     pub memory_limit_bytes: u64,
     /// Database on disk.
     pub database_bytes: u64,

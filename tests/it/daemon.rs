@@ -8,4 +8,5 @@ mod once;
 mod secrets;
 mod socket;
 mod streams;
+mod usage;
 mod watching;

@@ -9,6 +9,7 @@ use innkeeper::model::name::{InstanceName, Uid};
 use innkeeper::model::service::Ports;
 use innkeeper::model::step::{Action, Origin, Risk, Step, StepId};
 use innkeeper::model::time::Timestamp;
+use innkeeper::model::usage::{UsageHistory, UsagePoint};
 use innkeeper::model::wanted::Wanted;
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
@@ -373,4 +374,50 @@ fn followers_hear_of_steps_and_events() {
     );
     assert!(matches!(news.try_recv().unwrap(), News::Recorded(event) if event.message == "noted"));
     assert!(news.try_recv().is_err());
+}
+
+/// A point of usage at a second of the day.
+fn used(second: i64, cpu_percent: f32, memory_bytes: u64) -> UsagePoint {
+    let at = Timestamp::from_second(noon().as_second() + second).unwrap();
+    UsagePoint { at, cpu_percent, memory_bytes, database_bytes: 7, filestore_bytes: 9 }
+}
+
+#[test]
+fn usage_is_thinned_out_to_means_and_largests() {
+    let (_dir, journal) = begun();
+    let acme = name("acme");
+    // Half an hour up to now, brought five minutes at a time.
+    let points: Vec<UsagePoint> = (-1_800..0)
+        .step_by(15)
+        .map(|second| used(second, if second % 30 == 0 { 10.0 } else { 20.0 }, (second + 2_000).unsigned_abs()))
+        .collect();
+    for part in points.chunks(20) {
+        journal.keep_usage(&[(acme.clone(), part.to_vec())]).unwrap();
+    }
+    let history = journal.usage(&acme).unwrap();
+    assert_eq!(history.hour, points);
+    assert_eq!(history.day.len(), 6);
+    assert_eq!(history.day[1], UsagePoint { cpu_percent: 15.0, memory_bytes: 785, ..used(-1_500, 0.0, 0) });
+    assert_eq!(history.month, [UsagePoint { cpu_percent: 15.0, memory_bytes: 1_985, ..used(-3_600, 0.0, 0) }]);
+    assert_eq!(journal.usage(&name("beta")).unwrap(), UsageHistory::default());
+    journal.forget(&acme).unwrap();
+    assert_eq!(journal.usage(&acme).unwrap(), UsageHistory::default());
+}
+
+#[test]
+fn usage_takes_bounded_space_however_long_it_is_measured() {
+    let (dir, journal) = begun();
+    let (acme, before) = (name("acme"), journal.rows_written().unwrap());
+    // Five weeks up to now, at five-minute steps: what is too old for a part of the history is not in it.
+    let weeks = 35 * 86_400;
+    for day in (-weeks..0).step_by(86_400) {
+        let points = (day..day + 86_400).step_by(300).map(|second| used(second, 1.0, 1)).collect();
+        journal.keep_usage(&[(acme.clone(), points)]).unwrap();
+    }
+    let history = journal.usage(&acme).unwrap();
+    assert_eq!((history.hour.len(), history.day.len(), history.month.len()), (12, 288, 720));
+    let plain = rusqlite::Connection::open(dir.path().join("journal.db")).unwrap();
+    let rows: i64 = plain.query_row("SELECT count(*) FROM usage", [], |row| row.get(0)).unwrap();
+    assert_eq!(rows, 12 + 288 + 720);
+    assert_eq!(journal.rows_written().unwrap(), before, "usage is counted apart");
 }

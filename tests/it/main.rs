@@ -9,6 +9,7 @@ mod converge;
 mod daemon;
 mod decide;
 mod floors;
+mod health;
 mod journal;
 mod journey;
 mod lab;

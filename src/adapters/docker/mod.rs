@@ -28,6 +28,7 @@ mod network;
 mod odoo_log;
 mod service;
 mod tar;
+mod usage;
 
 use crate::edges::engine::{JobEnd, LogLines, LogQuery};
 use crate::edges::{Ask, ByteStream, Edge, EdgeError, Engine, ErrorKind};
@@ -37,6 +38,7 @@ use crate::model::service::{JobSpec, SecretFile, ServiceSpec, Tag};
 use crate::model::service_plan::Limits;
 use crate::model::settings::DockerSettings;
 use crate::model::time::Timestamp;
+use crate::model::usage::ServiceUsage;
 use async_trait::async_trait;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
@@ -54,6 +56,7 @@ pub struct Docker {
     making_network: Mutex<()>,
     events: Mutex<Option<events::Events>>,
     stopped_ports: std::sync::Mutex<HashMap<String, BTreeSet<u16>>>,
+    groups: usage::Groups,
 }
 
 impl Docker {
@@ -82,6 +85,7 @@ impl Docker {
             making_network: Mutex::default(),
             events: Mutex::default(),
             stopped_ports: std::sync::Mutex::default(),
+            groups: usage::Groups::default(),
         })
     }
 
@@ -185,5 +189,13 @@ impl Engine for Docker {
 
     async fn logs(&self, instance: &InstanceName, query: &LogQuery) -> Result<LogLines, EdgeError> {
         logs::logs(self, instance, query).await
+    }
+
+    async fn usage(&self) -> Result<BTreeMap<InstanceName, ServiceUsage>, EdgeError> {
+        usage::services(self).await
+    }
+
+    async fn volume_bytes(&self, volume: &str, tag: &Tag) -> Result<Option<u64>, EdgeError> {
+        usage::volume(self, volume, tag).await
     }
 }

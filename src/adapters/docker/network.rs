@@ -9,6 +9,7 @@ use crate::model::service::{Component, Owner, Tag};
 use bollard::models::{Network, NetworkCreateRequest, Volume, VolumeCreateRequest};
 use bollard::query_parameters::{ListNetworksOptionsBuilder, ListVolumesOptions, RemoveVolumeOptions};
 use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
 
 /// The bridge's option that lets containers on it reach each other (inter-container communication).
 const ICC: &str = "com.docker.network.bridge.enable_icc";
@@ -131,6 +132,13 @@ pub(super) async fn remove_volume(docker: &Docker, volume: &str, tag: &Tag) -> R
     let engine = docker.client.docker().await?;
     let removed = async { found(engine.remove_volume(volume, None::<RemoveVolumeOptions>).await) };
     call(format!("could not remove the volume {volume}"), removed).await.map(drop)
+}
+
+/// Where a volume's files are on this host; none when there is no such volume of the instance.
+pub(super) async fn mount_point(docker: &Docker, volume: &str, tag: &Tag) -> Result<Option<PathBuf>, EdgeError> {
+    let found = inspect_volume(docker, volume).await?;
+    let ours = found.filter(|found| owner(docker, &found.labels).tag().is_some_and(|owner| owner.uid == tag.uid));
+    Ok(ours.map(|found| PathBuf::from(found.mountpoint)))
 }
 
 async fn inspect_volume(docker: &Docker, volume: &str) -> Result<Option<Volume>, EdgeError> {

@@ -13,6 +13,7 @@ use crate::model::live::DatabaseObjectLive;
 use crate::model::name::InstallationId;
 use crate::model::service::{Component, Owner, Tag};
 use crate::model::step::DatabaseSpec;
+use std::collections::{BTreeMap, BTreeSet};
 use tokio_postgres::Row;
 
 /// The first version that can be told which library sorts (`LOCALE_PROVIDER`); before, it was always libc.
@@ -93,6 +94,24 @@ pub(super) async fn list(
                 WHERE d.datname = ANY ($1::text[]) OR strpos(c.description, $2) > 0";
     let rows = session.query("could not list the databases", sql, &[&names, &installation.0]).await?;
     rows.iter().map(|row| read(session, row)).collect()
+}
+
+/// Sizes of those of `names` that are ours, through a session of its own: no turn waits behind it.
+pub(super) async fn sizes(
+    server: &Server,
+    names: &BTreeSet<String>,
+    installation: &InstallationId,
+) -> Result<BTreeMap<String, u64>, EdgeError> {
+    let sql = "SELECT d.datname::text, coalesce(pg_database_size(d.oid), 0)
+                 FROM pg_database d
+                 JOIN pg_shdescription c ON c.objoid = d.oid AND c.classoid = 'pg_database'::regclass
+                WHERE d.datname = ANY ($1::text[]) AND strpos(c.description, $2) > 0
+                  AND d.datconnlimit <> -2 AND has_database_privilege(d.oid, 'CONNECT')";
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let session = server.apart().await?;
+    let rows = session.query("could not measure the databases", sql, &[&names, &installation.0]).await?;
+    let size = |row: &Row| Ok((session.get(row, 0)?, u64::try_from(session.get::<i64>(row, 1)?).unwrap_or(0)));
+    rows.iter().map(size).collect()
 }
 
 /// Makes the database where there is none, and its owner, privileges and comment as they should be. One that an

@@ -38,6 +38,8 @@ use std::time::Duration;
 const LOOK_DEADLINE: Duration = Duration::from_secs(60);
 /// `CREATE DATABASE` copies 8 MB and may wait for a checkpoint on a busy disk (PostgreSQL 14 and older always do).
 const EFFECT_DEADLINE: Duration = Duration::from_secs(120);
+/// Measuring takes some milliseconds a database, and longer than this only on a disk that is in trouble.
+const SIZES_DEADLINE: Duration = Duration::from_secs(30);
 /// Databases looked into at the same time: each is a connection of its own beside the instances' own ones.
 const INSIDE_AT_ONCE_MAX: usize = 8;
 
@@ -234,6 +236,11 @@ impl Database for Postgres {
             roles::drop(&session, &self.installation, role, uid).await
         };
         self.server.within(EFFECT_DEADLINE, &doing, work).await
+    }
+
+    async fn sizes(&self, names: &BTreeSet<String>) -> Result<BTreeMap<String, u64>, EdgeError> {
+        let doing = "could not measure the databases";
+        self.server.within(SIZES_DEADLINE, doing, databases::sizes(&self.server, names, &self.installation)).await
     }
 
     async fn lock_installation(&self) -> Result<InstallationLock, EdgeError> {

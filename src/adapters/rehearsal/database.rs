@@ -21,9 +21,9 @@ const PUBLIC: &str = "PUBLIC";
 /// The server that is rehearsed.
 const MAJOR_VERSION: u32 = 15;
 /// An empty database of PostgreSQL 15.
-const EMPTY_BYTES: u64 = 8 << 20;
+pub(super) const EMPTY_BYTES: u64 = 8 << 20;
 /// What a customer stores at once.
-const CONTENT_BYTES: u64 = 64 << 10;
+pub(super) const CONTENT_BYTES: u64 = 64 << 10;
 /// `max_connections`
 const CONNECTIONS_MAX: u32 = 300;
 
@@ -69,6 +69,10 @@ impl Database for Rehearsal {
     async fn drop_role(&self, role: &str, instance: &InstanceName, uid: Uid) -> Result<(), EdgeError> {
         let drop = |world: &mut World, _| world.drop_role(role, (instance, uid));
         self.effect(EDGE, "drop_role", role, &[&drop]).await
+    }
+
+    async fn sizes(&self, names: &BTreeSet<String>) -> Result<BTreeMap<String, u64>, EdgeError> {
+        Rehearsal::look(self, EDGE, "sizes", |world, _| Ok(world.sizes(names))).await
     }
 
     async fn lock_installation(&self) -> Result<InstallationLock, EdgeError> {

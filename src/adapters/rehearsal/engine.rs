@@ -10,9 +10,10 @@ use crate::model::name::{InstanceName, Resources};
 use crate::model::service::{Component, JobSpec, SecretFile, ServiceSpec, Tag};
 use crate::model::service_plan::Limits;
 use crate::model::time::Timestamp;
+use crate::model::usage::ServiceUsage;
 use async_trait::async_trait;
 use futures::StreamExt;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 const EDGE: Edge = Edge::Engine;
@@ -154,6 +155,14 @@ impl Engine for Rehearsal {
         });
         let lines: Vec<Result<String, EdgeError>> = text.await?.into_iter().map(Ok).collect();
         Ok(futures::stream::iter(lines).boxed())
+    }
+
+    async fn usage(&self) -> Result<BTreeMap<InstanceName, ServiceUsage>, EdgeError> {
+        Rehearsal::look(self, EDGE, "usage", |world, _| Ok(world.usage())).await
+    }
+
+    async fn volume_bytes(&self, volume: &str, tag: &Tag) -> Result<Option<u64>, EdgeError> {
+        Rehearsal::look(self, EDGE, "volume_bytes", |world, _| Ok(world.volume_bytes(volume, tag))).await
     }
 }
 

@@ -18,6 +18,7 @@ mod engine;
 pub mod faults;
 mod jobs;
 mod proxy;
+pub mod usage;
 pub mod world;
 
 pub use damage::Damage;

@@ -2,6 +2,7 @@
 //! time does to it. It knows no edge, no fault and no clock: "now" is handed in.
 
 use crate::model::backup::{BackupId, Manifest, Part};
+use super::usage::{CpuTime, Load};
 use crate::model::live::{CertificateLive, ImageLive, NetworkLive, OdooLive};
 use crate::model::name::{Domain, InstanceName, ModuleName, TemplateName};
 use crate::model::secret::SecretString;
@@ -52,6 +53,10 @@ pub struct World {
     pub orders: u64,
     /// Jobs are done as soon as they begin.
     pub hurried: bool,
+    /// How busy instances are; others are idle.
+    pub loads: BTreeMap<InstanceName, Load>,
+    /// Processor time of services, by container id.
+    pub cpu_times: BTreeMap<String, CpuTime>,
     /// Objects made so far; each new one gets the next number, so that one made anew is told from the one before.
     pub serial: u64,
 }
@@ -252,8 +257,9 @@ impl World {
         }
     }
 
-    /// Lets time do its work up to `now`: jobs whose time came are done.
+    /// Lets time do its work up to `now`: jobs whose time came are done, and what runs uses the processor.
     pub fn pass(&mut self, now: Timestamp) {
+        self.burn(now);
         self.containers
             .values_mut()
             .filter_map(|container| container.work.as_mut())

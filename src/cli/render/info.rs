@@ -6,6 +6,7 @@ use crate::model::event::Event;
 use crate::model::size::Bytes;
 use crate::model::status::{Condition, ConditionStatus, ConditionType, InstanceStatus};
 use crate::model::time::Timestamp;
+use crate::model::usage::UsageHistory;
 use jiff::tz::TimeZone;
 
 /// Where values begin.
@@ -14,6 +15,7 @@ const LABEL_COLUMNS: usize = 14;
 /// The instance, its conditions, what waits, and its last events.
 pub(crate) fn render(
     status: &InstanceStatus,
+    history: &UsageHistory,
     events: &[Event],
     now: Timestamp,
     zone: &TimeZone,
@@ -26,6 +28,7 @@ pub(crate) fn render(
         let value = wrap(&harmless(&value), room).join(&format!("\n{}", " ".repeat(LABEL_COLUMNS + 2)));
         out.push_str(&format!("  {}{value}\n", paint(FAINT, &format!("{label:<LABEL_COLUMNS$}"))));
     }
+    section(&mut out, "Last 24 hours", super::graph::of_a_day(status, history, now, zone).into_iter());
     section(&mut out, "Conditions", status.conditions.iter().map(|item| condition(item, now)));
     let holds = status
         .holds
@@ -82,12 +85,13 @@ fn facts(status: &InstanceStatus, now: Timestamp, zone: &TimeZone) -> Vec<(&'sta
         facts.push((
             "uses",
             format!(
-                "{:.0} % cpu, {} of {} memory, {} database, {} files",
+                "{:.0} % of a core, {} of {} memory, {} database, {} files ({})",
                 usage.cpu_percent,
                 Bytes(usage.memory_bytes),
                 Bytes(usage.memory_limit_bytes),
                 Bytes(usage.database_bytes),
                 Bytes(usage.filestore_bytes),
+                relative(usage.at, now),
             ),
         ));
     }

@@ -10,6 +10,7 @@ pub(crate) mod diff;
 pub(crate) mod documents;
 pub(crate) mod effect;
 pub(crate) mod event;
+pub(crate) mod graph;
 pub(crate) mod info;
 pub(crate) mod plan;
 pub(crate) mod problems;

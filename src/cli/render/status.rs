@@ -1,32 +1,42 @@
 //! The fleet as a table, what wants a person first.
 
 use super::style::{BAD, FAINT, GOOD, PLAIN, STRONG, WARN, of_state, paint};
-use super::table::{Cell, Column, render as table, text};
-use super::text::{between, count, harmless};
-use crate::model::status::{FleetStatus, InstanceStatus, State};
+use super::table::{Cell, Column, number, render as table, text};
+use super::text::{between, count, harmless, short_size};
+use crate::model::status::{FleetStatus, InstanceStatus, State, UsageStatus};
 use crate::model::time::Timestamp;
 use anstyle::Style;
 
 /// A certificate that ends sooner than this should have been renewed.
 const CERTIFICATE_SOON_S: u64 = 7 * 86_400;
 
-const COLUMNS: [Column; 8] = [
+const COLUMNS: [Column; 11] = [
     text("", 0),
     text("NAME", 0),
     text("STATE", 0),
     text("PLAN", 3),
-    text("ODOO", 5),
+    text("ODOO", 8),
+    number("CPU", 5),
+    number("MEM", 6),
+    number("DISK", 7),
     text("CERT", 4),
     text("URL", 2),
     text("NOTE", 1),
 ];
+/// Those of them that say what is used: left out where nothing was measured yet.
+const MEASURED: std::ops::Range<usize> = 5..8;
 
 /// Table, alerts and totals.
 pub fn render(fleet: &FleetStatus, columns_max: Option<usize>) -> String {
     let mut sorted: Vec<&InstanceStatus> = fleet.instances.iter().collect();
     sorted.sort_by(|a, b| (a.state.severity(), &a.name).cmp(&(b.state.severity(), &b.name)));
-    let rows: Vec<Vec<Cell>> = sorted.iter().map(|status| row(status, fleet.at)).collect();
-    let mut out = if rows.is_empty() { String::new() } else { table(&COLUMNS, &rows, columns_max) };
+    let mut columns = COLUMNS.to_vec();
+    let mut rows: Vec<Vec<Cell>> = sorted.iter().map(|status| row(status, fleet.at)).collect();
+    if sorted.iter().all(|status| status.usage.is_none()) {
+        columns.drain(MEASURED);
+        rows.iter_mut().for_each(|row| drop(row.drain(MEASURED)));
+    }
+    let mut out = if rows.is_empty() { String::new() } else { table(&columns, &rows, columns_max) };
     for alert in &fleet.alerts {
         let whose = alert.instance.as_ref().map_or("host", |name| name.as_str());
         out.push_str(&format!("{} {whose}: {}\n", paint(BAD, "alert:"), harmless(&alert.message)));
@@ -55,10 +65,18 @@ fn row(status: &InstanceStatus, now: Timestamp) -> Vec<Cell> {
         Cell::new(status.state.as_str(), style),
         status.plan.as_ref().map_or("-", |plan| plan.as_str()).into(),
         status.odoo.as_ref().map_or("-", |odoo| odoo.as_str()).into(),
+        used(status, |usage| format!("{:.0}%", usage.cpu_percent)),
+        used(status, |usage| short_size(usage.memory_bytes)),
+        used(status, |usage| short_size(usage.database_bytes.saturating_add(usage.filestore_bytes))),
         Cell::new(certificate, certificate_style),
         status.url.as_deref().map_or_else(|| "-".to_owned(), harmless).into(),
         harmless(&status.note()).into(),
     ]
+}
+
+/// A figure of what it uses; a dash while that is not known.
+fn used(status: &InstanceStatus, figure: impl Fn(&UsageStatus) -> String) -> Cell {
+    status.usage.as_ref().map_or_else(|| "-".to_owned(), figure).into()
 }
 
 fn certificate(status: &InstanceStatus, now: Timestamp) -> (String, Style) {

@@ -21,3 +21,16 @@ pub(crate) fn relative(at: Timestamp, now: Timestamp) -> String {
         false => format!("{} ago", between(at, now)),
     }
 }
+
+/// A size in a few columns, as tables have them: `980K`, `1.9G`, `18G`.
+pub(crate) fn short_size(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "K", "M", "G", "T"];
+    let mut unit = 0;
+    let mut scaled = bytes as f64;
+    while scaled >= 999.5 && unit + 1 < UNITS.len() {
+        scaled /= 1_024.0;
+        unit += 1;
+    }
+    let digits = if scaled >= 9.95 || unit == 0 { 0 } else { 1 };
+    format!("{scaled:.digits$}{}", UNITS[unit])
+}

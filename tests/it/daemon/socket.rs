@@ -11,6 +11,7 @@ use innkeeper::control::{
 use innkeeper::model::errand::ErrandKind;
 use innkeeper::model::name::{Domain, InstanceName};
 use innkeeper::model::status::{DaemonStatus, FleetStatus, SCHEMA, State};
+use innkeeper::model::usage::{UsageHistory, UsagePoint};
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::{Arc, Mutex};
@@ -63,6 +64,12 @@ impl Handler for Desk {
         tokio::task::yield_now().await;
         let end = InstanceEnd { end: End::Settled, steps_done: 3, holds: Vec::new(), message: String::new() };
         Ok(Converged::of(BTreeMap::from([(name("acme"), end)]), Vec::new(), None))
+    }
+
+    fn usage(&self, instance: &InstanceName) -> Result<UsageHistory, String> {
+        self.note(format!("usage {instance}"));
+        let point = UsagePoint { at: now(), cpu_percent: 12.5, memory_bytes: 1, database_bytes: 2, filestore_bytes: 3 };
+        Ok(UsageHistory { hour: vec![point], ..UsageHistory::default() })
     }
 
     async fn plan(&self, names: &[InstanceName]) -> Result<Planned, String> {
@@ -142,6 +149,7 @@ async fn the_daemon_says_hello_and_answers() {
     assert_eq!(client.status().await.unwrap(), *daemon.desk.status());
     assert_eq!(client.errand(&name("acme"), ErrandKind::Restart).await.unwrap(), 7);
     client.wake(&[name("acme")]).await.unwrap();
+    assert_eq!(client.usage(&name("acme")).await.unwrap().hour[0].cpu_percent, 12.5);
     let refused = client.errand(&name("zeta"), ErrandKind::Retry).await.unwrap_err();
     assert_eq!(refused.to_string(), "there is no instance zeta");
     assert_eq!(client.status().await.unwrap().instances.len(), 1, "the conversation goes on after a refusal");

@@ -144,6 +144,7 @@ pub(crate) fn instance(name: &InstanceName, state: State, nth: usize) -> Instanc
 
 fn usage(busy: u64) -> UsageStatus {
     UsageStatus {
+        at: now(),
         cpu_percent: busy as f64,
         memory_bytes: (busy * 20) << 20,
         memory_limit_bytes: 2 << 30,

@@ -145,6 +145,7 @@ fn graphs_are_drawn_from_what_was_sampled() {
     for nth in 0..90_u64 {
         let wave = if nth < 60 { nth / 3 } else { 95 };
         let usage = UsageStatus {
+            at: now(),
             cpu_percent: wave as f64,
             memory_bytes: (200 + wave * 8) << 20,
             memory_limit_bytes: 1 << 30,

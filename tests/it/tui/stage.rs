@@ -11,6 +11,7 @@ use innkeeper::model::errand::ErrandKind;
 use innkeeper::model::name::{Domain, InstanceName};
 use innkeeper::model::status::{DaemonStatus, FleetStatus, SCHEMA};
 use innkeeper::model::time::Timestamp;
+use innkeeper::model::usage::UsageHistory;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use tokio::runtime::Runtime;
@@ -91,6 +92,10 @@ impl Handler for Script {
     }
 
     async fn plan(&self, _: &[InstanceName]) -> Result<Planned, String> {
+        Err("this is a stage".to_owned())
+    }
+
+    fn usage(&self, _: &InstanceName) -> Result<UsageHistory, String> {
         Err("this is a stage".to_owned())
     }
 

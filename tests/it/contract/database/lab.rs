@@ -286,3 +286,16 @@ fn no_error_and_no_server_log_holds_a_password() {
         assert!(!log.contains("c0ffee"), "the password stands in the server's log");
     });
 }
+
+#[test]
+fn sizes_are_told_of_databases_of_ours_alone() {
+    promise(async |world| {
+        let (tenant, absent) = (world.tenant(), world.tenant());
+        world.provision(&tenant).await;
+        let asked = [tenant.name(), absent.name(), "postgres", "template1"].map(str::to_owned).into();
+        let sizes = world.postgres.sizes(&asked).await.unwrap();
+        assert_eq!(sizes.keys().collect::<Vec<_>>(), [tenant.name()]);
+        assert_eq!(sizes[tenant.name()], world.look(&[&tenant]).await.databases[tenant.name()].size_bytes);
+        assert!(world.postgres.sizes(&[].into()).await.unwrap().is_empty());
+    });
+}

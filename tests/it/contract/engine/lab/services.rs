@@ -272,3 +272,44 @@ async fn output_is_read_as_lines_from_the_end() {
     let job = LogQuery { source: LogSource::Job, ..query(None) };
     assert_eq!(world.docker.logs(&world.name, &job).await.err().unwrap().kind, ErrorKind::Refused);
 }
+
+#[tokio::test]
+async fn what_a_running_container_uses_is_counted_and_what_is_stopped_uses_nothing() {
+    let world = World::new();
+    let spec = world.running().await;
+    let used = async || world.docker.usage().await.unwrap().get(&world.name).copied();
+    let first = used().await.unwrap();
+    assert!(first.cpu_time > std::time::Duration::ZERO && first.memory_bytes > 1 << 20, "{first:?}");
+    assert_eq!(first.memory_limit_bytes, 512 << 20, "{first:?}");
+    // Half a core is what it may use at most: the kernel's count goes on while it is kept busy.
+    docker(&["exec", &spec.container, "timeout", "2", "sh", "-c", "while :; do :; done || true"]);
+    let second = used().await.unwrap();
+    assert!((second.cpu_time - first.cpu_time).as_millis() > 300, "{first:?} {second:?}");
+    // The kernel's files and Docker's own statistics say the same.
+    let told = docker(&["stats", "--no-stream", "--format", "{{.MemUsage}}", &spec.container]);
+    assert!(told.contains("512MiB"), "{told}");
+    // A fresh adapter, as after a restart of the daemon, finds the same counters.
+    let again = world.again().usage().await.unwrap()[&world.name];
+    assert!(again.cpu_time >= second.cpu_time, "{again:?}");
+    assert!(World::new().docker.usage().await.unwrap().is_empty(), "others' containers are not counted");
+    world.docker.restart_service(&spec.container, &spec.tag).await.unwrap();
+    assert!(used().await.unwrap().cpu_time > std::time::Duration::ZERO);
+    world.docker.stop_service(&spec.container, &spec.tag).await.unwrap();
+    assert_eq!(used().await, None);
+}
+
+#[tokio::test]
+async fn a_volume_is_measured_for_its_instance_alone() {
+    let world = World::new();
+    world.prepare(super::world::NO_DATABASE).await;
+    let (volume, tag) = (world.resources().volume, world.tag(Component::Volume, ""));
+    let empty = world.docker.volume_bytes(&volume, &tag).await.unwrap().unwrap();
+    let script = "mkdir -p /v/a/b && head -c 3000000 /dev/urandom > /v/a/b/file && ln -s /proc /v/link";
+    let mount = format!("{volume}:/v");
+    docker(&["run", "--rm", "--user", "0", "--volume", &mount, "--entrypoint", "sh", IMAGE, "-c", script]);
+    let filled = world.docker.volume_bytes(&volume, &tag).await.unwrap().unwrap();
+    assert!((3_000_000..3_100_000).contains(&(filled - empty)), "{empty} {filled}");
+    let other = World::new();
+    assert_eq!(world.docker.volume_bytes(&volume, &other.tag(Component::Volume, "")).await.unwrap(), None);
+    assert_eq!(world.docker.volume_bytes("ik-nobody-data", &tag).await.unwrap(), None);
+}
