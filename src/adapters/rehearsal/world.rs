@@ -1,8 +1,8 @@
 //! The rehearsed world as plain data: what stands in Docker, PostgreSQL, nginx and the store of certificates, and what
 //! time does to it. It knows no edge, no fault and no clock: "now" is handed in.
 
-use crate::model::backup::{BackupId, Manifest, Part};
 use super::usage::{CpuTime, Load};
+use crate::model::backup::{BackupId, Manifest, Part};
 use crate::model::live::{CertificateLive, ImageLive, NetworkLive, OdooLive};
 use crate::model::name::{Domain, InstanceName, ModuleName, TemplateName};
 use crate::model::secret::SecretString;
