@@ -20,6 +20,7 @@ impl Journal {
         if let Some(id) = self.query_one("read the errands", waiting, [name, word], |row| unsigned(row, 0))? {
             return Ok(id);
         }
+        self.take_room("note an errand")?;
         let id = self.query_one("note an errand", insert, params![name, word, by, at], |row| unsigned(row, 0))?;
         Ok(id.unwrap_or_default())
     }

@@ -166,6 +166,7 @@ impl Journal {
         doing: &'static str,
         work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
     ) -> Result<T, JournalError> {
+        self.take_room(doing)?;
         let mut connection = self.connection();
         let run = || {
             // Another process may record an event beside the daemon: whoever writes first finishes first.

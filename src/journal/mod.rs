@@ -47,6 +47,8 @@ struct Inner {
     file: PathBuf,
     connection: Mutex<Connection>,
     now: fn() -> Timestamp,
+    /// Writes for which the disk has room, in a rehearsal.
+    room: Mutex<Option<u64>>,
     /// Events recorded since the last pruning, by instance.
     since_pruned: Mutex<HashMap<Option<InstanceName>, u32>>,
     /// Rows written by [`Journal::keep_usage`].
@@ -163,11 +165,32 @@ impl Journal {
             .map(|rows| rows.unwrap_or_default().saturating_sub(self.inner.usage_rows.load(Ordering::Relaxed)))
     }
 
+    /// Rehearses a disk that has room for so many more writes; without a number there is room again.
+    pub fn rehearse_disk(&self, writes_left: Option<u64>) {
+        *self.inner.room.lock().unwrap_or_else(PoisonError::into_inner) = writes_left;
+    }
+
+    /// Refuses a write where a rehearsal says that the disk is full.
+    fn take_room(&self, doing: &'static str) -> Result<(), JournalError> {
+        match &mut *self.inner.room.lock().unwrap_or_else(PoisonError::into_inner) {
+            None => Ok(()),
+            Some(0) => {
+                let full = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_FULL);
+                Err(self.failed(doing)(rusqlite::Error::SqliteFailure(full, None)))
+            }
+            Some(left) => {
+                *left -= 1;
+                Ok(())
+            }
+        }
+    }
+
     fn of(file: PathBuf, connection: Connection, now: fn() -> Timestamp) -> Self {
         let inner = Inner {
             file,
             connection: Mutex::new(connection),
             now,
+            room: Mutex::default(),
             since_pruned: Mutex::default(),
             usage_rows: AtomicU64::new(0),
             news: broadcast::Sender::new(NEWS_BACKLOG_MAX),
@@ -199,6 +222,7 @@ impl Journal {
         sql: &str,
         parameters: impl rusqlite::Params,
     ) -> Result<usize, JournalError> {
+        self.take_room(doing)?;
         let connection = self.connection();
         let run = || connection.prepare_cached(sql)?.execute(parameters);
         run().map_err(self.failed(doing))

@@ -2,6 +2,7 @@
 
 mod endings;
 mod files;
+mod full_disk;
 mod house;
 mod life;
 mod once;
@@ -9,4 +10,5 @@ mod secrets;
 mod socket;
 mod streams;
 mod usage;
+mod under_fire;
 mod watching;

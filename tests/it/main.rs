@@ -10,6 +10,7 @@ mod daemon;
 mod decide;
 mod floors;
 mod health;
+mod fuzz;
 mod journal;
 mod journey;
 mod lab;
