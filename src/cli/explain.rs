@@ -143,6 +143,11 @@ const REASONS: &[(HoldReason, &str, &str)] = &[
         "The same difference was repaired five times within an hour and came back. It is repaired less and less often now. `innkeeper events NAME` shows when; look for another tool that manages the same thing (a configuration management, a timer, somebody's script), or write what it wants into the file.",
     ),
     (
+        HoldReason::RollOut,
+        "a change of many instances reaches others first",
+        "An edit of plans.toml or innkeeper.toml that concerns several instances is made to one of them first, then to two, four and so on, each time after those before are proven to serve. Where it fails, nobody else is begun with: `innkeeper status` shows who failed. `innkeeper retry NAME` lets NAME have it at once.",
+    ),
+    (
         HoldReason::JobRunning,
         "a job of this instance runs",
         "Modules are being installed or the company is being set up. `innkeeper logs NAME --source job -f` shows it.",

@@ -2,7 +2,7 @@
 
 use super::keeper::{Bell, Keeper, event};
 use super::register::{Entry, Register, failures};
-use crate::diff::facts::{Facts, InstanceFacts, REPAIRS_WITHIN_S};
+use crate::diff::facts::{Facts, InstanceFacts, REPAIRS_WITHIN_S, RollOut};
 use crate::edges::{Ask, Edge};
 use crate::journal::JournalError;
 use crate::model::event::Level;
@@ -102,6 +102,16 @@ impl Keeper {
         entry.facts.failures = failures(self.journal.failures(name)?);
         entry.facts.errands = self.journal.errands(name)?;
         entry.facts.repairs = self.journal.repairs(Some(name), self.repairs_since())?;
+        Ok(())
+    }
+
+    /// Who is part of a change of many: of all, since each waits for others.
+    pub(super) fn refresh_roll_outs(&self, register: &mut Register) -> Result<(), JournalError> {
+        let mut rows = self.journal.roll_outs()?;
+        for (name, entry) in &mut register.entries {
+            let row = rows.remove(name);
+            entry.facts.roll_out = row.map(|row| RollOut { wave: row.wave, done: row.done });
+        }
         Ok(())
     }
 

@@ -123,6 +123,7 @@ impl Keeper {
         let mut all_repairs = self.journal.all_repairs(self.repairs_since())?;
         let mut register = self.register();
         self.refresh_host(&mut register)?;
+        self.refresh_roll_outs(&mut register)?;
         for name in marks.keys().filter(|name| within(name)) {
             register.entries.entry(name.clone()).or_insert_with(|| Entry::unmet(&self.key));
         }

@@ -223,6 +223,7 @@ impl Entry {
                 repairs: BTreeMap::new(),
                 ending: EndingFacts::default(),
                 updating: false,
+                roll_out: None,
             },
             met: false,
             digest: Arc::default(),

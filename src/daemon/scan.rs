@@ -2,7 +2,7 @@
 
 use super::commit;
 use super::keeper::{Bell, Keeper, event};
-use super::register::{FileChange, What};
+use super::register::{FileChange, Register, What};
 use crate::journal::JournalError;
 use crate::model::event::{Level, NewEvent};
 use crate::model::name::InstanceName;
@@ -17,6 +17,9 @@ use tokio::time::Instant;
 pub(super) const UNSETTLED_WAIT: Duration = Duration::from_millis(500);
 /// A turn does not read files again that were read so recently: a hundred turns at once are one scan.
 const FRESH: Duration = Duration::from_secs(1);
+
+/// So many instances that change together are changed one after the other.
+const ROLL_OUT_MIN: usize = 4;
 
 /// Why a scan brought nothing.
 #[derive(Debug, thiserror::Error)]
@@ -85,12 +88,29 @@ impl Keeper {
         let mut register = self.register();
         let before = Arc::clone(&register.fleet);
         let changes = register.take_in(Arc::clone(&fleet), journal, &self.key, Instant::now())?;
+        if self.acts() {
+            self.begin_roll_out(&register, &changes)?;
+        }
         drop(register);
         self.tell_problems(&fleet.problems);
         if fleet.settings != before.settings {
             self.tell_settings(&fleet.settings);
         }
         Ok((changes, unsettled))
+    }
+
+    /// Several instances mean something else although their own files did not change: plans or settings were edited.
+    fn begin_roll_out(&self, register: &Register, changes: &[FileChange]) -> Result<(), JournalError> {
+        let meant = changes.iter().filter(|change| change.what == What::Meaning).map(|change| &change.name);
+        let met = meant.filter(|name| register.entries.get(*name).is_some_and(|entry| entry.met));
+        let names: Vec<InstanceName> = met.cloned().collect();
+        if names.len() >= ROLL_OUT_MIN {
+            self.journal.begin_roll_out(&names)?;
+            let message =
+                format!("a change of plans or settings concerns {} instances: it reaches one first", names.len());
+            self.tell(&event(Level::Info, None, "file", "RollOutBegan", message));
+        }
+        Ok(())
     }
 
     /// Problems of files that are no instance's: settings, plans, strangers in the folder.

@@ -1,6 +1,6 @@
 //! One turn: read, look, decide, act once. A turn takes nothing over from the wake that brought it up.
 
-use super::keeper::Keeper;
+use super::keeper::{Bell, Keeper};
 use super::look::{Identity, identity, live_ports, marks};
 use super::register::Register;
 use super::schedule::Next;
@@ -169,6 +169,7 @@ fn decide(keeper: &Keeper, name: &InstanceName, live: Live) -> Result<Option<Dec
     }
     entry.decided_at = Some(Instant::now());
     keeper.tick(&register)?;
+    keeper.refresh_roll_outs(&mut register)?;
     let mut facts = keeper.facts(&register, live)?;
     let mut changes = diff::changes_of(&facts, name);
     if !identified {
@@ -180,6 +181,7 @@ fn decide(keeper: &Keeper, name: &InstanceName, live: Live) -> Result<Option<Dec
         keeper.journal.reserve_ports(name, ports)?;
         entry.facts.ports = Some(ports);
     }
+    roll_on(keeper, &mut register, &facts, &changes, name)?;
     if changes.is_empty() && identified {
         settle(keeper, &mut register, &mut facts, name)?;
     }
@@ -219,6 +221,26 @@ fn take_over_marks(
     if let (None, Some(ports)) = (entry.facts.ports, live_ports(live, &entry.facts, name)) {
         keeper.journal.reserve_ports(name, ports)?;
         entry.facts.ports = Some(ports);
+    }
+    Ok(())
+}
+
+/// Notes that the instance has the change of many that it was part of; those who wait for it are woken.
+fn roll_on(
+    keeper: &Keeper,
+    register: &mut Register,
+    facts: &Facts,
+    changes: &InstanceChanges,
+    name: &InstanceName,
+) -> Result<(), JournalError> {
+    let Some(instance) = facts.instances.get(name) else { return Ok(()) };
+    let waits = instance.roll_out.is_some_and(|own| !own.done);
+    if !waits || !diff::roll_out::is_through(instance, changes) {
+        return Ok(());
+    }
+    keeper.journal.set_rolled_out(name)?;
+    for (other, _) in register.entries.iter().filter(|(_, entry)| entry.facts.roll_out.is_some_and(|it| !it.done)) {
+        keeper.ring(Bell::Instance(other.clone(), None));
     }
     Ok(())
 }

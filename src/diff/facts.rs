@@ -72,6 +72,17 @@ pub struct InstanceFacts {
     pub ending: EndingFacts,
     /// It was settled on another wish than the present one (its file, its plan or the settings changed since).
     pub updating: bool,
+    /// Its part in a change of many.
+    pub roll_out: Option<RollOut>,
+}
+
+/// An instance's part in a change of many: an edit of `plans.toml` reaches one instance first, then ever more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RollOut {
+    /// When the change was seen: all that have the same time belong together.
+    pub wave: Timestamp,
+    /// It has the change.
+    pub done: bool,
 }
 
 /// So far back decisions look for repairs.

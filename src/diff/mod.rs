@@ -13,6 +13,7 @@ mod guard;
 mod health;
 mod masses;
 mod odoo;
+pub mod roll_out;
 mod service;
 mod site;
 
@@ -97,6 +98,7 @@ fn live(case: &Case<'_>, draft: &mut Draft) {
     guard::disk(case, draft);
     guard::failures(&past(case), draft);
     guard::fights(&past(case), draft);
+    roll_out::wait(case, draft);
     guard::suspended(case, draft);
     health::proven(case, draft);
 }

@@ -153,6 +153,7 @@ impl Journal {
     pub fn forget(&self, name: &InstanceName) -> Result<(), JournalError> {
         self.transaction("forget an instance", |transaction| {
             transaction.execute("DELETE FROM failure WHERE instance = ?1", [name.as_str()])?;
+            transaction.execute("DELETE FROM roll_out WHERE instance = ?1", [name.as_str()])?;
             transaction.execute("DELETE FROM repair WHERE instance = ?1", [name.as_str()])?;
             transaction.execute("DELETE FROM errand WHERE instance = ?1", [name.as_str()])?;
             transaction.execute("DELETE FROM standing WHERE instance = ?1", [name.as_str()])?;

@@ -9,6 +9,7 @@ mod errands;
 mod events;
 mod instances;
 mod repairs;
+mod roll_outs;
 mod steps;
 mod store;
 mod tombstones;
@@ -18,6 +19,7 @@ pub use attempts::{ATTEMPT_AGE_D_MAX, Attempt};
 pub use events::{EVENT_AGE_D_MAX, EVENTS_PER_INSTANCE_MAX, EventFilter};
 pub use instances::{FileSeen, Known};
 pub use repairs::Repairs;
+pub use roll_outs::RollOutRow;
 pub use steps::{FailureRow, Intent};
 pub use tombstones::{GUARD_WINDOW_S, Tick};
 

@@ -88,6 +88,8 @@ pub enum HoldReason {
     Failed,
     /// The same drift comes back again and again: it is repaired less and less often.
     DriftFight,
+    /// A change of many instances reaches others first.
+    RollOut,
     /// A job of this instance runs.
     JobRunning,
     /// Started, but does not answer yet.
@@ -125,6 +127,7 @@ impl HoldReason {
             Self::BackOff => "BackOff",
             Self::Failed => "Failed",
             Self::DriftFight => "DriftFight",
+            Self::RollOut => "RollOut",
             Self::JobRunning => "JobRunning",
             Self::NotHealthy => "NotHealthy",
             Self::Guard => "Guard",

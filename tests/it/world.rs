@@ -132,6 +132,7 @@ pub(crate) fn instance(wanted: Wanted, number: u128) -> InstanceFacts {
         repairs: BTreeMap::new(),
         ending: EndingFacts::default(),
         updating: false,
+        roll_out: None,
     }
 }
 

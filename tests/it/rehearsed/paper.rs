@@ -22,8 +22,8 @@ pub(crate) struct Wish {
     pub(crate) subdomain: Option<&'static str>,
     pub(crate) domains: Vec<String>,
     pub(crate) modules: Vec<&'static str>,
-    pub(crate) memory_gib: u32,
-    pub(crate) workers: u32,
+    /// None: the plan's.
+    pub(crate) limits: Option<(u32, u32)>,
     pub(crate) company: &'static str,
     pub(crate) suspended: bool,
     pub(crate) odoo: String,
@@ -38,8 +38,7 @@ impl Wish {
             subdomain: None,
             domains: Vec::new(),
             modules: Vec::new(),
-            memory_gib: 1,
-            workers: 2,
+            limits: None,
             company: "Acme Ltd",
             suspended: false,
             odoo: "19.0".to_owned(),
@@ -60,8 +59,7 @@ impl Wish {
             wish.domains.push("shop.example.org".to_owned());
         }
         wish.modules = ["website", "stock", "sale_management"].into_iter().filter(|_| some(rng, 4)).collect();
-        wish.memory_gib = rng.u32(1..=2);
-        wish.workers = pick(rng, &[0, 2, 4]);
+        wish.limits = rng.bool().then(|| (rng.u32(1..=2), pick(rng, &[0, 2, 4])));
         wish.company = pick(rng, &["Acme Ltd", "Acme & Sons", "Công ty"]);
         wish.suspended = some(rng, 20);
         wish.odoo = (pick(rng, &["19.0", "19.0", "19.0", "19.0", "19.0", "17.0"])).to_owned();
@@ -70,11 +68,14 @@ impl Wish {
 
     pub(crate) fn text(&self) -> String {
         let subdomain = self.subdomain.map(|it| format!("subdomain = {it:?}\n")).unwrap_or_default();
-        let Self { plan, state, domains, modules, memory_gib, workers, company, suspended, odoo, .. } = self;
+        let Self { plan, state, domains, modules, company, suspended, odoo, .. } = self;
+        let limits =
+            |(memory, workers): (u32, u32)| format!("[limits]\nmemory = \"{memory} GiB\"\nworkers = {workers}\n");
+        let limits = self.limits.map(limits).unwrap_or_default();
         format!(
             "plan = {plan:?}\nstate = {state:?}\n{subdomain}domains = {domains:?}\nmodules = {modules:?}\n\
              odoo = {odoo:?}\nsuspended = {suspended}\n[company]\nname = {company:?}\n\
-             [admin]\nemail = \"admin@mycompany.com\"\n[limits]\nmemory = \"{memory_gib} GiB\"\nworkers = {workers}\n"
+             [admin]\nemail = \"admin@mycompany.com\"\n{limits}"
         )
     }
 }
@@ -165,8 +166,9 @@ impl Paper {
                 "plans.toml is gone".to_owned()
             }
             36 | 37 => {
-                self.put("plans.toml", PLANS);
-                "plans.toml is right".to_owned()
+                let memory = pick(rng, &["1 GiB", "2 GiB", "3 GiB"]);
+                self.put("plans.toml", &PLANS.replacen("1 GiB", memory, 1));
+                format!("plans.toml is right and gives {memory}")
             }
             _ => self.checkout_half_way(rng),
         }

@@ -237,6 +237,7 @@ impl Run {
                     ..EndingFacts::default()
                 },
                 updating: false,
+                roll_out: None,
             };
             (name, facts)
         };
