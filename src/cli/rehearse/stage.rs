@@ -66,7 +66,7 @@ impl Stage {
         let fleet = self.fleet_dir().display().to_string();
         format!(
             "A rehearsal: {} on a world in memory. Try in another terminal:\n  \
-             innkeeper --fleet {fleet} status\n  innkeeper --fleet {fleet} events -f\n  \
+             innkeeper --fleet {fleet} top\n  innkeeper --fleet {fleet} status\n  innkeeper --fleet {fleet} events -f\n  \
              innkeeper --fleet {fleet} plan\nEdit files in {fleet}/{INSTANCES_DIR} and see what happens. \
              Ctrl-C ends it and removes {}.\n",
             count(instances, "customer", "customers"),
