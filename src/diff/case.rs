@@ -61,8 +61,9 @@ impl<'a> Index<'a> {
     }
 }
 
-/// Ports for every instance: those of its container, else those it was given before, else the next free pair, in the
-/// order of names. All new instances of one decision get different ones.
+/// Ports for every instance: those of its container, else those it was given before, else those that its site leads to,
+/// else the next free pair, in the order of names. All new instances of one decision get different ones. A pair that any
+/// site leads to is not free: that customer's visitors would come to another one's Odoo.
 fn give_ports<'a>(
     facts: &'a Facts,
     resources: &HashMap<&'a InstanceName, Resources>,
@@ -72,13 +73,23 @@ fn give_ports<'a>(
         let service = engine?.services.get(&resources.get(name)?.container)?;
         service.owner.tag().filter(|tag| tag.uid == uid).and(service.ports)
     };
+    let proxy = facts.live.proxy.known();
+    let of_site = |name: &InstanceName, uid| {
+        let row = &proxy?.sites.get(name)?.row;
+        (row.uid == uid).then_some(row.ports)
+    };
     let mut ports: BTreeMap<&InstanceName, Option<Ports>> = facts
         .instances
         .iter()
-        .map(|(name, instance)| (name, of_container(name, instance.uid).or(instance.ports)))
+        .map(|(name, instance)| {
+            let given = of_container(name, instance.uid).or(instance.ports);
+            (name, given.or_else(|| of_site(name, instance.uid)))
+        })
         .collect();
-    let Some(engine) = engine else { return ports };
-    let given: BTreeSet<u16> = ports.values().flatten().flat_map(|ports| [ports.http, ports.gevent()]).collect();
+    let (Some(engine), Some(proxy)) = (engine, proxy) else { return ports };
+    let of_sites: Vec<Ports> = proxy.sites.values().map(|site| site.row.ports).collect();
+    let given: BTreeSet<u16> =
+        ports.values().flatten().chain(&of_sites).flat_map(|ports| [ports.http, ports.gevent()]).collect();
     let range = &facts.settings.docker.ports;
     let is_free = |port: u16| !engine.ports_in_use.contains(&port) && !given.contains(&port);
     let mut free = (*range.start()..*range.end()).step_by(2).filter(|port| is_free(*port) && is_free(port + 1));

@@ -531,6 +531,28 @@ fn a_wait_that_was_noted_before_the_clock_was_set_back_is_over() {
 }
 
 #[test]
+fn a_port_to_which_a_site_leads_is_given_to_nobody_else() {
+    let mut facts = ready();
+    let ports = facts.instances[&name("acme")].ports.or(facts.engine().services["ik-acme"].ports).unwrap();
+    // The journal is lost, and the container is gone: only the site remembers.
+    facts.engine().services.clear();
+    facts.engine().ports_in_use.clear();
+    facts.instance("acme").ports = None;
+    facts.instances.insert(name("aardvark"), crate::world::instance(wanted("aardvark"), 7));
+    let chosen = |facts: &Facts, of: &str| {
+        changes_of(facts, &name(of)).steps.iter().find_map(|step| match &step.action {
+            Action::PutSite(row) => Some(row.ports),
+            Action::CreateService { spec, .. } => Some(spec.ports),
+            _ => None,
+        })
+    };
+    assert_eq!(chosen(&facts, "acme"), Some(ports));
+    assert!(chosen(&facts, "aardvark").is_some_and(|other| other != ports));
+    facts.live.proxy = Seen::Unseen("refused".to_owned());
+    assert_eq!(chosen(&facts, "aardvark"), None, "nothing is chosen before the sites are seen");
+}
+
+#[test]
 fn a_running_job_with_other_work_is_waited_for() {
     let mut facts = ready();
     facts.wanted("acme").modules.insert(module("website"));
