@@ -21,10 +21,17 @@ pub(super) fn refresh(state: &mut State) {
     };
     rows.shrink_to(rows.len() * 2);
     state.list.rows = rows;
-    let selected = state.places[state.page as usize].selected.clone();
-    let found = selected.and_then(|id| find(state, &id));
+    let place = &state.places[state.page as usize];
+    let selected = place.selected.clone().filter(|_| place.chosen);
+    let found = if place.chosen { selected.and_then(|id| find(state, &id)) } else { Some(0) };
     state.list.at = found.unwrap_or(state.list.at).min(state.list.rows.len().saturating_sub(1));
     select(state, state.list.at);
+}
+
+/// Selects a row because the user wants it.
+pub(super) fn choose(state: &mut State, at: usize) {
+    select(state, at);
+    state.places[state.page as usize].chosen = state.list.at > 0;
 }
 
 /// Selects a row and keeps it in sight.

@@ -218,6 +218,8 @@ pub struct Place {
     pub selected: Option<Id>,
     /// The first row that was visible.
     pub offset: usize,
+    /// The user chose a row. Until then, and again at the first row, the first row is selected, whatever comes there.
+    pub chosen: bool,
 }
 
 /// The orders of the instances.

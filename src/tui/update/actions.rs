@@ -196,7 +196,7 @@ pub(super) fn scroll(state: &mut State, by: isize) -> Vec<Effect> {
                 detail.scroll = detail.scroll.min(most).saturating_add_signed(by).min(most);
             }
         }
-        None => rows::select(state, state.list.at.saturating_add_signed(by)),
+        None => rows::choose(state, state.list.at.saturating_add_signed(by)),
     }
     Vec::new()
 }
@@ -222,7 +222,7 @@ fn mark(state: &mut State) {
         state.marks.insert(name.clone());
         state.marked_last = Some(name);
     }
-    rows::select(state, state.list.at + 1);
+    rows::choose(state, state.list.at + 1);
 }
 
 fn mark_range(state: &mut State) {

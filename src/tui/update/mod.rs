@@ -275,7 +275,7 @@ fn use_mouse(state: &mut State, mouse: MouseEvent) -> Vec<Effect> {
             let first = list.y + frame + 1;
             let at = state.list.offset + usize::from(mouse.row.saturating_sub(first));
             if mouse.row >= first && mouse.column < list.right() && at < state.list.rows.len() {
-                rows::select(state, at);
+                rows::choose(state, at);
             }
         }
         _ => {}

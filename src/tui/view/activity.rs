@@ -9,7 +9,7 @@ use crate::tui::state::State;
 use ratatui::layout::Rect;
 
 /// Columns of a name beside an event.
-const NAME: usize = 14;
+const NAME: usize = 12;
 
 /// The pane beside the table.
 pub(super) fn draw(state: &State, area: Rect, pen: &mut Pen<'_>) {
@@ -28,7 +28,7 @@ pub(super) fn draw(state: &State, area: Rect, pen: &mut Pen<'_>) {
                 (padded(&when(event, state), 9), theme.faint),
                 (padded(&super::pen::fitting(whose, NAME, pen.glyphs().more), NAME + 1), theme.strong),
             ];
-            line.extend(said(event, pen));
+            line.extend(said(event, shortened(event), pen));
             line
         })
         .collect();
@@ -56,7 +56,7 @@ pub(super) fn lines_of(state: &State, name: &InstanceName, pen: &Pen<'_>) -> Vec
             let time = moment(event.at, state.now, state.fleet.zone.as_ref());
             let mut line =
                 vec![(padded(&time, 14), theme.faint), (padded(&event.reason, 18), theme.of_level(event.level))];
-            line.extend(said(event, pen));
+            line.extend(said(event, &event.message, pen));
             if let Some(cause) = &event.cause {
                 line.push((format!("  ({cause})"), theme.faint));
             }
@@ -75,8 +75,14 @@ pub(super) fn count_of(state: &State, name: &InstanceName) -> usize {
     state.fleet.events.iter().filter(|event| event.instance.as_ref() == Some(name)).count().max(2)
 }
 
-fn said(event: &Event, pen: &Pen<'_>) -> Line {
-    let mut line = vec![(event.message.clone(), pen.theme().of_level(event.level))];
+/// A step's event begins with what it acted on, which mostly repeats the instance's name: in a small pane that is left out.
+fn shortened(event: &Event) -> &str {
+    let behind = event.message.split_once(": ").map(|(_, rest)| rest);
+    behind.filter(|_| event.kind == "step" || event.kind == "drift").unwrap_or(&event.message)
+}
+
+fn said(event: &Event, text: &str, pen: &Pen<'_>) -> Line {
+    let mut line = vec![(text.to_owned(), pen.theme().of_level(event.level))];
     if event.count > 1 {
         line.push((format!("  {} times", event.count), pen.theme().faint));
     }

@@ -66,7 +66,7 @@ fn systems(state: &State, host: &HostView, pen: &Pen<'_>) -> Vec<Line> {
                 (format!("{}{since}: {why}", pen.glyphs().broken), theme.bad)
             }
         };
-        vec![head, (padded(&edge.edge, 16), theme.strong), (word, style)]
+        vec![head, (padded(&edge.edge, 28), theme.strong), (word, style)]
     };
     host.edges.iter().enumerate().map(line).collect()
 }

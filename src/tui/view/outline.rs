@@ -54,7 +54,7 @@ fn header(state: &State, room: Room, y: u16, pen: &mut Pen<'_>) {
         }
         None => {
             if room >= Room::Panes {
-                left.push((format!("   {} instances:", state.fleet.items.len()), theme.plain));
+                left.push((format!("   {}:", many(state.fleet.items.len(), "instance")), theme.plain));
             } else if room >= Room::Normal {
                 left.push((format!("  {} inst:", state.fleet.items.len()), theme.plain));
             }
@@ -72,6 +72,11 @@ fn header(state: &State, room: Room, y: u16, pen: &mut Pen<'_>) {
     let columns = state.size.0;
     pen.line(0, y, columns.saturating_sub(right_columns), &left);
     pen.line(columns.saturating_sub(right_columns), y, right_columns, &right);
+}
+
+/// `1 instance`, `2 instances`
+pub(super) fn many(count: usize, word: &str) -> String {
+    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
 }
 
 /// `139 ok  3 warn  1 FAILED`

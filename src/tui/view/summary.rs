@@ -5,6 +5,7 @@ use super::graph::{self, Figure};
 use super::pen::{Line, Pen};
 use super::table::padded;
 use crate::model::status::{Condition, ConditionStatus, ConditionType, InstanceStatus};
+use crate::model::text::wrap;
 use crate::model::wanted::Wanted;
 use crate::tui::fleet::Item;
 use crate::tui::format::{age, size};
@@ -13,6 +14,10 @@ use ratatui::layout::Rect;
 
 /// Rows of the graphs below.
 const GRAPH_ROWS: u16 = 6;
+/// Columns of what is wanted and of what is live: the rest is for what is wrong.
+const PART_COLUMNS_MAX: usize = 34;
+/// Events of it that are shown below.
+const EVENTS_MAX: usize = 12;
 /// Room for lines above the graphs.
 const LINES_MIN: u16 = 18;
 
@@ -34,7 +39,7 @@ fn draw_graph(item: &Item, title: &str, figure: Figure, area: Rect, pen: &mut Pe
     let theme = pen.theme();
     let parts = graph::parts(item, figure);
     let newest = parts.last().copied().unwrap_or_default() * 100.0;
-    let below = format!("{} samples", parts.len());
+    let below = super::outline::many(parts.len(), "sample");
     let inner = pen.frame(area, &[(title.to_owned(), theme.title), (format!("  {newest:.0}%"), theme.plain)], &below);
     graph::block(&parts, inner, if newest >= 90.0 { theme.warn } else { theme.accent }, pen);
 }
@@ -50,9 +55,8 @@ pub(super) fn lines(state: &State, item: &Item, width: u16, pen: &Pen<'_>) -> Ve
         (format!("{} {}", pen.glyphs().of_state(status.state), status.state.as_str()), theme.of_state(status.state)),
         (format!("     wanted {}", status.wanted.as_str()), theme.plain),
     ]];
-    let note = super::table::note(item);
-    if !note.is_empty() {
-        lines.push(vec![head(""), (note, theme.warn)]);
+    for line in wrap(&super::table::note(item), Some(usize::from(width).saturating_sub(12).max(20))) {
+        lines.push(vec![head(""), (line, theme.warn)]);
     }
     if let Some(wanted) = wanted {
         lines.extend(about(wanted, pen));
@@ -88,6 +92,11 @@ pub(super) fn lines(state: &State, item: &Item, width: u16, pen: &Pen<'_>) -> Ve
     lines.push(vec![head("file"), (version, if same { theme.plain } else { theme.moving })]);
     if let Some(uid) = status.uid {
         lines.push(vec![head("uid"), (uid.to_string(), theme.faint)]);
+    }
+    if state.fleet.events.iter().any(|event| event.instance.as_ref() == Some(item.name())) {
+        lines.push(Vec::new());
+        lines.push(vec![("LAST EVENTS".to_owned(), theme.faint)]);
+        lines.extend(super::activity::lines_of(state, item.name(), pen).into_iter().take(EVENTS_MAX));
     }
     lines
 }
@@ -132,7 +141,7 @@ struct Part {
 
 fn parts(state: &State, item: &Item, width: u16, pen: &Pen<'_>) -> Vec<Line> {
     let theme = pen.theme();
-    let columns = usize::from(width).saturating_sub(34).max(24) / 2;
+    let columns = (usize::from(width).saturating_sub(34) / 2).clamp(12, PART_COLUMNS_MAX);
     let mut lines = vec![vec![(
         format!(
             "{}{}{}{}RESULT",

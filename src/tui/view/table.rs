@@ -115,8 +115,8 @@ fn columns(state: &State, room: Room, width: u16) -> Vec<(Column, u16, u16)> {
         }
         wanted.push((Column::Certificate, 4));
     }
-    if room == Room::Wide || (room == Room::Panes && !usage) {
-        wanted.push((Column::Url, if room == Room::Wide { 34 } else { 26 }));
+    if room == Room::Wide {
+        wanted.push((Column::Url, 34));
     }
     let first = if room <= Room::Tiny { 3 } else { 5 };
     let note = if room == Room::Panes { NOTE_BESIDE_CARD_MIN } else { NOTE_MIN };

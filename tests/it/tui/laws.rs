@@ -219,6 +219,20 @@ fn the_selection_stays_with_its_instance_when_the_order_changes() {
 }
 
 #[test]
+fn until_a_row_is_chosen_the_first_one_is_selected() {
+    let mut state = told((80, 24), 24);
+    let worst = instance(&nth_name(11), innkeeper::model::status::State::Failed, 11);
+    let mended = instance(&nth_name(0), innkeeper::model::status::State::Ready, 0);
+    let view = View { instances: vec![worst, mended], ..View::nothing(now()) };
+    update(&mut state, Msg::View(Box::new(view)), now());
+    assert_eq!((state.list.at, state.current()), (0, Some(&nth_name(11))), "it does not go down with what was first");
+    press(&mut state, &["j", "k"]);
+    let mended = instance(&nth_name(11), innkeeper::model::status::State::Ready, 11);
+    update(&mut state, Msg::View(Box::new(View { instances: vec![mended], ..View::nothing(now()) })), now());
+    assert_eq!(state.list.at, 0, "and the first row is chosen as little");
+}
+
+#[test]
 fn a_bad_filter_keeps_the_rows_and_says_why() {
     let mut state = told((100, 24), 146);
     press(&mut state, &["/", "p", "l", "a", "n", ":", "g", "o", "l", "d"]);

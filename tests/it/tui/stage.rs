@@ -15,9 +15,12 @@ use innkeeper::model::usage::UsageHistory;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use tokio::runtime::Runtime;
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+/// Lines that an output may be behind.
+const FLOOD_LINES_MAX: usize = 100_000;
 
 /// What is said, and what was asked.
 pub(crate) struct Script {
@@ -25,8 +28,19 @@ pub(crate) struct Script {
     changed: watch::Sender<u64>,
     /// What clients asked for.
     pub(crate) asked: Mutex<Vec<String>>,
-    /// Every output has so many lines at once, and then one that goes on.
+    /// Every output has so many lines at once.
     pub(crate) log_lines: u64,
+    /// Lines that are written later.
+    written: broadcast::Sender<String>,
+}
+
+/// Writes into every output until it is dropped.
+pub(crate) struct Flood(tokio::task::JoinHandle<()>);
+
+impl Drop for Flood {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// The running stage.
@@ -44,6 +58,7 @@ impl Stage {
             changed: watch::Sender::default(),
             asked: Mutex::default(),
             log_lines,
+            written: broadcast::Sender::new(FLOOD_LINES_MAX),
         });
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let handler: Arc<dyn Handler> = script.clone();
@@ -53,6 +68,23 @@ impl Stage {
         let server = runtime.block_on(async { Server::bind(state_dir).unwrap() });
         runtime.spawn(server.run(hello, handler, tasks, stopping));
         Self { script, _runtime: runtime }
+    }
+
+    /// Writes 10,000 lines a second into every output.
+    pub(crate) fn flood(&self, database: &str) -> Flood {
+        let (script, database) = (Arc::clone(&self.script), database.to_owned());
+        Flood(self._runtime.spawn(async move {
+            let mut ticks = tokio::time::interval(std::time::Duration::from_millis(10));
+            for number in 0_u64.. {
+                if number % 100 == 0 {
+                    ticks.tick().await;
+                }
+                let line =
+                    format!("2026-03-01 12:00:00,001 21 INFO {database} odoo.http: GET /web/dataset/{number} 200");
+                // Nobody reading is no fault.
+                let _ = script.written.send(line);
+            }
+        }))
     }
 
     /// Says more.
@@ -128,6 +160,15 @@ impl Handler for Script {
         self.note(format!("logs {}", request.instance));
         let lines =
             (0..self.log_lines).map(|number| Ok(format!("2026-03-01 12:00:00,001 21 INFO acme odoo: line {number}")));
-        Ok(futures::stream::iter(lines).chain(futures::stream::pending()).boxed())
+        let later = futures::stream::unfold(self.written.subscribe(), |mut lines| async move {
+            loop {
+                match lines.recv().await {
+                    Ok(line) => return Some((Ok(line), lines)),
+                    Err(broadcast::error::RecvError::Lagged(_)) => {}
+                    Err(broadcast::error::RecvError::Closed) => return None,
+                }
+            }
+        });
+        Ok(futures::stream::iter(lines).chain(later).boxed())
     }
 }

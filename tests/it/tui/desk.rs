@@ -1,0 +1,166 @@
+//! The program in a real terminal: what it shows, all that it writes, and what becomes of the terminal's modes. Nothing
+//! here sleeps: who waits, waits until the screen says what it should.
+
+use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
+use rustix::process::{Pid, Signal, kill_process};
+use std::fmt::Debug;
+use std::io::{Read, Write};
+use std::num::NonZeroU16;
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// Nothing that is waited for takes longer, on the slowest machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What the terminal shows and all that was written to it.
+pub(crate) struct Seen {
+    pub(crate) parser: vt100::Parser,
+    pub(crate) raw: Vec<u8>,
+    closed: bool,
+}
+
+/// A fleet's directory, and the dashboard in a terminal of its own.
+pub(crate) struct Desk {
+    pub(crate) dir: TempDir,
+    pub(crate) master: Box<dyn MasterPty + Send>,
+    writer: Box<dyn Write + Send>,
+    pub(crate) child: Box<dyn Child + Send + Sync>,
+    pub(crate) seen: Arc<(Mutex<Seen>, Condvar)>,
+    pub(crate) before: String,
+}
+
+/// The row of the table that begins with that name.
+pub(crate) fn row_of(seen: &Seen, name: &str) -> String {
+    let rows: Vec<String> = seen.parser.screen().rows(0, 90).collect();
+    rows.into_iter().find(|row| row.contains(&format!(" {name} "))).unwrap_or_default()
+}
+
+pub(crate) fn non_zero(number: u16) -> NonZeroU16 {
+    NonZeroU16::new(number).unwrap()
+}
+
+pub(crate) fn open(dir: TempDir, size: (u16, u16), arguments: &[&str], variables: &[(&str, &str)]) -> Desk {
+    let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_innkeeper"));
+    command.args(["--fleet", dir.path().to_str().unwrap(), "top"]);
+    command.args(arguments);
+    start(dir, size, command, variables)
+}
+
+pub(crate) fn start(dir: TempDir, size: (u16, u16), mut command: CommandBuilder, variables: &[(&str, &str)]) -> Desk {
+    for (name, value) in
+        [("LANG", "C.UTF-8"), ("TERM", "xterm-256color"), ("LC_ALL", "C.UTF-8")].iter().chain(variables)
+    {
+        command.env(name, value);
+    }
+    if variables.iter().all(|(name, _)| *name != "NO_COLOR") {
+        command.env_remove("NO_COLOR");
+    }
+    let size = PtySize { rows: size.1, cols: size.0, pixel_width: 0, pixel_height: 0 };
+    let pair = native_pty_system().openpty(size).unwrap();
+    let before = modes(pair.master.as_ref());
+    let seen = Arc::new((
+        Mutex::new(Seen {
+            parser: vt100::Parser::new(non_zero(size.rows), non_zero(size.cols), 0),
+            raw: Vec::new(),
+            closed: false,
+        }),
+        Condvar::new(),
+    ));
+    let mut reader = pair.master.try_clone_reader().unwrap();
+    let own = Arc::clone(&seen);
+    std::thread::spawn(move || {
+        let mut bytes = [0; 1 << 14];
+        loop {
+            let count = reader.read(&mut bytes).unwrap_or(0);
+            let mut seen = own.0.lock().unwrap();
+            seen.parser.process(&bytes[..count]);
+            seen.raw.extend_from_slice(&bytes[..count]);
+            seen.closed = count == 0;
+            own.1.notify_all();
+            if count == 0 {
+                return;
+            }
+        }
+    });
+    let child = pair.slave.spawn_command(command).unwrap();
+    let writer = pair.master.take_writer().unwrap();
+    Desk { dir, master: pair.master, writer, child, seen, before }
+}
+
+/// The modes of the terminal, every bit of them.
+pub(crate) fn modes(master: &dyn MasterPty) -> String {
+    let modes = master.get_termios().unwrap();
+    let parts: [&dyn Debug; 5] =
+        [&modes.input_flags, &modes.output_flags, &modes.control_flags, &modes.local_flags, &modes.control_chars];
+    format!("{parts:?}")
+}
+
+impl Desk {
+    /// Waits until the screen is as it should be.
+    pub(crate) fn until(&self, what: &str, holds: impl Fn(&Seen) -> bool) {
+        let seen = self.seen.0.lock().unwrap();
+        let (seen, waited) =
+            self.seen.1.wait_timeout_while(seen, PATIENCE, |seen| !holds(seen) && !seen.closed).unwrap();
+        let fine = holds(&seen) && !waited.timed_out();
+        let shown = seen.parser.screen().contents();
+        drop(seen);
+        assert!(fine, "waited in vain for {what}:\n{shown}");
+    }
+
+    pub(crate) fn until_shown(&self, text: &str) {
+        self.until(text, |seen| seen.parser.screen().contents().contains(text));
+    }
+
+    pub(crate) fn press(&mut self, keys: &str) {
+        self.writer.write_all(keys.as_bytes()).unwrap();
+        self.writer.flush().unwrap();
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal).unwrap();
+    }
+
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_raw(i32::try_from(self.child.process_id().unwrap()).unwrap()).unwrap()
+    }
+
+    pub(crate) fn resize(&self, columns: u16, rows: u16) {
+        self.seen.0.lock().unwrap().parser.screen_mut().set_size(non_zero(rows), non_zero(columns));
+        self.master.resize(PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 }).unwrap();
+    }
+
+    /// Bytes that come until `holds`.
+    pub(crate) fn bytes_until(&self, what: &str, doing: impl FnOnce(), holds: impl Fn(&Seen) -> bool) -> usize {
+        let before = self.seen.0.lock().unwrap().raw.len();
+        doing();
+        self.until(what, holds);
+        self.seen.0.lock().unwrap().raw.len() - before
+    }
+
+    /// The terminal is as it was before anything was started in it.
+    pub(crate) fn assert_given_back(&self) {
+        assert_eq!(modes(self.master.as_ref()), self.before, "the modes of the terminal");
+        let seen = self.seen.0.lock().unwrap();
+        let screen = seen.parser.screen();
+        assert!(!screen.alternate_screen(), "the other screen is left");
+        assert!(!screen.hide_cursor(), "the cursor is back");
+        assert!(!screen.bracketed_paste(), "pasted text comes without brackets");
+        assert_eq!(screen.mouse_protocol_mode(), vt100::MouseProtocolMode::None, "the mouse is the terminal's");
+    }
+
+    /// Waits for the end of the program; the terminal is as it was.
+    pub(crate) fn ended(mut self) -> ExitStatus {
+        self.until("the program to leave the other screen", |seen| !seen.parser.screen().alternate_screen());
+        let status = self.child.wait().unwrap();
+        self.assert_given_back();
+        status
+    }
+}
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
