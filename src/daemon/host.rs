@@ -6,7 +6,7 @@ use crate::control::view::{EdgeView, HostView};
 use crate::edges::Edge;
 
 /// The systems in the order in which people think of them.
-const EDGES: [Edge; 4] = [Edge::Engine, Edge::Database, Edge::Proxy, Edge::Authority];
+const EDGES: [Edge; 5] = [Edge::Engine, Edge::Database, Edge::Proxy, Edge::Authority, Edge::Archive];
 
 /// How the host is now. `turns` are those that run and those that wait.
 pub(super) fn view(keeper: &Keeper, turns: (usize, usize)) -> HostView {

@@ -84,8 +84,9 @@ fn meaning(state: &State, action: Action) -> Vec<String> {
             "Nothing is deleted. Start it again with the action start.".to_owned(),
         ],
         Action::Retire => vec![
-            "`state` in the file becomes \"absent\": out of service at once.".to_owned(),
-            "Data are kept for the grace period and deleted after it. Until then `running` brings it back.".to_owned(),
+            "`state` in the file becomes \"absent\": the site answers 410, the container stops, a final backup is taken."
+                .to_owned(),
+            "Data are deleted after the grace period. Until then the action start brings it back as it was.".to_owned(),
         ],
         _ => Vec::new(),
     };
