@@ -113,6 +113,14 @@ impl Fleet {
         }
     }
 
+    /// Ends the daemon as the kernel does: at once, wherever it is.
+    pub(crate) fn kill_daemon(&mut self) {
+        if let Some(mut daemon) = self.daemon.take() {
+            daemon.kill().unwrap();
+            daemon.wait().unwrap();
+        }
+    }
+
     /// Runs `innkeeper` on this fleet.
     pub(crate) fn innkeeper(&self, arguments: &[&str]) -> Output {
         command().arg("--fleet").arg(&self.directory).args(arguments).stdin(Stdio::null()).output().unwrap()

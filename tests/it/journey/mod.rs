@@ -9,4 +9,5 @@ mod bad_worlds;
 mod fleet;
 mod odoo;
 mod one_customer;
+mod the_end;
 mod three_customers;

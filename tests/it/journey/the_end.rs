@@ -1,0 +1,193 @@
+//! A customer's end on real parts, and back from it: retired, brought back, retired again, deleted; and the daemon killed
+//! at every step on the way.
+
+use super::fleet::{Fleet, docker, inspect, shown};
+use super::odoo::Browser;
+use innkeeper::journal::Journal;
+use innkeeper::model::time::Timestamp;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+const HOST: &str = "acme.innkeeper.test";
+const DATABASE: &str = "odoo_acme";
+/// What needs no installation of modules, with a daemon that is killed again and again.
+const SOON: Duration = Duration::from_secs(240);
+/// A first installation, killed again and again.
+const LONG: Duration = Duration::from_secs(600);
+const FILE: &str =
+    "plan = \"tiny\"\nstate = \"running\"\n[company]\nname = \"Acme\"\n[admin]\nemail = \"a@acme.example\"\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_customer_ends_comes_back_and_ends_for_good() {
+    let mut fleet =
+        Fleet::new("the-end", |settings| settings.replacen("[fleet]", "[fleet]\nretire_grace = \"14d\"", 1));
+    fleet.drop_file("acme", FILE);
+    let killed = kill_at_each_step(&mut fleet, LONG, |fleet| state(fleet) == "ready");
+    println!("killed at {} steps of a creation: {killed:?}", killed.len());
+    fleet.wait_settled("acme");
+    customer_works(&fleet);
+    let before = identity(&fleet);
+
+    fleet.ends_with(8, &["retire", "acme"]);
+    fleet.ends_with(8, &["retire", "acme", "--confirm", "beta"]);
+    fleet.ends_with(0, &["retire", "acme", "--confirm", "acme"]);
+    let killed = kill_at_each_step(&mut fleet, SOON, |fleet| state(fleet) == "retired");
+    println!("killed at {} steps of a retirement: {killed:?}", killed.len());
+    fleet.ends_with(0, &["wait", "acme", "--for", "retired", "--timeout", "2m"]);
+    it_is_out_of_service_and_kept(&fleet).await;
+    the_archive_restores(&fleet);
+
+    fleet.ends_with(0, &["start", "acme"]);
+    fleet.wait_ready(&["acme"]);
+    fleet.wait_settled("acme");
+    assert_eq!(identity(&fleet), before, "the very same container, volume, database and identity");
+    assert_eq!(mark(&fleet, DATABASE), "kept");
+    Browser::new(&fleet, HOST).login_page().await;
+
+    let settings = fleet.directory.join("innkeeper.toml");
+    fs::write(&settings, fs::read_to_string(&settings).unwrap().replace("\"14d\"", "\"3s\"")).unwrap();
+    fleet.stop_daemon();
+    fleet.ends_with(0, &["retire", "acme", "--confirm", "acme"]);
+    let killed = kill_at_each_step(&mut fleet, SOON, nothing_is_left);
+    println!("killed at {} steps of a retirement and a purge: {killed:?}", killed.len());
+    fleet.until("the plan is empty", SOON, Fleet::plan_is_empty);
+    let backups = fleet.json(&["backups", "acme"])["backups"].as_array().unwrap().clone();
+    assert_eq!(backups.len(), 2, "one final backup a retirement, and none twice: {backups:#?}");
+    assert!(backups.iter().all(|backup| backup["verified"] == json!(true)), "{backups:#?}");
+    fs::remove_file(fleet.file("acme")).unwrap();
+    fleet.until("it is forgotten", SOON, |fleet| fleet.json(&["status"])["instances"] == json!([]));
+    assert_eq!(fleet.stop_daemon(), 0);
+}
+
+fn state(fleet: &Fleet) -> String {
+    fleet.json(&["info", "acme"])["state"].as_str().unwrap_or_default().to_owned()
+}
+
+/// Runs the daemon until `done`, and kills it once at every kind of step that is seen to be under way.
+fn kill_at_each_step(fleet: &mut Fleet, longest: Duration, done: impl Fn(&Fleet) -> bool) -> BTreeSet<String> {
+    let (mut killed, started) = (BTreeSet::new(), Instant::now());
+    fleet.start_daemon();
+    let mut asked = Instant::now();
+    loop {
+        assert!(started.elapsed() < longest, "no end; killed at {killed:?}: {:#}", fleet.json(&["plan"]));
+        if let Some(kind) = under_way(fleet).into_iter().find(|kind| !killed.contains(kind)) {
+            fleet.kill_daemon();
+            killed.insert(kind);
+            fleet.start_daemon();
+        }
+        if asked.elapsed() > Duration::from_secs(1) {
+            if done(fleet) {
+                return killed;
+            }
+            asked = Instant::now();
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// The kinds of steps whose intent is in the journal now.
+fn under_way(fleet: &Fleet) -> Vec<String> {
+    let journal = Journal::open_read_only(&fleet.state, Timestamp::now);
+    let intents = journal.and_then(|journal| journal.open_intents()).unwrap_or_default();
+    intents.into_iter().map(|intent| intent.kind).collect()
+}
+
+/// Something that only this customer has, in the database and in the filestore.
+fn customer_works(fleet: &Fleet) {
+    let url = url(fleet, DATABASE);
+    fleet.psql(&url, "CREATE TABLE journey (mark text); INSERT INTO journey VALUES ('kept')").unwrap();
+    fleet.psql(&url, &format!("ALTER TABLE journey OWNER TO {DATABASE}")).unwrap();
+    docker(&[
+        "exec",
+        "ik-acme",
+        "sh",
+        "-c",
+        "mkdir -p /var/lib/odoo/filestore/x && echo kept > /var/lib/odoo/filestore/x/mark",
+    ]);
+}
+
+fn mark(fleet: &Fleet, database: &str) -> String {
+    fleet.psql(&url(fleet, database), "SELECT mark FROM journey").unwrap()
+}
+
+fn url(fleet: &Fleet, database: &str) -> String {
+    let (server, _) = fleet.lab.get("LAB_PG_URL").rsplit_once('/').unwrap();
+    format!("{server}/{database}")
+}
+
+fn identity(fleet: &Fleet) -> Vec<String> {
+    let oid = fleet.sql(&format!("SELECT oid FROM pg_database WHERE datname = '{DATABASE}'"));
+    let volume = docker(&["volume", "inspect", "--format", "{{.CreatedAt}}", "ik-acme-data"]);
+    let uid = fleet.json(&["info", "acme"])["uid"].as_str().unwrap_or_default().to_owned();
+    vec![inspect("ik-acme", "{{.Id}}"), volume, oid, uid]
+}
+
+async fn it_is_out_of_service_and_kept(fleet: &Fleet) {
+    let (status, _) = Browser::new(fleet, HOST).get("/web/login").await;
+    assert_eq!(status, reqwest::StatusCode::GONE, "410 through nginx, over TLS");
+    assert_eq!(inspect("ik-acme", "{{.State.Running}}"), "false");
+    assert!(fleet.plan_is_empty(), "{:#}", fleet.json(&["plan"]));
+    let info = fleet.json(&["info", "acme"]);
+    assert!(info["purge_after"].is_string(), "{info:#}");
+    assert_eq!(info["last_backup"]["verified"], json!(true), "{info:#}");
+    // Its names are kept: nobody else gets them.
+    assert_eq!(fleet.json(&["check", "--subdomain", "acme"])["available"], json!(false));
+}
+
+/// The dump goes into a database of its own by pg_restore, the filestore out of its tar.
+fn the_archive_restores(fleet: &Fleet) {
+    let place = place(&fleet.json(&["backups", "acme"]));
+    fleet.sql("DROP DATABASE IF EXISTS journey_scratch");
+    fleet.sql("CREATE DATABASE journey_scratch TEMPLATE template0");
+    let restore = Command::new("pg_restore")
+        .args(["--no-owner", "--no-privileges", "--exit-on-error", "--dbname", &url(fleet, "journey_scratch")])
+        .arg(place.join("database.dump"))
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert!(restore.status.success(), "{}", shown(&restore));
+    let tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'";
+    let count = |database: &str| fleet.psql(&url(fleet, database), tables).unwrap();
+    assert_eq!((mark(fleet, "journey_scratch"), count("journey_scratch")), ("kept".to_owned(), count(DATABASE)));
+    fleet.sql("DROP DATABASE journey_scratch");
+    let out = tempfile::tempdir().unwrap();
+    let untar =
+        Command::new("tar").arg("-xf").arg(place.join("filestore.tar")).arg("-C").arg(out.path()).output().unwrap();
+    assert!(untar.status.success(), "{}", shown(&untar));
+    let volume = PathBuf::from(docker(&["volume", "inspect", "--format", "{{.Mountpoint}}", "ik-acme-data"]));
+    let compared = Command::new("diff").arg("-r").arg(&volume).arg(out.path().join("odoo")).output().unwrap();
+    assert!(compared.status.success(), "the filestore differs: {}", shown(&compared));
+    assert_eq!(fs::read_to_string(out.path().join("odoo/filestore/x/mark")).unwrap(), "kept\n");
+}
+
+fn place(backups: &Value) -> PathBuf {
+    let all = backups["backups"].as_array().unwrap();
+    assert_eq!(all.len(), 1, "taken once, however often the daemon died: {backups:#}");
+    assert_eq!(all[0]["verified"], json!(true), "{backups:#}");
+    let place = PathBuf::from(all[0]["place"].as_str().unwrap());
+    let leftovers = fs::read_dir(place.parent().unwrap()).unwrap().map(|entry| entry.unwrap().path());
+    let partial: Vec<PathBuf> = leftovers.filter(|path| path.extension().is_some_and(|it| it == "partial")).collect();
+    assert_eq!(partial, [] as [&Path; 0], "no half-made backup is left");
+    place
+}
+
+/// In Docker, in PostgreSQL, in nginx, on disk.
+fn nothing_is_left(fleet: &Fleet) -> bool {
+    let installation = fs::read_to_string(fleet.state.join("secrets/installation.id")).unwrap();
+    let filter = format!("label=io.innkeeper.installation={}", installation.trim());
+    let containers = docker(&["ps", "-aq", "--filter", &filter]);
+    let volumes = docker(&["volume", "ls", "-q", "--filter", &filter]);
+    let databases = fleet.sql("SELECT count(*) FROM pg_database WHERE datname = 'odoo_acme'");
+    let roles = fleet.sql("SELECT count(*) FROM pg_roles WHERE rolname = 'odoo_acme'");
+    let conf = fleet.state.join("secrets/odoo/acme").exists();
+    let current = fleet.lab.path("LAB_NGINX_CONF").parent().unwrap().join("innkeeper/current");
+    let sites =
+        fs::read_dir(current).into_iter().flatten().filter_map(|entry| fs::read_to_string(entry.ok()?.path()).ok());
+    let served = sites.filter(|text| text.contains(HOST)).count();
+    let closed = fleet.json(&["info", "acme"])["purge_after"].is_null();
+    containers.is_empty() && volumes.is_empty() && databases == "0" && roles == "0" && !conf && served == 0 && closed
+}
