@@ -60,6 +60,11 @@ struct Document<'a> {
 
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
     let fleet = fleet::read(cx).map_err(|failure| without_plans(cx, failure))?;
+    if !fleet.complete {
+        let message =
+            "instances.d cannot be listed, so nothing was done: a file that is not seen is not a file that is gone";
+        return Err(Failure::new(Trouble::Guarded, message).hint("`innkeeper check` says why it cannot be listed"));
+    }
     let saved = args.plan.as_deref().map(saved::load).transpose()?;
     let names = match &saved {
         Some(saved) => saved.names.clone(),
@@ -71,11 +76,6 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
     }
     if let Some(failure) = world::unseen(&look.facts.live).filter(|_| !args.wait) {
         return Err(failure);
-    }
-    if !look.fleet.complete {
-        let message =
-            "instances.d cannot be listed, so nothing was done: a file that is not seen is not a file that is gone";
-        return Err(Failure::new(Trouble::Guarded, message).hint("`innkeeper check` says why it cannot be listed"));
     }
     let permits = permits(args, &look)?;
     let problems = plan::problems_of(&look.fleet, &names);

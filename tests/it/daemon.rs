@@ -6,6 +6,7 @@ mod full_disk;
 mod house;
 mod life;
 mod once;
+mod removal;
 mod secrets;
 mod socket;
 mod streams;

@@ -437,3 +437,27 @@ fn the_same_second_opinion_refuses_to_destroy_what_is_wanted() {
     settings(&mut facts).fleet.retire_grace = Seconds(1);
     assert!(destroys(&acme(&facts)), "the tombstone's own date counts, not a later setting");
 }
+
+#[test]
+fn the_loss_of_all_files_stops_none_of_up_to_two_hundred() {
+    for count in [1, 2, 3, 10, 50, 200] {
+        let (mut facts, names) = many(count);
+        settings(&mut facts).fleet.on_missing_file = OnMissingFile::Retire;
+        for text in &names {
+            facts.instance(text).file = FileState::Missing;
+            facts.instance(text).ending.vanished = true;
+        }
+        let stopped = |facts: &Facts| {
+            let decided = changes(facts);
+            decided.instances.values().filter(|it| it.steps.iter().any(|step| step.risk > Risk::None)).count()
+        };
+        assert_eq!((guarded(&facts).len(), stopped(&facts)), (count, 0), "{count}: not one file is left");
+        // Another branch: files of others are there.
+        facts.instances.insert(name("other"), crate::world::instance(wanted("other"), 999));
+        let allowed = 2.max((count + 1) / 10);
+        let expected = if count > allowed { 0 } else { count };
+        assert_eq!(stopped(&facts), expected, "{count}: another branch");
+        facts.guard.files_unlisted = true;
+        assert_eq!(stopped(&facts), 0, "{count}: the list cannot be read");
+    }
+}
