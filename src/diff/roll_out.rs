@@ -68,6 +68,6 @@ fn takes_part(instance: &InstanceFacts) -> bool {
 }
 
 fn failure(instance: &InstanceFacts) -> Option<&str> {
-    let of_change = |key: &str| KINDS.iter().any(|kind| key == *kind);
+    let of_change = |key: &str| KINDS.contains(&key);
     instance.failures.iter().find(|(key, _)| of_change(key)).map(|(_, failure)| failure.message.as_str())
 }

@@ -122,10 +122,8 @@ pub(super) fn for_reading(case: &Case<'_>, draft: &mut Draft) {
 fn service_spec(case: &Case<'_>, draft: &mut Draft) -> Option<ServiceSpec> {
     let image = case.image()?;
     let Some(ports) = case.ports() else {
-        if case.proxy.is_none() {
-            // None is chosen before it is seen to which ports others' sites lead.
-            return None;
-        }
+        // None is chosen before it is seen to which ports others' sites lead.
+        case.proxy?;
         let range = &case.facts.settings.docker.ports;
         draft.hold(
             HoldReason::PortsExhausted,

@@ -10,6 +10,6 @@ mod removal;
 mod secrets;
 mod socket;
 mod streams;
-mod usage;
 mod under_fire;
+mod usage;
 mod watching;
