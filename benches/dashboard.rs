@@ -89,10 +89,8 @@ fn fleet_dir() -> TempDir {
     let state = dir.path().join("state");
     std::fs::create_dir_all(dir.path().join("instances.d")).unwrap();
     std::fs::create_dir_all(&state).unwrap();
-    let settings = example_settings();
-    let line = settings.lines().find(|line| line.trim_start().starts_with("state_dir")).unwrap().to_owned();
-    std::fs::write(dir.path().join("innkeeper.toml"), settings.replace(&line, &format!("state_dir = {state:?}")))
-        .unwrap();
+    let settings = example_settings().replace("[fleet]", &format!("[fleet]\nstate_dir = {state:?}"));
+    std::fs::write(dir.path().join("innkeeper.toml"), settings).unwrap();
     std::fs::write(dir.path().join("plans.toml"), example_plans()).unwrap();
     dir
 }

@@ -22,8 +22,9 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior};
 
-/// After a key the next frame is due this long after the last one.
-const FRAME_AFTER_KEY: Duration = Duration::from_millis(16);
+/// After a key the next frame is due this long after the last one: whoever holds a key down gets them all in few frames,
+/// and nobody waits long enough to notice.
+const FRAME_AFTER_KEY: Duration = Duration::from_millis(5);
 /// After anything else: whoever reads needs no more than ten pictures a second.
 const FRAME_AFTER_NEWS: Duration = Duration::from_millis(100);
 /// Ages and clocks go on.
