@@ -3,12 +3,13 @@
 
 use super::context::Context;
 use super::failure::{ErrorMember, Exit, Failure, Trouble};
-use super::render::style::{BAD, FAINT, GOOD, STRONG, paint};
+use super::progress::Shown;
+use super::render::style::{BAD, STRONG, paint};
 use super::render::text::{count, harmless};
 use super::signals::Endings;
 use super::world;
 use super::{args, fleet, plan, saved};
-use crate::control::{ApplyRequest, Client, Converged, End, InstanceEnd, Progress, ProgressWord, Verdict};
+use crate::control::{ApplyRequest, Client, Converged, End, InstanceEnd, Verdict};
 use crate::daemon::{self, Conduct, ConvergeError, Plan};
 use crate::model::changes::{HoldReason, InstanceChanges};
 use crate::model::name::InstanceName;
@@ -174,9 +175,12 @@ async fn hand_over(
     endings: &mut Endings,
 ) -> Result<Converged, Failure> {
     cx.notice(&format!("handed over to the daemon (process {})", client.hello().pid));
-    let told = |progress| cx.notice(&progress_line(progress));
+    let shown = Shown::new(cx);
+    let told = |progress| shown.tell(progress);
     tokio::select! {
         converged = client.apply(request, told) => converged.map_err(|e| world::of_control(&e)),
+        // Never completes.
+        never = shown.draw() => match never {},
         () = endings.next() => Err(Failure::new(Trouble::Unwatched, "no longer watched; the daemon goes on with it")
             .hint("innkeeper events -f")),
     }
@@ -186,12 +190,15 @@ async fn hand_over(
 async fn converge(cx: &Context, request: &ApplyRequest, endings: &mut Endings) -> Result<Converged, Failure> {
     let keeper = world::keeper(cx, Conduct::ActOnce)?;
     let stop = CancellationToken::new();
-    let told = |progress| cx.notice(&progress_line(Some(progress)));
+    let shown = Shown::new(cx);
+    let told = |progress| shown.tell(Some(progress));
     let work = daemon::converge(&keeper, request, stop.clone(), &told);
     tokio::pin!(work);
     loop {
         tokio::select! {
             converged = &mut work => return converged.map_err(|e| of_converge(&e)),
+            // Never completes.
+            never = shown.draw() => match never {},
             () = endings.next() => {
                 if stop.is_cancelled() {
                     let message = "ended in the middle; what was begun is taken up by the next `apply` or `run`";
@@ -209,20 +216,6 @@ fn of_converge(error: &ConvergeError) -> Failure {
         ConvergeError::Scan(error) => world::of_scan(error),
         ConvergeError::Locked(error) => Failure::new(Trouble::Locked, chain(error)),
     }
-}
-
-fn progress_line(progress: Option<Progress>) -> String {
-    let Some(progress) = progress else {
-        return paint(FAINT, "(some lines were left out: this terminal was too slow)");
-    };
-    let (word, style) = match progress.word {
-        ProgressWord::Began => ("…", FAINT),
-        ProgressWord::Done => ("ok", GOOD),
-        ProgressWord::Failed => ("FAILED", BAD),
-    };
-    let message =
-        if progress.message.is_empty() { String::new() } else { format!(": {}", harmless(&progress.message)) };
-    format!("{} {}{message}", paint(style, &format!("{word:<6}")), harmless(&progress.step))
 }
 
 /// The answer, and the exit code that the verdict means.

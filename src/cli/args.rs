@@ -21,6 +21,9 @@ Exit codes:
 A fleet is a directory with innkeeper.toml, plans.toml, instances.d/ and nginx-templates/.
 Begin with: innkeeper init DIR";
 
+/// What `--color` is when it is not given.
+const COLOR_VARIABLE: &str = "INNKEEPER_COLOR";
+
 /// Keeps one Odoo for each customer, exactly as a file asks for it
 #[derive(Debug, Parser)]
 #[command(name = "innkeeper", version = super::VERSION, after_help = EXIT_CODES, max_term_width = 100)]
@@ -54,7 +57,15 @@ pub(crate) struct Globals {
     #[arg(long, global = true)]
     pub(crate) json: bool,
     /// When to use colours
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", value_enum)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        env = COLOR_VARIABLE,
+        default_value = "auto",
+        value_enum,
+        hide_env_values = true
+    )]
     pub(crate) color: Color,
     /// Say nothing but the answer and errors
     #[arg(short, long, global = true, conflicts_with = "verbose")]
@@ -62,12 +73,21 @@ pub(crate) struct Globals {
     /// Say more on stderr; twice for everything
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
+    /// Tell times in UTC instead of the fleet's time zone
+    #[arg(long, global = true)]
+    pub(crate) utc: bool,
+    /// Never show a long answer in a pager ($INNKEEPER_PAGER, $PAGER, less)
+    #[arg(long, global = true)]
+    pub(crate) no_pager: bool,
+    /// Do not show how the work goes; the same as INNKEEPER_NO_PROGRESS=1
+    #[arg(long, global = true)]
+    pub(crate) no_progress: bool,
 }
 
 /// When to use colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Color {
-    /// On a terminal, unless NO_COLOR is set or TERM=dumb; CLICOLOR_FORCE forces it
+    /// On a terminal, unless NO_COLOR is set or TERM=dumb; FORCE_COLOR and CLICOLOR_FORCE force it
     Auto,
     /// Always
     Always,
@@ -124,6 +144,10 @@ pub(crate) enum Command {
     Schema(super::schema::Args),
     /// Explain a code or a reason
     Explain(super::explain::Args),
+    /// Print the script that completes commands and instances in a shell
+    Completions(super::completions::Args),
+    /// Write a manual page for each command
+    Man(super::man::Args),
 }
 
 /// Reads `10m`, `90s`, `1h30m`.
@@ -143,7 +167,8 @@ pub(crate) struct Early {
 impl Early {
     /// Looks through the words up to `--`.
     pub(crate) fn scan(words: &[std::ffi::OsString]) -> Self {
-        let mut early = Self { json: false, color: Color::Auto };
+        let of_environment = std::env::var(COLOR_VARIABLE).map_or(Color::Auto, |text| color(&text));
+        let mut early = Self { json: false, color: of_environment };
         let mut words = words.iter().skip(1).map(|word| word.to_string_lossy()).take_while(|word| word != "--");
         while let Some(word) = words.next() {
             match word.as_ref() {

@@ -2,15 +2,19 @@
 
 use super::args::{Color, Globals};
 use super::failure::Failure;
+use crate::model::settings::Settings;
 use crate::model::time::Timestamp;
 use crate::spec::SETTINGS_FILE;
 use anstream::{AutoStream, ColorChoice};
+use jiff::tz::TimeZone;
 use serde::Serialize;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 /// Narrower terminals are treated as this wide.
 const TERMINAL_COLUMNS_MIN: usize = 20;
+/// Back to the beginning of the line, and it is empty (ECMA-48, CR and EL).
+const ERASE_LINE: &str = "\r\u{1b}[K";
 
 /// What every command is handed.
 #[derive(Debug, Clone)]
@@ -27,6 +31,10 @@ pub(crate) struct Context {
     pub(crate) verbose: u8,
     /// The clock.
     pub(crate) now: fn() -> Timestamp,
+    /// No bar, no lines about steps.
+    pub(crate) no_progress: bool,
+    no_pager: bool,
+    utc: bool,
     color: Color,
 }
 
@@ -40,6 +48,9 @@ impl Context {
             quiet: globals.quiet,
             verbose: globals.verbose,
             now,
+            no_progress: globals.no_progress,
+            no_pager: globals.no_pager,
+            utc: globals.utc,
             color: globals.color,
         }
     }
@@ -87,6 +98,36 @@ impl Context {
         complain(self.color, text);
     }
 
+    /// Draws `text` over the line that stderr's terminal is in, and stays in it; an empty text only erases.
+    pub(crate) fn redraw(&self, text: &str) {
+        // The erasing goes past the filter of colours, which would take it out.
+        let _ = std::io::stderr().lock().write_all(ERASE_LINE.as_bytes());
+        complain(self.color, text);
+    }
+
+    /// `text` as it goes to stdout's terminal: with its colours, or without.
+    pub(crate) fn painted(&self, text: &str) -> String {
+        match self.paints(&std::io::stdout()) {
+            true => text.to_owned(),
+            false => anstream::adapter::strip_str(text).to_string(),
+        }
+    }
+
+    /// True when a long answer may go through a pager: somebody sits at a terminal that can do it.
+    pub(crate) fn pages(&self) -> bool {
+        !self.no_pager && !self.json && std::io::stdout().is_terminal() && !is_dumb()
+    }
+
+    /// True when stderr is a terminal on which a line can be drawn over itself.
+    pub(crate) fn draws(&self) -> bool {
+        std::io::stderr().is_terminal() && !is_dumb()
+    }
+
+    /// In which zone times are told.
+    pub(crate) fn zone(&self, settings: &Settings) -> TimeZone {
+        if self.utc { TimeZone::UTC } else { super::moment::zone(&settings.fleet.timezone) }
+    }
+
     /// Columns to fit the answer in; none when stdout is no terminal.
     pub(crate) fn columns(&self) -> Option<usize> {
         let (width, _) = terminal_size::terminal_size_of(std::io::stdout())?;
@@ -132,6 +173,17 @@ fn choice(color: Color, stream: &impl anstream::stream::RawStream) -> ColorChoic
     match color {
         Color::Always => ColorChoice::Always,
         Color::Never => ColorChoice::Never,
+        Color::Auto if is_set("FORCE_COLOR") && !is_set("NO_COLOR") => ColorChoice::Always,
         Color::Auto => AutoStream::choice(stream),
     }
+}
+
+/// True when a variable says so, as NO_COLOR and its relatives are written: anything but nothing and `0`.
+pub(crate) fn is_set(variable: &str) -> bool {
+    std::env::var_os(variable).is_some_and(|value| !value.is_empty() && value != "0")
+}
+
+/// A terminal that can only print.
+fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_none_or(|terminal| terminal == "dumb")
 }

@@ -1,12 +1,13 @@
-//! `events`: what happened.
+//! `events`: what happened, with the letters of journalctl.
 
 use super::context::Context;
-use super::failure::{Exit, Failure, Trouble};
+use super::failure::{Exit, Failure};
+use super::logs::{Choice, Chosen};
 use super::render::event;
-use super::{fleet, moment};
+use super::render::log::Form;
+use super::{fleet, pager};
 use crate::journal::{EventFilter, Journal};
 use crate::model::event::{Event, Level};
-use clap::ValueEnum;
 use jiff::tz::TimeZone;
 use std::time::Duration;
 
@@ -19,70 +20,36 @@ const FOLLOW_LINES_MAX: usize = 1_000;
 pub(crate) struct Args {
     /// Instances; without any, the whole fleet
     names: Vec<String>,
-    /// Go on as events come
-    #[arg(short, long)]
-    follow: bool,
-    /// The last so many
-    #[arg(short = 'n', long = "lines", value_name = "N", default_value_t = 100)]
-    lines: usize,
-    /// Only since then: "2h", "today", "2026-03-01 14:00", RFC 3339
-    #[arg(short = 'S', long, value_name = "TIME", allow_hyphen_values = true)]
-    since: Option<String>,
-    /// Only this level and above
-    #[arg(short = 'p', long = "priority", value_name = "LEVEL", value_enum, default_value = "info")]
-    level: LevelArg,
-}
-
-/// Levels as typed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum LevelArg {
-    Debug,
-    Info,
-    Warning,
-    Error,
-    Critical,
-}
-
-impl LevelArg {
-    fn level(self) -> Level {
-        match self {
-            Self::Debug => Level::Debug,
-            Self::Info => Level::Info,
-            Self::Warning => Level::Warning,
-            Self::Error => Level::Error,
-            Self::Critical => Level::Critical,
-        }
-    }
-}
-
-/// `logs --source events`
-pub(crate) fn of_one(cx: &Context, name: &str, follow: bool, lines: u64, since: Option<&str>) -> Result<Exit, Failure> {
-    let args = Args {
-        names: vec![name.to_owned()],
-        follow,
-        lines: usize::try_from(lines).unwrap_or(usize::MAX),
-        since: since.map(str::to_owned),
-        level: LevelArg::Info,
-    };
-    run(cx, &args)
+    #[command(flatten)]
+    choice: Choice,
 }
 
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
+    of(cx, &args.names, &args.choice)
+}
+
+/// `events`, and `logs --source events`.
+pub(crate) fn of(cx: &Context, names: &[String], choice: &Choice) -> Result<Exit, Failure> {
     let fleet = fleet::read(cx)?;
-    let names = fleet::many(&args.names, &fleet::known(cx, &fleet))?;
-    let zone = moment::zone(&fleet.settings.fleet.timezone);
-    let since = args.since.as_deref().map(|text| moment::parse(text, (cx.now)(), &zone)).transpose();
+    let names = fleet::many(names, &fleet::known(cx, &fleet))?;
+    let zone = cx.zone(&fleet.settings);
+    let chosen = choice.understand((cx.now)(), &zone)?;
+    let lines = usize::try_from(choice.lines).unwrap_or(usize::MAX);
     let mut filter = EventFilter {
         names: names.into_iter().collect(),
-        since: since.map_err(|text| Failure::new(Trouble::Usage, text))?,
-        min_level: args.level.level(),
+        since: chosen.since,
+        min_level: chosen.level.unwrap_or(Level::Info),
         after_seq: None,
-        limit: args.lines,
+        // Which of them match is known only when they are read.
+        limit: if choice.grep.is_some() || choice.until.is_some() { usize::MAX } else { lines },
     };
+    let printer = Printer { cx, zone, form: choice.form };
     let journal = fleet::journal(cx, &fleet.settings)?;
     let newest = newest(&journal, &filter)?;
-    print(cx, &journal, &filter, &zone)?;
-    if !args.follow {
+    let mut found = read(&journal, &filter, &chosen)?.0;
+    found.drain(..found.len().saturating_sub(lines));
+    printer.all(&found, choice.follow)?;
+    if !choice.follow {
         return Ok(Exit::Done);
     }
     drop(journal);
@@ -92,7 +59,9 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
         std::thread::sleep(FOLLOW_EVERY);
         // Opened anew each time: the daemon may make the file only now, or move a broken one aside.
         let journal = fleet::journal(cx, &fleet.settings)?;
-        filter.after_seq = print(cx, &journal, &filter, &zone)?.or(filter.after_seq);
+        let (found, last) = read(&journal, &filter, &chosen)?;
+        printer.all(&found, true)?;
+        filter.after_seq = last.or(filter.after_seq);
     }
 }
 
@@ -102,14 +71,34 @@ fn newest(journal: &Journal, filter: &EventFilter) -> Result<u64, Failure> {
     Ok(newest.last().map_or(0, |event| event.seq))
 }
 
-/// Prints what the filter finds and returns the place of the last one.
-fn print(cx: &Context, journal: &Journal, filter: &EventFilter, zone: &TimeZone) -> Result<Option<u64>, Failure> {
-    let events: Vec<Event> = journal.events(filter).map_err(|e| fleet::of_journal(&e))?;
-    for found in &events {
-        match cx.json {
-            true => cx.json_line(found)?,
-            false => cx.say(&event::render(found, zone))?,
+/// What the filter finds and the choice takes, and the place of the last one that was read.
+fn read(journal: &Journal, filter: &EventFilter, chosen: &Chosen) -> Result<(Vec<Event>, Option<u64>), Failure> {
+    let mut events = journal.events(filter).map_err(|e| fleet::of_journal(&e))?;
+    let last = events.last().map(|event| event.seq);
+    events.retain(|event| {
+        let words = || [Some(&event.reason), Some(&event.message), event.step.as_ref(), event.cause.as_ref()];
+        chosen.until.is_none_or(|until| event.at <= until)
+            && chosen.grep.as_ref().is_none_or(|grep| words().into_iter().flatten().any(|text| grep.is_match(text)))
+    });
+    Ok((events, last))
+}
+
+struct Printer<'a> {
+    cx: &'a Context,
+    zone: TimeZone,
+    form: Form,
+}
+
+impl Printer<'_> {
+    fn all(&self, events: &[Event], follow: bool) -> Result<(), Failure> {
+        if self.cx.json || self.form == Form::Json {
+            return events.iter().try_for_each(|event| self.cx.json_line(event));
+        }
+        let text: String = events.iter().map(|found| event::render_as(found, self.form, &self.zone)).collect();
+        match follow {
+            true if text.is_empty() => Ok(()),
+            true => self.cx.say(&text),
+            false => pager::show(self.cx, &text),
         }
     }
-    Ok(events.last().map(|event| event.seq))
 }

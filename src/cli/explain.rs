@@ -3,6 +3,7 @@
 use super::context::Context;
 use super::failure::{Exit, Failure, Trouble};
 use super::fleet::nearest;
+use super::pager;
 use super::render::style::{STRONG, paint};
 use super::render::text::wrap;
 use crate::model::changes::HoldReason;
@@ -41,9 +42,10 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
     if cx.json {
         cx.document(&Document { schema: SCHEMA, codes: entries })?;
     } else if args.code.is_some() {
-        cx.say(&entries.iter().map(|entry| long(entry, cx.columns())).collect::<String>())?;
+        pager::show(cx, &entries.iter().map(|entry| long(entry, cx.columns())).collect::<String>())?;
     } else {
-        cx.say(
+        pager::show(
+            cx,
             &entries
                 .iter()
                 .map(|entry| format!("{}  {}\n", paint(STRONG, &format!("{:<16}", entry.code)), entry.title))
@@ -78,6 +80,7 @@ pub(crate) fn all() -> Vec<Entry> {
     let mut entries: Vec<Entry> = own.chain(files).collect();
     entries.sort_by(|a, b| a.code.cmp(&b.code));
     entries.extend(REASONS.iter().map(|(reason, title, text)| entry(reason.as_str(), title, text)));
+    entries.extend(ALERTS.iter().map(|(reason, title, text)| entry(reason, title, text)));
     entries
 }
 
@@ -196,5 +199,74 @@ const REASONS: &[(HoldReason, &str, &str)] = &[
         HoldReason::TemplateBroken,
         "the nginx templates cannot be used",
         "nginx keeps serving what it has. The message names the template and the line; `nginx-templates/` is in the fleet's directory.",
+    ),
+];
+
+/// Alerts and events that want a person, besides those that tell of a hold.
+const ALERTS: &[(&str, &str, &str)] = &[
+    (
+        "DiskNearlyFull",
+        "an instance's data nearly fill what was bought",
+        "Database and filestore together take 90 % of the plan's `disk`, or more than it. It is over below 85 %. Nothing is refused to the customer because of it; agree on a larger plan, raise `[limits] disk` in the instance's file, or have old attachments removed inside Odoo.",
+    ),
+    (
+        "MemoryAtLimit",
+        "an instance's memory has been at its limit for ten minutes",
+        "Its container uses 95 % of its memory; at the limit Linux kills one of Odoo's processes, and whoever waited for it sees an error. It is over below 85 %. Agree on a larger plan, raise `[limits] memory`, or look what runs: `innkeeper logs NAME -p warning`.",
+    ),
+    (
+        "CpuBusy",
+        "an instance has used up its processors for a quarter of an hour",
+        "It uses 90 % of the cores of its plan. Pages are slow for this customer, and for nobody else. It is over below 70 %. `innkeeper info NAME` shows the last day; a scheduled action that never ends is the usual cause.",
+    ),
+    (
+        "StrainOver",
+        "a strain on an instance is over",
+        "What DiskNearlyFull, MemoryAtLimit or CpuBusy told before is well below its bound again.",
+    ),
+    (
+        "EdgeLost",
+        "a system does not answer the daemon",
+        "Docker, PostgreSQL, nginx or the store of certificates cannot be looked at. Nothing is removed or made meanwhile, and what runs goes on. `innkeeper doctor` says what is wrong with it.",
+    ),
+    (
+        "FileInvalid",
+        "a file has problems",
+        "The last good version of it stays in force. `innkeeper check` prints all problems with line and column.",
+    ),
+    (
+        "RestartNeeded",
+        "changed settings need a new start of the daemon",
+        "Addresses of systems, the state directory and secrets are read once. Restart the daemon; instances are not touched by that.",
+    ),
+    (
+        "NotWatching",
+        "the system does not tell of changed files",
+        "Files are read every 30 s instead, so changes come a little later. The usual cause is too few watches: raise `fs.inotify.max_user_watches` or `max_user_instances` with sysctl.",
+    ),
+    (
+        "StateUnwritable",
+        "the journal or a status document cannot be written",
+        "Without its journal the daemon begins no step. See whether the disk of the state directory is full or read-only.",
+    ),
+    (
+        "TemplateBroken",
+        "a template of nginx cannot be used",
+        "The sites stay as they were rendered last. The message names the template and the line; correct it, and it goes on by itself.",
+    ),
+    (
+        "LockLost",
+        "another daemon acts for this installation",
+        "Two daemons must never act on the same installation, so this one ended. See which host the other one runs on: its sessions on PostgreSQL are called `innkeeper <installation>`.",
+    ),
+    (
+        "NotSettling",
+        "what is done to an instance is undone again and again",
+        "A dozen turns in a row each found something to do. It is slowed down now. Look in `innkeeper events NAME` for what it is, and for another tool that manages the same thing.",
+    ),
+    (
+        "StepInterrupted",
+        "a step was begun and its end was not seen",
+        "The daemon died or was killed in the middle. What came of it is looked at before anything else, and every step can be done twice without harm.",
     ),
 ];

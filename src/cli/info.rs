@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::failure::{Exit, Failure, Trouble};
-use super::{fleet, moment, render, world};
+use super::{fleet, render, world};
 use crate::journal::EventFilter;
 use crate::model::event::{Event, Level};
 use crate::model::name::InstanceName;
@@ -32,7 +32,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
         cx.document(&status)?;
         return Ok(Exit::Done);
     }
-    let zone = moment::zone(&fleet.settings.fleet.timezone);
+    let zone = cx.zone(&fleet.settings);
     let mut text = render::info::render(&status, &history, &events(cx, &fleet, &name), (cx.now)(), &zone, cx.columns());
     let problems = fleet.instances.get(&name).map(|instance| instance.problems.as_slice()).unwrap_or_default();
     if !problems.is_empty() {

@@ -7,7 +7,7 @@ use super::render::text::count;
 use crate::adapters::nginx::built_in_templates;
 use crate::connect::TEMPLATES_DIR;
 use crate::model::status::SCHEMA;
-use crate::spec;
+use crate::spec::{self, SETTINGS_FILE};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -68,15 +68,26 @@ fn answer(cx: &Context, dir: &Path, files: &[(PathBuf, String)]) -> Result<Exit,
         })?;
         return Ok(Exit::Done);
     }
-    cx.say(&files.iter().map(|(file, _)| format!("{}\n", dir.join(file).display())).collect::<String>())?;
-    let at = dir.display();
+    // Paths as people would type them: in the present directory nothing stands in front.
+    let here = dir == Path::new(".");
+    let shown = |file: &Path| if here { file.to_owned() } else { dir.join(file) };
+    cx.say(&files.iter().map(|(file, _)| format!("{}\n", shown(file).display())).collect::<String>())?;
+    let flag = if here { String::new() } else { format!("--fleet {} ", dir.display()) };
+    let settings = shown(Path::new(SETTINGS_FILE));
+    let example = shown(Path::new("instances.d/mycompany.toml"));
     cx.notice(&format!(
-        "\n{} written. What comes next:\n  1. set `base_domain`, `[postgres]` and `[acme]` in {at}/innkeeper.toml\n  \
-         2. innkeeper --fleet {at} doctor     says what this host still lacks\n  \
-         3. innkeeper --fleet {at} new NAME --plan starter --company \"…\" --admin-email …\n  \
-         4. innkeeper --fleet {at} run\n\
-         instances.d/mycompany.toml is an example: delete it, or it becomes a real instance.",
-        count(files.len(), "file", "files")
+        "\n{} written. To see it at work first, on a world in memory that needs no Docker, no PostgreSQL and no nginx:\n     \
+         innkeeper {flag}run --rehearse     and it says how to look at it\n\
+         For real:\n  \
+         1. set `base_domain`, `[postgres]` and `[acme]` in {}\n  \
+         2. innkeeper {flag}doctor     says what this host still lacks, with the command for it\n  \
+         3. innkeeper {flag}new NAME --plan starter --company \"…\" --admin-email …\n  \
+         4. innkeeper {flag}plan     shows what would be done\n  \
+         5. innkeeper {flag}run\n\
+         {} is an example: delete it, or it becomes a real instance.",
+        count(files.len(), "file", "files"),
+        settings.display(),
+        example.display(),
     ));
     Ok(Exit::Done)
 }

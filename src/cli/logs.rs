@@ -1,32 +1,126 @@
-//! `logs`: what an instance's container or job wrote.
+//! `logs`: what instances' containers and jobs wrote, with the letters of journalctl.
 
 use super::context::Context;
 use super::failure::{Exit, Failure, Trouble};
-use super::render::text::harmless;
-use super::{events, fleet, moment, world};
-use crate::edges::engine::{LogQuery, LogSource};
+use super::render::log::{Entry, Form, Reading, grep, render};
+use super::{events, fleet, moment, pager, world};
+use crate::edges::Edges;
+use crate::edges::engine::{LogLines, LogQuery, LogSource};
+use crate::model::event::Level;
 use crate::model::name::InstanceName;
 use crate::model::status::SCHEMA;
+use crate::model::time::Timestamp;
 use clap::ValueEnum;
 use futures::StreamExt;
+use futures::stream::{SelectAll, select_all};
+use jiff::tz::TimeZone;
+use regex::Regex;
 use serde::Serialize;
+
+/// Lines are looked through in this many where only some of them are asked for.
+const LINES_SEARCHED_MAX: u64 = 100_000;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The instance
-    name: String,
-    /// Go on as lines come
-    #[arg(short, long)]
-    follow: bool,
+    /// The instances
+    #[arg(required = true)]
+    names: Vec<String>,
     /// Whose output
     #[arg(long, value_enum, value_name = "SOURCE", default_value = "odoo")]
     source: Source,
-    /// The last so many lines
+    #[command(flatten)]
+    choice: Choice,
+    /// Print lines as they are, even what steers a terminal
+    #[arg(long)]
+    raw: bool,
+}
+
+/// Which lines, as journalctl calls it.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Choice {
+    /// Go on as lines come
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    /// The last so many
     #[arg(short = 'n', long = "lines", value_name = "N", default_value_t = 100)]
-    lines: u64,
+    pub(crate) lines: u64,
     /// Only since then: "2h", "today", "2026-03-01 14:00", RFC 3339
     #[arg(short = 'S', long, value_name = "TIME", allow_hyphen_values = true)]
-    since: Option<String>,
+    pub(crate) since: Option<String>,
+    /// Only until then
+    #[arg(short = 'U', long, value_name = "TIME", allow_hyphen_values = true, conflicts_with = "follow")]
+    pub(crate) until: Option<String>,
+    /// Only this level and above
+    #[arg(short = 'p', long = "priority", value_name = "LEVEL", value_enum)]
+    pub(crate) level: Option<LevelArg>,
+    /// Only lines that match this regular expression; without capitals in it, capitals do not matter
+    #[arg(short = 'g', long, value_name = "REGEX")]
+    pub(crate) grep: Option<String>,
+    /// How lines are written
+    #[arg(short = 'o', long = "output", value_name = "FORM", value_enum, default_value = "short")]
+    pub(crate) form: Form,
+}
+
+/// Levels as typed, with journalctl's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LevelArg {
+    #[value(alias = "7")]
+    Debug,
+    #[value(aliases = ["6", "5", "notice"])]
+    Info,
+    #[value(aliases = ["4", "warn"])]
+    Warning,
+    #[value(aliases = ["3", "err"])]
+    Error,
+    #[value(aliases = ["2", "1", "0", "crit", "alert", "emerg"])]
+    Critical,
+}
+
+impl LevelArg {
+    pub(crate) fn level(self) -> Level {
+        match self {
+            Self::Debug => Level::Debug,
+            Self::Info => Level::Info,
+            Self::Warning => Level::Warning,
+            Self::Error => Level::Error,
+            Self::Critical => Level::Critical,
+        }
+    }
+}
+
+/// A choice that was understood.
+pub(crate) struct Chosen {
+    pub(crate) since: Option<Timestamp>,
+    pub(crate) until: Option<Timestamp>,
+    pub(crate) level: Option<Level>,
+    pub(crate) grep: Option<Regex>,
+}
+
+impl Choice {
+    pub(crate) fn understand(&self, now: Timestamp, zone: &TimeZone) -> Result<Chosen, Failure> {
+        let moment = |text: &Option<String>| text.as_deref().map(|text| moment::parse(text, now, zone)).transpose();
+        let usage = |text: String| Failure::new(Trouble::Usage, text);
+        Ok(Chosen {
+            since: moment(&self.since).map_err(usage)?,
+            until: moment(&self.until).map_err(usage)?,
+            level: self.level.map(LevelArg::level),
+            grep: self.grep.as_deref().map(grep).transpose().map_err(usage)?,
+        })
+    }
+
+    /// True when not every line of those that are read is told.
+    pub(crate) fn leaves_out(&self) -> bool {
+        self.until.is_some() || self.level.is_some() || self.grep.is_some()
+    }
+}
+
+impl Chosen {
+    fn takes(&self, entry: &Entry) -> bool {
+        let early = self.since.is_none_or(|since| entry.at.is_none_or(|at| at >= since));
+        let late = self.until.is_none_or(|until| entry.at.is_none_or(|at| at <= until));
+        let level = self.level.is_none_or(|least| entry.level.is_some_and(|level| level >= least));
+        early && late && level && self.grep.as_ref().is_none_or(|grep| grep.is_match(&entry.line))
+    }
 }
 
 /// Whose output.
@@ -44,60 +138,119 @@ enum Source {
 #[derive(Debug, Serialize)]
 struct Document<'a> {
     schema: u32,
-    instance: &'a InstanceName,
+    /// The one that was named; null when there were several.
+    instance: Option<&'a InstanceName>,
     source: Source,
-    lines: Vec<String>,
-}
-
-#[derive(Debug, Serialize)]
-struct Line<'a> {
-    schema: u32,
-    instance: &'a InstanceName,
-    source: Source,
-    line: &'a str,
+    lines: Vec<&'a str>,
+    entries: &'a [Entry],
 }
 
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
     let source = match args.source {
-        Source::Events => return events::of_one(cx, &args.name, args.follow, args.lines, args.since.as_deref()),
+        Source::Events => return events::of(cx, &args.names, &args.choice),
         Source::Odoo => LogSource::Odoo,
         Source::Job => LogSource::Job,
     };
     let fleet = fleet::read(cx)?;
-    let name = fleet::one(&args.name, &fleet::known(cx, &fleet))?;
-    let zone = moment::zone(&fleet.settings.fleet.timezone);
-    let since = args.since.as_deref().map(|text| moment::parse(text, (cx.now)(), &zone)).transpose();
-    let since = since.map_err(|text| Failure::new(Trouble::Usage, text))?;
-    let query = LogQuery {
-        source,
-        follow: args.follow,
-        tail: Some(args.lines),
-        since_unix_s: since.map(|since| since.as_second()),
-    };
+    let names = fleet::many(&args.names, &fleet::known(cx, &fleet))?;
+    let zone = cx.zone(&fleet.settings);
+    let chosen = args.choice.understand((cx.now)(), &zone)?;
     let edges = world::edges(cx, &fleet.settings)?;
+    let told = Told { cx, args, zone, several: names.len() > 1 };
     world::block_on(async {
-        let mut lines = edges.engine.logs(&name, &query).await.map_err(|e| world::of_edge(&e))?;
-        let mut collected = Vec::new();
-        while let Some(line) = lines.next().await {
-            let line = line.map_err(|e| world::of_edge(&e))?;
-            match (cx.json, args.follow) {
-                (true, false) => collected.push(line),
-                (true, true) => {
-                    cx.json_line(&Line { schema: SCHEMA, instance: &name, source: args.source, line: &line })?
-                }
-                (false, _) => cx.say(&format!("{}\n", shown(cx, &line)))?,
-            }
-        }
-        match cx.json && !args.follow {
-            true => cx.document(&Document { schema: SCHEMA, instance: &name, source: args.source, lines: collected }),
-            false => Ok(()),
+        let lines = open(&edges, &names, source, args, &chosen).await?;
+        match args.choice.follow {
+            true => follow(&told, lines, &chosen).await,
+            false => collect(lines, args, &chosen).await.and_then(|entries| told.all(&names, &entries)),
         }
     })??;
     Ok(Exit::Done)
 }
 
-/// On a terminal nothing of the container's may steer it; a pipe gets what was written.
-fn shown(cx: &Context, line: &str) -> String {
-    let line = line.trim_end_matches(['\r', '\n']);
-    if cx.columns().is_some() { harmless(line) } else { line.to_owned() }
+type Lines = SelectAll<futures::stream::BoxStream<'static, (InstanceName, Result<String, crate::edges::EdgeError>)>>;
+
+async fn open(
+    edges: &Edges,
+    names: &[InstanceName],
+    source: LogSource,
+    args: &Args,
+    chosen: &Chosen,
+) -> Result<Lines, Failure> {
+    let tail = if args.choice.leaves_out() && !args.choice.follow { LINES_SEARCHED_MAX } else { args.choice.lines };
+    let query = LogQuery {
+        source,
+        follow: args.choice.follow,
+        tail: Some(tail),
+        since_unix_s: chosen.since.map(|since| since.as_second()),
+    };
+    let mut all = Vec::new();
+    for name in names {
+        let lines: LogLines = edges.engine.logs(name, &query).await.map_err(|e| world::of_edge(&e))?;
+        let name = name.clone();
+        all.push(lines.map(move |line| (name.clone(), line)).boxed());
+    }
+    Ok(select_all(all))
+}
+
+async fn follow(told: &Told<'_>, mut lines: Lines, chosen: &Chosen) -> Result<(), Failure> {
+    let mut reading = Reading::default();
+    while let Some((name, line)) = lines.next().await {
+        let entry = reading.take(&name, line.map_err(|e| world::of_edge(&e))?);
+        if chosen.takes(&entry) {
+            told.one(&entry)?;
+        }
+    }
+    Ok(())
+}
+
+/// The last of each instance's lines that are asked for, all of them in the order of their times.
+async fn collect(mut lines: Lines, args: &Args, chosen: &Chosen) -> Result<Vec<Entry>, Failure> {
+    let mut reading = Reading::default();
+    let mut entries = Vec::new();
+    while let Some((name, line)) = lines.next().await {
+        let entry = reading.take(&name, line.map_err(|e| world::of_edge(&e))?);
+        entries.extend(chosen.takes(&entry).then_some(entry));
+    }
+    // Lines without a time of their own (tracebacks) have that of the line before them, and stay behind it.
+    entries.sort_by(|a, b| (a.at, &a.instance).cmp(&(b.at, &b.instance)));
+    let surplus = entries.len().saturating_sub(usize::try_from(args.choice.lines).unwrap_or(usize::MAX));
+    entries.drain(..surplus);
+    Ok(entries)
+}
+
+/// How it is told.
+struct Told<'a> {
+    cx: &'a Context,
+    args: &'a Args,
+    zone: TimeZone,
+    several: bool,
+}
+
+impl Told<'_> {
+    fn all(&self, names: &[InstanceName], entries: &[Entry]) -> Result<(), Failure> {
+        if self.cx.json && self.args.choice.form != Form::Json {
+            let instance = names.first().filter(|_| !self.several);
+            let lines = entries.iter().map(|entry| entry.line.as_str()).collect();
+            let source = self.args.source;
+            return self.cx.document(&Document { schema: SCHEMA, instance, source, lines, entries });
+        }
+        if self.args.choice.form == Form::Json {
+            return entries.iter().try_for_each(|entry| self.cx.json_line(entry));
+        }
+        let text: String = entries.iter().map(|entry| self.text(entry)).collect();
+        pager::show(self.cx, &text)
+    }
+
+    fn one(&self, entry: &Entry) -> Result<(), Failure> {
+        match self.cx.json || self.args.choice.form == Form::Json {
+            true => self.cx.json_line(entry),
+            false => self.cx.say(&self.text(entry)),
+        }
+    }
+
+    /// On a terminal nothing of the container's may steer it; a pipe gets what was written.
+    fn text(&self, entry: &Entry) -> String {
+        let harmless = self.cx.columns().is_some() && !self.args.raw;
+        render(entry, self.args.choice.form, &self.zone, self.several, harmless)
+    }
 }

@@ -7,6 +7,7 @@ mod args;
 mod backups;
 mod candidate;
 mod check;
+mod completions;
 mod context;
 mod credentials;
 mod doctor;
@@ -19,10 +20,13 @@ mod fleet;
 mod info;
 mod init;
 mod logs;
+mod man;
 mod moment;
 mod new;
+mod pager;
 mod plan;
 mod plans;
+mod progress;
 mod rehearse;
 pub mod render;
 mod retire;
@@ -56,6 +60,9 @@ pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Runs one command and says with which code the program ends.
 pub fn run(words: impl IntoIterator<Item = OsString>, now: fn() -> Timestamp) -> u8 {
     let words: Vec<OsString> = words.into_iter().collect();
+    if completions::answer(&words) {
+        return Exit::Done as u8;
+    }
     let early = Early::scan(&words);
     let ended = match parse(&words, early) {
         Ok(cli) => dispatch(&Context::new(&cli.globals, now), cli.command),
@@ -102,6 +109,8 @@ fn dispatch(cx: &Context, command: Command) -> Result<Exit, Failure> {
         Command::Doctor(args) => doctor::run(cx, &args),
         Command::Schema(args) => schema::run(cx, &args),
         Command::Explain(args) => explain::run(cx, &args),
+        Command::Completions(args) => completions::run(cx, &args),
+        Command::Man(args) => man::run(cx, &args),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::failure::{Exit, Failure, Trouble};
-use super::{candidate, files, fleet};
+use super::{candidate, files, fleet, world};
 use crate::model::name::InstanceName;
 use crate::model::problem::Problem;
 use crate::model::status::SCHEMA;
@@ -104,7 +104,14 @@ fn answer(cx: &Context, fleet: &Fleet, args: &Args, file: &Path, text: &str) -> 
         cx.say(text)?;
     } else {
         cx.say(&format!("{}\n", file.display()))?;
-        cx.notice(&format!("it will answer at {url}; watch it come: innkeeper wait {}", args.name));
+        let next = match world::daemon_runs(&fleet.settings) {
+            true => format!("watch it come: innkeeper wait {}", args.name),
+            false => format!(
+                "no daemon runs here: it is brought up by the next `innkeeper run`, or by `innkeeper apply {}`",
+                args.name
+            ),
+        };
+        cx.notice(&format!("it will answer at {url}; {next}"));
     }
     Ok(Exit::Done)
 }

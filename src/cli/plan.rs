@@ -4,7 +4,7 @@ use super::context::Context;
 use super::failure::{Exit, Failure, Trouble};
 use super::render::documents::PlanDocument;
 use super::world;
-use super::{files, fleet, render, saved};
+use super::{files, fleet, pager, render, saved};
 use crate::daemon::Plan;
 use crate::model::name::InstanceName;
 use crate::model::problem::Problem;
@@ -35,7 +35,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
     let failure = world::unseen(&look.facts.live).or_else(|| invalid(&problems)).map(Failure::answered);
     match cx.json {
         true => cx.document(&PlanDocument::new(&look.changes, &problems, failure.as_ref().map(Failure::member)))?,
-        false => cx.say(&for_people(cx, &look, &problems))?,
+        false => pager::show(cx, &for_people(cx, &look, &problems))?,
     }
     if let Some(file) = &args.out {
         save(cx, file, &look, &names, failure.as_ref())?;

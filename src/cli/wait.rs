@@ -6,6 +6,7 @@
 
 use super::context::Context;
 use super::failure::{Exit, Failure, Trouble};
+use super::progress::Shown;
 use super::{args, fleet, world};
 use crate::model::name::InstanceName;
 use crate::model::problem::Problem;
@@ -89,12 +90,16 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
     let names = fleet::many(&args.names, &fleet::known(cx, &fleet))?;
     let begun = (cx.now)();
     let mut waiting = Waiting::new(cx, args.goal, &fleet.settings, names);
+    let shown = Shown::new(cx);
     loop {
         waiting.look()?;
+        shown.draw_word(&waiting.word());
         if waiting.is_over() {
+            drop(shown);
             return answer(cx, args.goal, &waiting, begun);
         }
         if super::render::text::between(begun, (cx.now)()) >= args.timeout {
+            drop(shown);
             return Err(waiting.timed_out(args.timeout));
         }
         std::thread::sleep(LOOK_EVERY);
@@ -128,6 +133,17 @@ struct Waiting<'a> {
 }
 
 impl<'a> Waiting<'a> {
+    /// For whom, in a few words.
+    fn word(&self) -> String {
+        let words =
+            |name: &InstanceName| self.seen.get(name).map_or_else(|| name.to_string(), |it| format!("{name}: {it}"));
+        match self.left.as_slice() {
+            [] => String::new(),
+            [name] => format!("waiting for {}", words(name)),
+            [name, others @ ..] => format!("waiting for {} and {} more", words(name), others.len()),
+        }
+    }
+
     fn new(cx: &'a Context, goal: Goal, settings: &'a Settings, left: Vec<InstanceName>) -> Self {
         Self {
             cx,

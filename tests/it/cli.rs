@@ -3,6 +3,7 @@
 
 mod fleet;
 mod looks;
+mod manual;
 mod output;
 mod rehearse;
 mod sellers;

@@ -29,10 +29,13 @@ const NEVER: [(&str, &str); 1] = [("tui", "edges")];
 const ROOMS_OF_STRANGERS: [&str; 1] = ["adapters"];
 
 /// Libraries that only one room may use: `apply` never sees Docker, and the SQL of one store stays in one place.
-const LIBRARIES: [(&str, &[&str]); 12] = [
+const LIBRARIES: [(&str, &[&str]); 15] = [
     ("acme2", &["adapters::acme"]),
     ("bollard", &["adapters::docker"]),
     ("clap", &["cli"]),
+    ("clap_complete", &["cli"]),
+    ("clap_complete_nushell", &["cli"]),
+    ("clap_mangen", &["cli"]),
     ("cronexpr", &["spec"]),
     ("crossterm", &["tui", "cli"]),
     ("notify", &["daemon"]),

@@ -3,6 +3,7 @@
 use super::Finding;
 use crate::cli::failure::Failure;
 use crate::cli::render::text::count;
+use crate::model::settings::Settings;
 use crate::spec::Fleet;
 use std::collections::BTreeSet;
 
@@ -35,4 +36,19 @@ pub(super) fn check(fleet: &Fleet) -> Vec<Finding> {
     let names: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
     let message = format!("{} in {}", count(fleet.problems.len(), "problem", "problems"), names.join(", "));
     vec![Finding::fail("files", message, "`innkeeper check` shows each with its line and what to do")]
+}
+
+/// What `init` writes and nobody can mean: names that belong to the makers of examples (RFC 2606).
+pub(super) fn examples(settings: &Settings) -> Vec<Finding> {
+    let is_example = |name: &str| ["example.com", "example.net", "example.org"].iter().any(|it| name.ends_with(it));
+    let mut findings = Vec::new();
+    if is_example(settings.fleet.base_domain.as_str()) {
+        let message = format!("`fleet.base_domain` is still {}", settings.fleet.base_domain);
+        findings.push(Finding::warn("settings", message, "write the domain below which your customers live"));
+    }
+    if let Some(contact) = settings.acme.contact.iter().find(|contact| is_example(contact)) {
+        let message = format!("`acme.contact` is still {contact}, and Let's Encrypt takes no account for it");
+        findings.push(Finding::warn("settings", message, "write an address at which you are reached"));
+    }
+    findings
 }

@@ -93,6 +93,7 @@ fn examine(cx: &Context, fleet: &Fleet) -> Result<Vec<Finding>, Failure> {
     let settings = &fleet.settings;
     let installation = installation(cx, settings);
     let mut findings = files::check(fleet);
+    findings.extend(files::examples(settings));
     findings.push(host::time_zone(settings));
     findings.extend(state::check(settings));
     findings.push(host::disk(&settings.fleet.state_dir));

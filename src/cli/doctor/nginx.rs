@@ -81,6 +81,9 @@ fn master(settings: &NginxSettings) -> Finding {
         Ok(text) => text,
         Err(error) => return Finding::fail("nginx", format!("could not read {file}: {error}"), fix),
     };
+    if text.trim().is_empty() {
+        return Finding::fail("nginx", format!("does not run: {file} is empty"), fix);
+    }
     let name =
         text.trim().parse::<u32>().ok().and_then(|pid| std::fs::read_to_string(format!("/proc/{pid}/comm")).ok());
     match name.as_deref().map(str::trim) {

@@ -20,6 +20,14 @@ pub(super) async fn check(fleet: &Fleet, installation: &InstallationId) -> Vec<F
             let server = format!("answers, version {}", live.major_version);
             vec![Finding::ok("PostgreSQL", server), attributes(&role), connections(fleet, live.connections_max)]
         }
+        // The check of the password file says it, with what to do.
+        Err(_) if fleet.settings.postgres.password_file.as_ref().is_some_and(|file| !file.exists()) => {
+            vec![Finding::fail(
+                "PostgreSQL",
+                "cannot be asked without its password: see above",
+                "write the password file first",
+            )]
+        }
         Err(error) => vec![Finding::fail(
             "PostgreSQL",
             chain(&error),

@@ -98,7 +98,8 @@ fn password(file: &Path) -> Finding {
         Err(error) => Finding::fail(
             "password",
             format!("could not look at postgres.password_file {}: {error}", file.display()),
-            "write the password of the role in `postgres.url` into that file, mode 0600",
+            "make the role as superuser: CREATE ROLE innkeeper LOGIN CREATEDB CREATEROLE PASSWORD '…'; then write that \
+             password into the file, mode 0600",
         ),
     }
 }

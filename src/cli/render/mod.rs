@@ -12,6 +12,7 @@ pub(crate) mod effect;
 pub(crate) mod event;
 pub(crate) mod graph;
 pub(crate) mod info;
+pub(crate) mod log;
 pub(crate) mod plan;
 pub(crate) mod problems;
 pub(crate) mod service_plans;

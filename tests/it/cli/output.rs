@@ -28,6 +28,8 @@ fn uses() -> Vec<(&'static str, Vec<&'static str>)> {
         ("doctor", vec!["doctor"]),
         ("schema", vec!["schema", "instance"]),
         ("explain", vec!["explain", "IK0001"]),
+        ("completions", vec!["completions", "bash"]),
+        ("man", vec!["man", "pages"]),
         // Without a terminal it says what there is for scripts.
         ("top", vec!["top"]),
     ]
@@ -37,7 +39,9 @@ fn uses() -> Vec<(&'static str, Vec<&'static str>)> {
 fn with_json_every_command_answers_with_one_document_also_when_it_fails() {
     let fleet = Fleet::with_acme();
     for (command, words) in uses() {
-        let ran = fleet.run(&[words.as_slice(), &["--json"]].concat());
+        // Whatever is drawn is drawn on stderr: also where it is drawn although there is no terminal.
+        let mut asked = fleet.command(&[words.as_slice(), &["--json"]].concat());
+        let ran = super::fleet::Ran::from(asked.env("INNKEEPER_PROGRESS", "always").output().unwrap());
         let document = ran.json();
         assert!(document.is_object(), "{command}: {document}");
         if ![0, 3, 10].contains(&ran.code) && document.get("problems").is_none() {
@@ -117,4 +121,54 @@ fn an_answer_that_cannot_be_written_is_a_failure() {
     let output = Fleet::with_acme().command(&["plans"]).stdout(full).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8(output.stderr).unwrap().contains("stdout"));
+}
+
+/// What `wait` leaves on both streams, with a variable set: nobody answers it for two seconds.
+fn waited(variable: (&str, &str), flags: &[&str]) -> (String, String) {
+    let fleet = Fleet::with_acme();
+    let mut command = fleet.command(&[&["wait", "acme", "--timeout", "2s"], flags].concat());
+    let ran = super::fleet::Ran::from(command.env(variable.0, variable.1).output().unwrap()).ended(9);
+    (ran.stdout, ran.stderr)
+}
+
+#[test]
+fn progress_is_drawn_on_stderr_alone_seldom_and_is_taken_away_at_the_end() {
+    let erased = "\r\u{1b}[K";
+    let (answer, drawn) = waited(("INNKEEPER_PROGRESS", "always"), &[]);
+    assert_eq!(answer, "");
+    // Nothing in the first half second, then at most ten pictures a second; the last thing drawn is nothing.
+    let pictures = drawn.matches(erased).count();
+    assert!((2..=16).contains(&pictures), "{pictures} pictures: {drawn:?}");
+    assert!(drawn.contains("waiting for acme"), "{drawn:?}");
+    let (_, rest) = drawn.rsplit_once(erased).unwrap();
+    assert!(!rest.contains("waiting for"), "{rest:?}");
+    for (variable, flags) in [
+        (("INNKEEPER_NO_PROGRESS", "1"), &[][..]),
+        (("INNKEEPER_PROGRESS", "always"), &["--no-progress"][..]),
+        (("INNKEEPER_PROGRESS", "always"), &["-q"][..]),
+        // A pipe is no terminal.
+        (("LANG", "C"), &[][..]),
+    ] {
+        let (_, quiet) = waited(variable, flags);
+        assert!(!quiet.contains(erased), "{variable:?} {flags:?}: {quiet:?}");
+    }
+}
+
+#[test]
+fn colours_follow_every_variable_that_people_set() {
+    let fleet = Fleet::with_acme();
+    let painted = |set: &[(&str, &str)], flags: &[&str]| {
+        let mut command = fleet.command(&[&["plans"], flags].concat());
+        let ran = super::fleet::Ran::from(command.envs(set.iter().copied()).output().unwrap()).ended(0);
+        ran.stdout.contains('\u{1b}')
+    };
+    assert!(!painted(&[], &[]), "a pipe");
+    for forced in [("FORCE_COLOR", "1"), ("CLICOLOR_FORCE", "1"), ("INNKEEPER_COLOR", "always")] {
+        assert!(painted(&[forced], &[]), "{forced:?}");
+        assert!(!painted(&[forced], &["--color", "never"]), "{forced:?}: the flag counts more");
+    }
+    assert!(!painted(&[("FORCE_COLOR", "0")], &[]));
+    assert!(!painted(&[("FORCE_COLOR", "1"), ("NO_COLOR", "1")], &[]), "who wants none wants none");
+    assert!(painted(&[("INNKEEPER_COLOR", "never"), ("NO_COLOR", "1")], &["--color", "always"]));
+    fleet.run(&["plans", "--color", "pink"]).ended(2);
 }

@@ -92,6 +92,39 @@ fn sixty_customers_come_up_by_themselves_and_the_commands_show_them() {
 }
 
 #[test]
+fn every_document_parses_while_progress_is_drawn() {
+    let rehearsal = Rehearsal::start(&[]);
+    rehearsal.until("58 that are ready", |it| it.count("ready") >= 58);
+    let run = |words: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_innkeeper"));
+        command.arg("--fleet").arg(&rehearsal.fleet).args(words).env("INNKEEPER_PROGRESS", "always");
+        command.stdin(Stdio::null()).output().unwrap()
+    };
+    let one_document: [&[&str]; 8] = [
+        &["status"],
+        &["status", "state:ready cpu<90 | plan:gold"],
+        &["info", "willow"],
+        &["plans"],
+        &["check"],
+        &["plan", "willow"],
+        &["apply", "willow", "--yes"],
+        &["wait", "willow", "--timeout", "60s"],
+    ];
+    for words in one_document {
+        let ran = run(&[words, &["--json"]].concat());
+        let document: Value = serde_json::from_slice(&ran.stdout).unwrap_or_else(|e| panic!("{words:?}: {e}: {ran:?}"));
+        assert!(document.is_object() && document.get("error").is_none(), "{words:?}: {document}");
+        assert!(ran.status.success(), "{words:?}: {ran:?}");
+    }
+    let events = run(&["events", "-n", "5", "--json"]);
+    assert_eq!(events.stdout.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count(), 5);
+    rehearsal.until("what willow uses", |it| it.ask(&["info", "willow"])["usage"]["memory_bytes"].is_u64());
+    let info = rehearsal.told(&["info", "willow", "--utc"]);
+    assert!(info.contains("Last 24 hours") && info.contains("half an hour a column"), "{info}");
+    rehearsal.end();
+}
+
+#[test]
 fn somebodys_own_files_are_read_and_left_alone() {
     let fleet = Fleet::with_acme();
     let before = fleet.files();

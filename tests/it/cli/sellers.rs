@@ -13,6 +13,13 @@ fn a_new_fleet_passes_its_own_check_and_knows_its_plans() {
         assert!(fleet.path("shop").join(file).exists(), "{file}\n{}", ran.stdout);
         assert!(ran.stdout.contains(&format!("shop/{file}\n")), "{file}\n{}", ran.stdout);
     }
+    // What comes next can be typed as it is told.
+    for next in ["innkeeper --fleet shop run --rehearse", "innkeeper --fleet shop doctor", "innkeeper --fleet shop plan"] {
+        assert!(ran.stderr.contains(next), "{next}\n{}", ran.stderr);
+    }
+    let here = Fleet::nowhere().run(&["init"]).ended(0);
+    assert!(here.stdout.starts_with("innkeeper.toml\n"), "{}", here.stdout);
+    assert!(here.stderr.contains("innkeeper doctor") && !here.stderr.contains("--fleet"), "{}", here.stderr);
     fleet.run(&["check", "--fleet", "shop"]).ended(0);
     let plans = fleet.run(&["plans", "--fleet", "shop", "--json"]).ended(0).json();
     let starter = plans["plans"].as_array().unwrap().iter().find(|plan| plan["name"] == "starter").unwrap().clone();

@@ -235,6 +235,20 @@ fn events_are_lines_that_follow_filters() {
     assert!(text.contains("it broke\\u{1b}[2J"), "{text}");
     assert!(text.contains("2026-03-01 19:00:00"), "times are told in the fleet's zone: {text}");
     assert_eq!(fleet.run(&["logs", "acme", "--source", "events"]).ended(0).stdout, text);
+    assert_eq!(count(&["-g", "step [12]$"]), 2, "what is searched is not only the last hundred");
+    assert_eq!(count(&["-g", "STEP 1"]), 0, "capitals are meant");
+    assert_eq!(count(&["-g", "step", "-n", "3"]), 3);
+    assert_eq!(count(&["-U", "2026-03-01T11:59:59Z"]), 0);
+    assert_eq!(count(&["-U", "2026-03-01T12:00:00Z", "-p", "err"]), 1);
+    fleet.run(&["events", "-g", "("]).ended(2);
+    fleet.run(&["events", "-f", "-U", "now"]).ended(2);
+    let utc = fleet.run(&["events", "--utc"]).ended(0).stdout;
+    assert!(utc.contains("2026-03-01 12:00:00"), "{utc}");
+    let iso = fleet.run(&["events", "-o", "iso", "-n", "1"]).ended(0).stdout;
+    assert!(iso.starts_with("2026-03-01T12:00:00.000Z error"), "{iso}");
+    assert_eq!(fleet.run(&["events", "-o", "cat", "-n", "1"]).ended(0).stdout, "it broke\\u{1b}[2J\n");
+    let lines_of = |words: &[&str]| lines(&fleet.run(words).ended(0).stdout);
+    assert_eq!(lines_of(&["events", "-o", "json"]), lines_of(&["events", "--json"]));
 }
 
 #[test]
@@ -321,6 +335,7 @@ fn doctor_names_every_system_that_is_down_with_a_fix() {
         assert_eq!(verdict(name), Some(Value::from("fail")), "{name}: {document}");
     }
     assert_eq!(verdict("files"), Some(Value::from("ok")));
+    assert_eq!(verdict("settings"), Some(Value::from("warn")), "the domain of the example is nobody's");
     assert!(checks.iter().all(|check| check["verdict"] == "ok" || check["fix"].is_string()), "{document}");
     std::fs::write(fleet.instance("acme"), "plan = 7").unwrap();
     let text = fleet.run(&["doctor"]).ended(1);

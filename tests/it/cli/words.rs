@@ -4,7 +4,7 @@ use super::fleet::Fleet;
 use std::collections::BTreeSet;
 
 /// Every command of this version.
-pub(super) const COMMANDS: [&str; 23] = [
+pub(super) const COMMANDS: [&str; 25] = [
     "init",
     "new",
     "check",
@@ -28,6 +28,8 @@ pub(super) const COMMANDS: [&str; 23] = [
     "doctor",
     "schema",
     "explain",
+    "completions",
+    "man",
 ];
 
 #[test]
@@ -75,7 +77,7 @@ fn an_unknown_command_suggests_the_one_that_was_meant() {
 
 #[test]
 fn commands_of_later_versions_are_not_there_yet() {
-    for command in ["backup", "restore", "completions", "man", "help"] {
+    for command in ["backup", "restore", "help"] {
         Fleet::nowhere().run(&[command]).ended(2);
     }
 }
@@ -167,4 +169,12 @@ fn reasons_are_explained_too() {
     assert!(ran.stdout.contains("DataMissing"));
     let ran = Fleet::nowhere().run(&["explain", "DataMising"]).ended(4);
     assert!(ran.stderr.contains("\"DataMissing\""), "{}", ran.stderr);
+}
+
+#[test]
+fn reasons_of_alerts_are_explained() {
+    for reason in ["DiskNearlyFull", "MemoryAtLimit", "CpuBusy", "EdgeLost", "NotWatching", "StateUnwritable"] {
+        let ran = Fleet::nowhere().run(&["explain", reason]).ended(0);
+        assert!(ran.stdout.starts_with(reason), "{}", ran.stdout);
+    }
 }
