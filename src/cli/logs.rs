@@ -157,13 +157,16 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
     let chosen = args.choice.understand((cx.now)(), &zone)?;
     let edges = world::edges(cx, &fleet.settings)?;
     let told = Told { cx, args, zone, several: names.len() > 1 };
-    world::block_on(async {
+    let read = world::block_on(async {
         let lines = open(&edges, &names, source, args, &chosen).await?;
         match args.choice.follow {
-            true => follow(&told, lines, &chosen).await,
-            false => collect(lines, args, &chosen).await.and_then(|entries| told.all(&names, &entries)),
+            true => follow(&told, lines, &chosen).await.map(|()| None),
+            false => collect(lines, args, &chosen).await.map(Some),
         }
     })??;
+    if let Some(entries) = read {
+        told.all(&names, &entries)?;
+    }
     Ok(Exit::Done)
 }
 

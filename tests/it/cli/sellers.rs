@@ -14,7 +14,9 @@ fn a_new_fleet_passes_its_own_check_and_knows_its_plans() {
         assert!(ran.stdout.contains(&format!("shop/{file}\n")), "{file}\n{}", ran.stdout);
     }
     // What comes next can be typed as it is told.
-    for next in ["innkeeper --fleet shop run --rehearse", "innkeeper --fleet shop doctor", "innkeeper --fleet shop plan"] {
+    for next in
+        ["innkeeper --fleet shop run --rehearse", "innkeeper --fleet shop doctor", "innkeeper --fleet shop plan"]
+    {
         assert!(ran.stderr.contains(next), "{next}\n{}", ran.stderr);
     }
     let here = Fleet::nowhere().run(&["init"]).ended(0);
