@@ -11,7 +11,7 @@ use crate::model::status::SCHEMA;
 use crate::spec::INSTANCES_DIR;
 use clap::{Command, CommandFactory, ValueEnum};
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
-use clap_complete::env::{CompleteEnv, EnvCompleter, Shells};
+use clap_complete::env::{CompleteEnv, Shells};
 use clap_complete_nushell::Nushell;
 use serde_json::json;
 use std::collections::BTreeSet;
