@@ -109,6 +109,25 @@ pub(super) fn come_back(case: &Case<'_>, draft: &mut Draft) {
     draft.step(Action::CloseTombstone { instance: case.name.clone(), backup: tombstone.backup() }, why);
 }
 
+/// True for an instance that is wanted again after its purge began. What is left of it is kept for a person; where nothing is
+/// left the name is free, and the file is a new instance's.
+pub(super) fn comes_too_late(case: &Case<'_>, draft: &mut Draft) -> bool {
+    let Some(tombstone) = case.instance.ending.tombstone.as_ref().filter(|it| it.purging) else { return false };
+    if is_seen_whole(case) && remains(case).is_empty() {
+        forget(case, draft);
+    } else {
+        draft.hold(
+            HoldReason::DataMissing,
+            format!(
+                "it is wanted again, but its purge had begun: what is left of it is kept, and the backup {} has its data: restore \
+                 it; or write state = \"absent\" to let the purge end, after which the name is free for a new instance",
+                tombstone.backup()
+            ),
+        );
+    }
+    true
+}
+
 /// Out of service, with a final backup that was read back: whatever is missing of that.
 pub(super) fn retire(case: &Case<'_>, why: &str, draft: &mut Draft) {
     if !has_anything(case) {
@@ -302,21 +321,13 @@ pub(super) fn purge(case: &Case<'_>, draft: &mut Draft) {
     if !draft.steps().is_empty() || !is_due(case, tombstone, draft) {
         return;
     }
-    let all_seen = case.engine.is_some() && case.database.is_some() && case.proxy.is_some() && case.archive.is_some();
-    if !all_seen || draft.has_hold(HoldReason::Conflict) {
+    if !is_seen_whole(case) || draft.has_hold(HoldReason::Conflict) {
         // Said already: nothing is deleted while any part of the picture is missing.
         return;
     }
     let remains = remains(case);
     if remains.is_empty() {
-        let why = Why {
-            reason: "nothing of it is left: its names are free again",
-            origin: Origin::Schedule,
-            risk: Risk::None,
-            fields: Vec::new(),
-            after: &[],
-        };
-        return draft.step(Action::EndPurge { instance: case.name.clone() }, why);
+        return forget(case, draft);
     }
     let backup = final_backup(case).map(|backup| backup.place.clone());
     let fields = vec![
@@ -338,6 +349,21 @@ pub(super) fn purge(case: &Case<'_>, draft: &mut Draft) {
         };
         draft.step(action, why);
     }
+}
+
+fn is_seen_whole(case: &Case<'_>) -> bool {
+    case.engine.is_some() && case.database.is_some() && case.proxy.is_some() && case.archive.is_some()
+}
+
+fn forget(case: &Case<'_>, draft: &mut Draft) {
+    let why = Why {
+        reason: "nothing of it is left: its names are free again",
+        origin: Origin::Schedule,
+        risk: Risk::None,
+        fields: Vec::new(),
+        after: &[],
+    };
+    draft.step(Action::EndPurge { instance: case.name.clone() }, why);
 }
 
 /// A purge in its order: nothing answers, nothing runs, nothing is connected before data go; whoever reads the plan half

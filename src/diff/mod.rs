@@ -79,6 +79,9 @@ fn decide<'a>(facts: &'a Facts, index: &'a Index<'a>, name: &InstanceName) -> In
 /// The day of an instance that is wanted.
 fn live(case: &Case<'_>, draft: &mut Draft) {
     case.say_unseen(draft);
+    if ending::comes_too_late(case, draft) {
+        return guard::suspended(case, draft);
+    }
     ending::come_back(case, draft);
     database::role(case, draft);
     database::database(case, draft);

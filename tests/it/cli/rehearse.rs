@@ -118,8 +118,9 @@ fn every_document_parses_while_progress_is_drawn() {
     }
     let events = run(&["events", "-n", "5", "--json"]);
     assert_eq!(events.stdout.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count(), 5);
-    rehearsal.until("what willow uses", |it| it.ask(&["info", "willow"])["usage"]["memory_bytes"].is_u64());
-    let info = rehearsal.told(&["info", "willow", "--utc"]);
+    // Filestores are measured one after the other, in the order of names.
+    rehearsal.until("what alder uses", |it| it.ask(&["info", "alder"])["usage"]["memory_bytes"].is_u64());
+    let info = rehearsal.told(&["info", "alder", "--utc"]);
     assert!(info.contains("Last 24 hours") && info.contains("half an hour a column"), "{info}");
     rehearsal.end();
 }

@@ -428,8 +428,14 @@ impl Course {
     /// Nothing is to be done and nothing is waited for; of whom data were destroyed, nothing but a person.
     fn at_rest(&self, report: &Report) -> bool {
         let missing = report.changes.holds.iter().any(|hold| hold.reason == HoldReason::DataMissing);
-        let bereft = matches!(&report.subject, Subject::Instance(name) if self.bereft.contains(name));
+        let bereft = matches!(&report.subject, Subject::Instance(name) if self.is_bereft(name));
         report.settled || bereft && missing && report.changes.steps.is_empty() && report.failed.is_empty()
+    }
+
+    /// Others destroyed its data, or it was wanted again when its purge had begun: it stays held until a person comes.
+    fn is_bereft(&self, name: &InstanceName) -> bool {
+        let tombstones = self.keeper.as_ref().map(|keeper| keeper.journal().tombstones().unwrap()).unwrap_or_default();
+        self.bereft.contains(name) || tombstones.get(name).is_some_and(|tombstone| tombstone.purging)
     }
 
     /// Until something is tried again.
@@ -449,7 +455,7 @@ impl Course {
             let ready = status.is_some_and(|status| status.state == State::Ready);
             let missing =
                 status.is_some_and(|status| status.holds.iter().any(|hold| hold.reason == HoldReason::DataMissing));
-            let excused = missing && self.bereft.contains(&name(text));
+            let excused = missing && self.is_bereft(&name(text));
             if !(ready || excused) {
                 self.violate(format!("{text} is not ready: {status:?}, {:?}", plan.changes.instances.get(&name(text))));
             }
