@@ -1,5 +1,5 @@
 //! Simulation: random courses, each from one seed. `INNKEEPER_SEED=…` replays one, `INNKEEPER_SIMULATE_S=…` draws new
-//! ones for so long; without either the same few are run every time.
+//! ones for so long; without either the same ones are run every time, `INNKEEPER_SIMULATE_SEEDS` many.
 
 use crate::rehearsed::course::{self, Tally};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -42,7 +42,7 @@ fn chosen() -> Box<dyn Iterator<Item = u64>> {
         return Box::new(std::iter::once(seed));
     }
     match number("INNKEEPER_SIMULATE_S") {
-        None => Box::new(0..SEEDS_BY_DEFAULT),
+        None => Box::new(0..number("INNKEEPER_SIMULATE_SEEDS").unwrap_or(SEEDS_BY_DEFAULT)),
         Some(seconds) => {
             let began = Instant::now();
             let more = move || (began.elapsed() < Duration::from_secs(seconds)).then(|| fastrand::u64(..));
