@@ -47,6 +47,17 @@ pub async fn observe(edges: &Edges, ask: &Ask) -> Live {
     Live { engine, database, proxy, authority, archive, answers }
 }
 
+/// Each edge, and why the look at it failed; none where it was seen.
+pub fn unseen(live: &Live) -> [(Edge, Option<&str>); 5] {
+    [
+        (Edge::Engine, live.engine.why()),
+        (Edge::Database, live.database.why()),
+        (Edge::Proxy, live.proxy.why()),
+        (Edge::Authority, live.authority.why()),
+        (Edge::Archive, live.archive.why()),
+    ]
+}
+
 async fn within<T>(edge: Edge, look: impl Future<Output = Result<T, EdgeError>>) -> Seen<T> {
     match tokio::time::timeout(Duration::from_secs(LOOK_S_MAX), look).await {
         Ok(result) => result.into(),

@@ -18,6 +18,7 @@ use crate::model::secret::InstallationKey;
 use crate::model::settings::Settings;
 use crate::model::status::{DaemonStatus, FleetStatus, InstanceStatus, chain};
 use crate::model::usage::UsageHistory;
+use crate::observe;
 use crate::spec::Fleet;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -137,14 +138,7 @@ fn unreachable(edge: Edge, why: &str) -> Failure {
 
 /// The failure of a look that did not see everything.
 pub(crate) fn unseen(live: &Live) -> Option<Failure> {
-    let edges = [
-        (Edge::Engine, live.engine.why()),
-        (Edge::Database, live.database.why()),
-        (Edge::Proxy, live.proxy.why()),
-        (Edge::Authority, live.authority.why()),
-        (Edge::Archive, live.archive.why()),
-    ];
-    edges.into_iter().find_map(|(edge, why)| why.map(|why| unreachable(edge, why)))
+    observe::unseen(live).into_iter().find_map(|(edge, why)| why.map(|why| unreachable(edge, why)))
 }
 
 /// Reads, looks and decides, and changes nothing: for these instances, or for the whole fleet when there are none.

@@ -25,22 +25,6 @@ const PURGE_WAIT_MAX: Duration = Duration::from_mins(1);
 /// The steady clock counts whole seconds.
 const PURGE_WAIT_SPARE: Duration = Duration::from_secs(2);
 
-/// Holds that only a person ends. What does not answer because of them is not asked again and again.
-const FOR_A_PERSON: [HoldReason; 12] = [
-    HoldReason::Failed,
-    HoldReason::Conflict,
-    HoldReason::DataMissing,
-    HoldReason::ImageMissing,
-    HoldReason::PortsExhausted,
-    HoldReason::DiskFull,
-    HoldReason::UpgradeNeeded,
-    HoldReason::Renamed,
-    HoldReason::Protected,
-    HoldReason::Unsafe,
-    HoldReason::Guard,
-    HoldReason::Suspended,
-];
-
 /// What comes after this turn.
 pub(super) fn next(
     keeper: &Keeper,
@@ -89,7 +73,10 @@ fn until_purge(facts: &Facts, name: &InstanceName) -> Option<Duration> {
 
 /// True when nothing but time is needed: a container that starts, a job that runs.
 pub(super) fn waits_for_health(changes: &InstanceChanges) -> bool {
-    let for_a_person = changes.holds.iter().any(|hold| FOR_A_PERSON.contains(&hold.reason));
+    // What does not answer because of them is not asked again and again.
+    let waits_for_a_person =
+        |reason: HoldReason| reason.needs_a_person() || matches!(reason, HoldReason::Guard | HoldReason::Suspended);
+    let for_a_person = changes.holds.iter().any(|hold| waits_for_a_person(hold.reason));
     holds(changes, HoldReason::JobRunning) || holds(changes, HoldReason::NotHealthy) && !for_a_person
 }
 

@@ -8,13 +8,13 @@ use super::scene::Scene;
 use super::turn::Subject;
 use crate::control::view::{Cursor, FleetView, InstanceView, PlanView, VIEW_INSTANCES_MAX, View};
 use crate::control::{ApplyRequest, Converged, Handler, LogLines, LogOf, LogRequest, Peer, Planned, ProgressSink};
-use crate::edges::Edge;
 use crate::edges::engine::{LogQuery, LogSource};
 use crate::model::errand::ErrandKind;
 use crate::model::event::{Level, NewEvent};
 use crate::model::name::InstanceName;
 use crate::model::status::{DaemonStatus, FleetStatus, chain};
 use crate::model::usage::UsageHistory;
+use crate::observe;
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt};
 use std::sync::Arc;
@@ -100,15 +100,9 @@ impl Handler for Desk {
 
     async fn plan(&self, names: &[InstanceName]) -> Result<Planned, String> {
         let plan = self.crew.keeper.plan(names).await.map_err(|error| chain(&error))?;
-        let live = &plan.facts.live;
-        let edges = [
-            (Edge::Engine, live.engine.why()),
-            (Edge::Database, live.database.why()),
-            (Edge::Proxy, live.proxy.why()),
-            (Edge::Authority, live.authority.why()),
-            (Edge::Archive, live.archive.why()),
-        ];
-        let unseen = edges.into_iter().filter_map(|(edge, why)| Some((edge.to_string(), why?.to_string())));
+        let unseen = observe::unseen(&plan.facts.live)
+            .into_iter()
+            .filter_map(|(edge, why)| Some((edge.to_string(), why?.to_string())));
         Ok(Planned { changes: plan.changes, unseen: unseen.collect() })
     }
 

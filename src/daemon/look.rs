@@ -29,14 +29,7 @@ impl Keeper {
 
     /// Tells of a system that stopped answering, and of one that answers again: then everything is looked at.
     fn note_edges(&self, live: &Live) {
-        let edges = [
-            (Edge::Engine, live.engine.why()),
-            (Edge::Database, live.database.why()),
-            (Edge::Proxy, live.proxy.why()),
-            (Edge::Authority, live.authority.why()),
-            (Edge::Archive, live.archive.why()),
-        ];
-        for (edge, why) in edges {
+        for (edge, why) in observe::unseen(live) {
             let about = about_edge(edge);
             match why {
                 Some(why) => {

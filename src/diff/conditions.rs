@@ -16,21 +16,6 @@ use crate::model::wanted::{Wanted, WantedState};
 
 /// A step that failed so often in a row makes its instance `failed`, although it is still tried again.
 const ATTEMPTS_BEFORE_FAILED: u32 = 3;
-/// Holds that only a person can end.
-const STALLING: [HoldReason; 11] = [
-    HoldReason::DriftFight,
-    HoldReason::Failed,
-    HoldReason::Conflict,
-    HoldReason::DataMissing,
-    HoldReason::ImageMissing,
-    HoldReason::PortsExhausted,
-    HoldReason::DiskFull,
-    HoldReason::UpgradeNeeded,
-    HoldReason::Renamed,
-    HoldReason::Protected,
-    HoldReason::Unsafe,
-];
-
 /// How `name` stands, after `changes` were decided over `facts`. `previous` gives each condition its `since`, and the
 /// answer to "does it serve" where this look did not ask.
 pub fn status(
@@ -138,7 +123,7 @@ fn verdicts(case: &Case<'_>, changes: &InstanceChanges, previous: Option<&Instan
     all.push(flag(ConditionType::Suspended, case.wanted.suspended, "Suspended", "NotSuspended", "suspended = true"));
     all.push(flag(ConditionType::Protected, case.wanted.protected, "Protected", "NotProtected", "protected = true"));
     all.push(retire_pending(case, ending));
-    let stalling = changes.holds.iter().find(|hold| STALLING.contains(&hold.reason));
+    let stalling = changes.holds.iter().find(|hold| stalls(hold.reason));
     all.push(match stalling {
         Some(hold) => {
             Verdict::new(ConditionType::Stalled, ConditionStatus::True, hold.reason.as_str(), hold.message.clone())
@@ -146,6 +131,11 @@ fn verdicts(case: &Case<'_>, changes: &InstanceChanges, previous: Option<&Instan
         None => Verdict::new(ConditionType::Stalled, ConditionStatus::False, "Moving", ""),
     });
     all
+}
+
+/// Nothing moves because of it, or ever less often.
+fn stalls(reason: HoldReason) -> bool {
+    reason.needs_a_person() || reason == HoldReason::DriftFight
 }
 
 /// Its end is wanted, or began.
@@ -350,7 +340,7 @@ fn word(
         return State::Failed;
     }
     let waits = [HoldReason::Suspended, HoldReason::Guard, HoldReason::Unseen];
-    if changes.holds.iter().any(|hold| STALLING.contains(&hold.reason) || waits.contains(&hold.reason)) {
+    if changes.holds.iter().any(|hold| stalls(hold.reason) || waits.contains(&hold.reason)) {
         return State::Held;
     }
     if ending {

@@ -113,6 +113,34 @@ pub enum HoldReason {
 }
 
 impl HoldReason {
+    /// True for what lasts until a person acts: it neither passes with time nor is it a person's own wish.
+    pub fn needs_a_person(self) -> bool {
+        match self {
+            Self::Conflict
+            | Self::DataMissing
+            | Self::ImageMissing
+            | Self::PortsExhausted
+            | Self::DiskFull
+            | Self::UpgradeNeeded
+            | Self::Failed
+            | Self::Renamed
+            | Self::Protected
+            | Self::Unsafe => true,
+            Self::Unseen
+            | Self::InvalidFile
+            | Self::BackOff
+            | Self::DriftFight
+            | Self::RollOut
+            | Self::JobRunning
+            | Self::NotHealthy
+            | Self::Guard
+            | Self::Orphaned
+            | Self::ClockMoved
+            | Self::Suspended
+            | Self::TemplateBroken => false,
+        }
+    }
+
     /// The word as in JSON.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -1,15 +1,14 @@
 //! Hostile input: whatever stands in a file, no reader panics, one file's text harms no other file, and nothing of it
 //! leaves its place in nginx's files. The corpus in `tests/fuzz-corpus` is read as it is and mutated.
 
+use crate::nginx_rendering::shipped;
 use crate::read_fleet::{PLANS, Place, SETTINGS, instance_text};
-use innkeeper::adapters::nginx::Nginx;
-use innkeeper::model::name::{Domain, InstallationId, InstanceName, Uid};
+use innkeeper::model::name::{Domain, InstanceName, Uid};
 use innkeeper::model::service::Ports;
-use innkeeper::model::settings::NginxSettings;
 use innkeeper::model::site::{CertificateName, SitePage, SiteRow};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Bytes of the longest piece that is put in.
 const PIECE_BYTES_MAX: usize = 64;
@@ -67,20 +66,6 @@ fn mutated() -> impl Strategy<Value = Vec<u8>> {
     )
 }
 
-fn nginx() -> Nginx {
-    let settings = NginxSettings {
-        config_dir: PathBuf::from("/etc/nginx/innkeeper"),
-        binary: PathBuf::from("/usr/sbin/nginx"),
-        arguments: Vec::new(),
-        pid_file: PathBuf::from("/run/nginx.pid"),
-        http_port: 80,
-        https_port: 443,
-    };
-    let base = Domain::parse("example.com").unwrap();
-    let installation = InstallationId("0123456789ab".to_owned());
-    Nginx::new(&settings, "/none".into(), "/certificates".into(), base, "thumbprint".to_owned(), installation).unwrap()
-}
-
 fn row(instance: &str, hosts: BTreeMap<Domain, CertificateName>, page: SitePage) -> SiteRow {
     let instance = InstanceName::parse(instance).unwrap();
     let ports = Ports { http: 20_000 };
@@ -90,7 +75,7 @@ fn row(instance: &str, hosts: BTreeMap<Domain, CertificateName>, page: SitePage)
 /// The lines that one customer's row gives, sorted, with his own words taken out.
 fn shape(row: SiteRow, words: &[&str]) -> Option<Vec<String>> {
     let name = row.instance.clone();
-    let (files, refused) = nginx().preview(&BTreeMap::from([(name.clone(), row)])).unwrap();
+    let (files, refused) = shipped().preview(&BTreeMap::from([(name.clone(), row)])).unwrap();
     let mut text = files.into_values().collect::<String>();
     for word in words {
         text = text.replace(word, "WORD");

@@ -28,7 +28,8 @@ fn nginx(templates: &Path) -> Nginx {
     Nginx::new(&settings, templates.to_owned(), certificates, base, "thumbprint".to_owned(), installation).unwrap()
 }
 
-fn shipped() -> Nginx {
+/// With the templates as they are shipped.
+pub(crate) fn shipped() -> Nginx {
     nginx(&Path::new(env!("CARGO_MANIFEST_DIR")).join("nginx-templates"))
 }
 
