@@ -201,6 +201,27 @@ fn data_go_after_the_grace_in_their_order_and_the_name_last() {
 }
 
 #[test]
+fn wanted_again_after_the_purge_began_what_is_left_is_kept_and_what_is_gone_frees_the_name() {
+    let mut facts = retired();
+    pass(&mut facts, GRACE_OVER_S);
+    let steps = acme(&facts).steps;
+    for (done, step) in steps.iter().enumerate() {
+        carry_out(&mut facts, step);
+        facts.wanted("acme").state = WantedState::Running;
+        let decided = acme(&facts);
+        if done + 1 < steps.len() {
+            assert!(decided.steps.is_empty(), "after {}: {:?}", step.id, decided.steps);
+            let hold = decided.holds.iter().find(|hold| hold.reason == HoldReason::DataMissing).expect("it is held");
+            assert!(hold.message.contains("acme-20260301T120000Z-00000000"), "its backup is told: {}", hold.message);
+        } else {
+            let kinds: Vec<&str> = decided.steps.iter().map(|step| step.action.kind()).collect();
+            assert_eq!(kinds, ["end-purge"], "nothing is left: {:?}", decided.holds);
+        }
+        facts.wanted("acme").state = WantedState::Absent;
+    }
+}
+
+#[test]
 fn nothing_goes_before_the_grace_is_over_by_both_clocks() {
     let year_s = 365 * DAY_S;
     for jump_s in [-year_s, -3_600, 3_600, year_s] {
