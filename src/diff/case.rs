@@ -12,7 +12,7 @@ use crate::model::name::{Domain, InstanceName, Resources};
 use crate::model::service::{Component, ImageUser, Owner, Ports, Tag};
 use crate::model::site::CertificateName;
 use crate::model::step::{Action, FieldChange, Origin, Risk, Step, StepId};
-use crate::model::wanted::Wanted;
+use crate::model::wanted::{Wanted, WantedState};
 use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -25,6 +25,8 @@ pub(super) struct Index<'a> {
     facts: &'a Facts,
     /// Made when the first step asks: a converged fleet has none.
     owners: OnceCell<Owners<'a>>,
+    /// Made when the first retired instance asks.
+    claims: OnceCell<HashMap<&'a Domain, &'a InstanceName>>,
     masses: OnceCell<Masses<'a>>,
 }
 
@@ -39,7 +41,18 @@ impl<'a> Index<'a> {
     pub(super) fn of(facts: &'a Facts) -> Self {
         let resources: HashMap<_, _> = facts.instances.keys().map(|name| (name, Resources::of(name))).collect();
         let ports = give_ports(facts, &resources);
-        Self { ports, resources, facts, owners: OnceCell::new(), masses: OnceCell::new() }
+        Self { ports, resources, facts, owners: OnceCell::new(), claims: OnceCell::new(), masses: OnceCell::new() }
+    }
+
+    /// The instance that is to be served at this host; none where only a retired one, or nobody, has it.
+    pub(super) fn claimant(&self, host: &Domain) -> Option<&'a InstanceName> {
+        let claims = self.claims.get_or_init(|| {
+            let serving = self.facts.instances.iter().filter(|(_, instance)| instance.ending.tombstone.is_none());
+            let wanted = serving.filter_map(|(name, instance)| Some((name, instance.wanted.as_deref()?)));
+            let wanted = wanted.filter(|(_, wanted)| wanted.state != WantedState::Absent);
+            wanted.flat_map(|(name, wanted)| wanted.hosts().map(move |host| (host, name))).collect()
+        });
+        claims.get(host).copied()
     }
 
     pub(super) fn owners(&self) -> &Owners<'a> {

@@ -13,12 +13,11 @@ use crate::model::live::{JobState, Seen};
 use crate::model::name::{Domain, InstanceName};
 use crate::model::service::{Component, Owner, Tag};
 use crate::model::settings::OnMissingFile;
-use crate::model::site::{SitePage, SiteRow};
+use crate::model::site::{CertificateName, SitePage, SiteRow};
 use crate::model::step::{Action, DatabaseSpec, FieldChange, Origin, Risk};
 use crate::model::time::Timestamp;
 use crate::model::tombstone::{Grace, Tombstone};
 use crate::model::wanted::{Wanted, WantedState};
-use std::collections::BTreeSet;
 
 /// Why a vanished file alone changes nothing.
 pub(super) const ORPHANED: &str =
@@ -159,9 +158,9 @@ fn has_run_since(case: &Case<'_>, tombstone: &Tombstone) -> bool {
 fn open(case: &Case<'_>, why: &str, draft: &mut Draft) -> Tombstone {
     let grace = case.facts.settings.fleet.retire_grace;
     let now = case.facts.now;
-    let own =
+    let served =
         case.proxy.and_then(|proxy| proxy.sites.get(case.name)).into_iter().flat_map(|site| site.row.hosts.keys());
-    let hosts: BTreeSet<Domain> = own.cloned().chain(case.hosts.keys().cloned()).collect();
+    let hosts = served.chain(case.hosts.keys()).filter(|host| !is_given_up(case, host)).cloned().collect();
     let tombstone = Tombstone {
         instance: case.name.clone(),
         uid: case.instance.uid,
@@ -187,7 +186,7 @@ fn open(case: &Case<'_>, why: &str, draft: &mut Draft) -> Tombstone {
     tombstone
 }
 
-/// The site answers 410. Where it stands only its page changes, so that nothing of an edited file matters any more.
+/// The site answers 410.
 fn page(case: &Case<'_>, draft: &mut Draft) {
     let Some(proxy) = case.proxy else { return };
     let live = proxy.sites.get(case.name).map(|site| &site.row);
@@ -198,20 +197,42 @@ fn page(case: &Case<'_>, draft: &mut Draft) {
     if !proxy.running {
         return draft.hold(HoldReason::Unseen, "nginx is not running: start it; the site's page is put in place then");
     }
-    let Some(row) = live.cloned().or_else(|| site::wanted_row(case)) else { return };
-    if live.is_some_and(|row| row.page == SitePage::Retired) {
-        return;
-    }
-    let from = live.map(|row| site::page_text(row.page).to_owned());
-    let to = Some(site::page_text(SitePage::Retired).to_owned());
+    let Some(row) = retired_row(case, live) else { return };
+    let fields = match live {
+        Some(live) if live.page == row.page && live.hosts == row.hosts => return,
+        Some(live) => site::row_fields(live, &row),
+        None => vec![new_field("page", site::page_text(row.page))],
+    };
     let why = Why {
         reason: "it is retired: its names answer 410",
         origin: Origin::Intended,
         risk: Risk::Interruption,
-        fields: vec![FieldChange { field: "page".to_owned(), from, to }],
+        fields,
         after: &["open-tombstone"],
     };
-    draft.step(Action::PutSite(SiteRow { page: SitePage::Retired, ..row }), why);
+    draft.step(Action::PutSite(row), why);
+}
+
+/// The row of the page that answers 410. Where a site stands only its page changes, so that nothing of an edited file
+/// matters any more, and names go that are another's by now; where all of them went, what its file asks for takes their place.
+fn retired_row(case: &Case<'_>, live: Option<&SiteRow>) -> Option<SiteRow> {
+    let mut row = live.cloned().or_else(|| site::wanted_row(case))?;
+    row.hosts.retain(|host, _| !is_given_up(case, host));
+    if row.hosts.is_empty() {
+        row.hosts = case.hosts.iter().filter(|(host, _)| !is_given_up(case, host)).map(owned).collect();
+    }
+    row.page = SitePage::Retired;
+    (!row.hosts.is_empty()).then_some(row)
+}
+
+fn owned((host, certificate): (&Domain, &CertificateName)) -> (Domain, CertificateName) {
+    (host.clone(), certificate.clone())
+}
+
+/// True for a name that another instance is to be served at: this one's files gave it up before its end.
+fn is_given_up(case: &Case<'_>, host: &Domain) -> bool {
+    let claimant = case.index.and_then(|index| index.claimant(host));
+    claimant.is_some_and(|claimant| claimant != case.name)
 }
 
 fn stop(case: &Case<'_>, draft: &mut Draft) {

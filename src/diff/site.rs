@@ -164,7 +164,7 @@ fn new_row_fields(row: &SiteRow) -> Vec<FieldChange> {
     row.hosts.keys().map(|host| new_field("host", host)).chain([new_field("page", page_text(row.page))]).collect()
 }
 
-fn row_fields(live: &SiteRow, wanted: &SiteRow) -> Vec<FieldChange> {
+pub(super) fn row_fields(live: &SiteRow, wanted: &SiteRow) -> Vec<FieldChange> {
     let hosts = |row: &SiteRow| row.hosts.keys().map(Domain::as_str).collect::<Vec<_>>().join(" ");
     let certificates = |row: &SiteRow| row.hosts.values().map(|name| name.0.as_str()).collect::<Vec<_>>().join(" ");
     let template = |row: &SiteRow| row.template.as_ref().map_or_else(|| "shared".to_owned(), ToString::to_string);

@@ -70,6 +70,13 @@ pub struct Wanted {
     pub template: Option<TemplateName>,
 }
 
+impl Wanted {
+    /// All names at which it answers.
+    pub fn hosts(&self) -> impl Iterator<Item = &Domain> {
+        std::iter::once(&self.host).chain(&self.domains)
+    }
+}
+
 /// Who the customer is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Customer {

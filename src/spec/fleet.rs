@@ -60,7 +60,7 @@ pub(super) fn judge(claimants: &[Claimant<'_>], plans: &BTreeMap<PlanName, Servi
 /// True when the rules across files cannot tell the two versions of one instance apart.
 pub(super) fn claim_the_same(one: &Wanted, other: &Wanted) -> bool {
     let has_a_place = |wanted: &Wanted| wanted.state != WantedState::Absent;
-    hosts(one).eq(hosts(other)) && one.plan == other.plan && has_a_place(one) == has_a_place(other)
+    one.hosts().eq(other.hosts()) && one.plan == other.plan && has_a_place(one) == has_a_place(other)
 }
 
 struct Court<'a> {
@@ -86,15 +86,20 @@ impl<'a> Court<'a> {
         self.claimants[index].asked.is_some() && !self.refused.contains_key(&index)
     }
 
-    fn has_it_already(&self, index: usize, host: &Domain) -> bool {
-        let claimant = &self.claimants[index];
-        let kept = claimant.retired.is_some_and(|hosts| hosts.contains(host));
-        kept || claimant.good.is_some_and(|good| hosts(good).any(|held| held == host))
+    /// Of those who claim the host the one who has it: whose file asked for it before, else who keeps it retired.
+    fn present_owner(&self, claimed_by: &BTreeSet<usize>, host: &Domain) -> Option<usize> {
+        let asked_before = |index: &usize| {
+            let good = self.claimants[*index].good;
+            good.is_some_and(|good| good.hosts().any(|held| held == host))
+        };
+        let keeps = |index: &usize| self.claimants[*index].retired.is_some_and(|hosts| hosts.contains(host));
+        let first = |has: &dyn Fn(&usize) -> bool| claimed_by.iter().copied().find(has);
+        first(&asked_before).or_else(|| first(&keeps))
     }
 
     /// Every name that claimant `index` has or asks for.
     fn claimed(&self, index: usize) -> impl Iterator<Item = &'a Domain> {
-        let asked: Vec<&Domain> = self.in_force(index).into_iter().flat_map(hosts).collect();
+        let asked: Vec<&Domain> = self.in_force(index).into_iter().flat_map(Wanted::hosts).collect();
         let retired = self.claimants[index].retired.into_iter().flatten();
         let kept: Vec<&Domain> = retired.filter(|host| !asked.contains(host)).collect();
         asked.into_iter().chain(kept)
@@ -131,7 +136,7 @@ impl<'a> Court<'a> {
         let mut newcomers = BTreeSet::new();
         while let Some(host) = contested.pop_first() {
             let claimed_by = holders.get(host).cloned().unwrap_or_default();
-            match claimed_by.iter().copied().find(|index| self.has_it_already(*index, host)) {
+            match self.present_owner(&claimed_by, host) {
                 Some(owner) => {
                     for index in claimed_by.into_iter().filter(|index| *index != owner) {
                         contested.extend(self.refuse_host(index, host, owner, holders));
@@ -154,7 +159,7 @@ impl<'a> Court<'a> {
         let mut contested = BTreeSet::new();
         let involved: BTreeSet<usize> = free.iter().filter_map(|host| holders.get(host)).flatten().copied().collect();
         for index in involved {
-            let asked: Vec<&Domain> = self.in_force(index).into_iter().flat_map(hosts).collect();
+            let asked: Vec<&Domain> = self.in_force(index).into_iter().flat_map(Wanted::hosts).collect();
             for host in asked.into_iter().filter(|host| free.contains(host)) {
                 let first = holders.get(host).and_then(|claimed_by| claimed_by.first().copied());
                 if let Some(first) = first.filter(|first| *first < index) {
@@ -168,6 +173,11 @@ impl<'a> Court<'a> {
     /// Refuses `index` because `owner` has `host`; gives back the hosts that its good version now stands for.
     fn refuse_host(&mut self, index: usize, host: &Domain, owner: usize, holders: &mut Holders<'a>) -> Vec<&'a Domain> {
         let Some((asked, file)) = self.claimants[index].asked else { return Vec::new() };
+        if !asked.hosts().any(|asked| asked == host) {
+            // Its file does not name the host: what an earlier version had is no fault of this one.
+            holders.get_mut(host).map(|claimed_by| claimed_by.remove(&index));
+            return Vec::new();
+        }
         let was_asking = self.is_asking(index);
         let at = place_of(host, asked, file);
         let owner = &self.claimants[owner];
@@ -194,10 +204,10 @@ impl<'a> Court<'a> {
         if !was_asking {
             return Vec::new();
         }
-        for given_up in hosts(asked) {
+        for given_up in asked.hosts() {
             holders.get_mut(given_up).map(|claimed_by| claimed_by.remove(&index));
         }
-        let kept: Vec<&Domain> = self.claimants[index].good.into_iter().flat_map(hosts).collect();
+        let kept: Vec<&Domain> = self.claimants[index].good.into_iter().flat_map(Wanted::hosts).collect();
         for host in &kept {
             holders.entry(host).or_default().insert(index);
         }
@@ -244,11 +254,6 @@ impl<'a> Court<'a> {
             problems.push(problem);
         }
     }
-}
-
-/// All names at which an instance answers.
-fn hosts(wanted: &Wanted) -> impl Iterator<Item = &Domain> {
-    std::iter::once(&wanted.host).chain(&wanted.domains)
 }
 
 fn place_of(host: &Domain, asked: &Wanted, file: &InstanceFile) -> At {
