@@ -22,13 +22,17 @@ use crate::model::event::{Level, NewEvent};
 use crate::model::name::InstanceName;
 use crate::model::secret::InstallationKey;
 use crate::model::status::chain;
-use crate::model::step::{Action, Origin, Step, StepId};
+use crate::model::step::{Action, Origin, Risk, Step, StepId};
 use crate::model::time::Timestamp;
 use futures::StreamExt;
+use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
+
+/// Reads the files once more and says whether they still ask for what was decided.
+pub type StillMeant = Arc<dyn Fn() -> BoxFuture<'static, bool> + Send + Sync>;
 
 /// What steps are carried out with.
 pub struct Context {
@@ -54,6 +58,8 @@ pub struct Context {
     pub chance: fn() -> f64,
     /// Seconds on the installation's steady clock, as the decision knew them.
     pub steady_s: u64,
+    /// Asked before each step that destroys data: in a turn that waits in lanes minutes may pass after the decision.
+    pub still_meant: StillMeant,
 }
 
 /// What became of the steps.
@@ -88,7 +94,7 @@ pub struct StepFailure {
 enum End {
     Done,
     Failed(StepFault),
-    /// A shutdown cut the waiting short; nothing is known and nothing is lost.
+    /// A shutdown cut the waiting short, or it is not meant any more; nothing is known and nothing is lost.
     Interrupted,
 }
 
@@ -161,6 +167,10 @@ fn ready_steps<'a>(
 /// One step: intent, act, result.
 async fn take(step: &Step, context: &Context) -> End {
     let instance = context.instance.as_ref();
+    if step.risk == Risk::Data && !(context.still_meant)().await {
+        tracing::warn!(step = %step.id, "its file was edited since this was decided: nothing is deleted in this turn");
+        return End::Interrupted;
+    }
     if let Err(error) = context.journal.begin(instance, step) {
         // Without its intent on disk a step must not act.
         return End::Failed(error.into());
@@ -191,8 +201,9 @@ async fn act(step: &Step, context: &Context) -> Result<bool, StepFault> {
         Action::SetPrivileges(spec) => edges.database.set_privileges(spec).await?,
         Action::MarkProvisioned(spec) => database::mark_provisioned(spec, context).await?,
         Action::CreateVolume { volume, tag } => edges.engine.ensure_volume(volume, tag).await?,
-        Action::WriteConf { conf, owner, uid } => odoo::write_conf(conf, *owner, *uid, context).await?,
+        Action::WriteConf { conf, owner } => odoo::write_conf(conf, *owner, context).await?,
         Action::RunJob(job) => return odoo::run_job(job, context).await,
+        Action::StopJob { container, tag } => edges.engine.stop_service(container, tag).await?,
         Action::RemoveJob { container, tag } => edges.engine.remove_job(container, tag).await?,
         Action::CreateService { spec, start } => service::create(spec, *start, context).await?,
         Action::RecreateService { spec, start } => service::recreate(spec, *start, context).await?,

@@ -22,19 +22,14 @@ const LIMIT_TIME_CPU_S: u32 = 600;
 const LIMIT_TIME_REAL_S: u32 = 1200;
 
 /// Writes odoo.conf, the only place where the database's password stands.
-pub(super) async fn write_conf(
-    conf: &OdooConf,
-    owner: ImageUser,
-    uid: Uid,
-    context: &Context,
-) -> Result<(), StepFault> {
+pub(super) async fn write_conf(conf: &OdooConf, owner: ImageUser, context: &Context) -> Result<(), StepFault> {
     let instance = instance(context)?;
-    let password = context.key.derive(SecretPurpose::RolePassword, uid, conf.password_generation);
-    let master = context.key.derive(SecretPurpose::MasterPassword, uid, PASSWORD_GENERATION);
+    let password = context.key.derive(SecretPurpose::RolePassword, conf.uid, conf.password_generation);
+    let master = context.key.derive(SecretPurpose::MasterPassword, conf.uid, PASSWORD_GENERATION);
     let file = SecretFile {
         file_name: "odoo.conf",
         digest: conf.digest(),
-        text: conf_text(conf, &password, &master_hash(&master, uid)?),
+        text: conf_text(conf, &password, &master_hash(&master, conf.uid)?),
         owner,
     };
     Ok(context.edges.engine.put_file(instance, &file).await?)

@@ -1,8 +1,8 @@
 //! What decisions about ends need besides files and systems: tombstones, the guard's counts, the steady clock.
 
 use super::keeper::{Keeper, event};
-use super::register::Register;
-use crate::diff::facts::GuardFacts;
+use super::register::{Entry, Register};
+use crate::diff::facts::{FileState, GuardFacts};
 use crate::journal::JournalError;
 use crate::model::changes::{Changes, HoldReason};
 use crate::model::event::{Level, NewEvent};
@@ -20,19 +20,21 @@ impl Keeper {
         register: &Register,
     ) -> Result<(GuardFacts, BTreeMap<InstanceName, Tombstone>), JournalError> {
         let steady_s = self.steady_s();
+        let mut permitted = self.journal.permitted(steady_s)?;
+        // Who confirmed an edit did not confirm the end that a later version of the file asks for.
+        permitted.retain(|name, given_for| register.entries.get(name).is_some_and(|entry| basis(entry) == *given_for));
         let guard = GuardFacts {
             steady_s,
             disrupted: self.journal.disrupted(steady_s)?,
-            permitted: self.journal.permitted(steady_s)?,
+            permitted: permitted.into_keys().collect(),
             files_unlisted: !register.fleet.complete,
         };
         Ok((guard, self.journal.tombstones()?))
     }
 
-    /// Writes the steady clock down where somebody's end depends on it, and tells when the time of day was set.
+    /// Writes the steady clock down where somebody's end or the guard depends on it, and tells when the time of day was set.
     pub(super) fn tick(&self, register: &Register) -> Result<(), JournalError> {
-        let is_ending = |entry: &super::register::Entry| entry.may_end();
-        if !self.acts() || !register.entries.values().any(is_ending) && self.journal.tombstones()?.is_empty() {
+        if !self.acts() || !self.needs_the_clock(register)? {
             return Ok(());
         }
         let uptime = (self.place.uptime)();
@@ -49,12 +51,22 @@ impl Keeper {
         Ok(())
     }
 
-    /// Lets instances past the guard, once: a person named them, or their number.
+    fn needs_the_clock(&self, register: &Register) -> Result<bool, JournalError> {
+        let ending = register.entries.values().any(Entry::may_end);
+        Ok(ending || !self.journal.tombstones()?.is_empty() || self.journal.guard_counts(self.steady_s())?)
+    }
+
+    /// Lets instances past the guard, once, with what their files say now: a person named them, or their number.
     pub(super) fn let_through(&self, names: &[InstanceName], cause: Option<&String>) -> Result<(), JournalError> {
         if names.is_empty() {
             return Ok(());
         }
-        self.journal.permit(names, self.steady_s())?;
+        let permits: Vec<(InstanceName, String)> = {
+            let register = self.register();
+            let entry = |name: &InstanceName| Some((name.clone(), basis(register.entries.get(name)?)));
+            names.iter().filter_map(entry).collect()
+        };
+        self.journal.permit(&permits, self.steady_s())?;
         for name in names {
             let told = event(Level::Warning, Some(name), "guard", "LetThrough", "it was let past the guard, once");
             self.tell(&NewEvent { cause: cause.cloned(), ..told });
@@ -80,4 +92,10 @@ impl Keeper {
             }
         }
     }
+}
+
+/// What a permit is given for: this version of the file, there or gone.
+fn basis(entry: &Entry) -> String {
+    let there = if entry.facts.file == FileState::Missing { "missing" } else { "there" };
+    format!("{} {there}", entry.facts.generation)
 }

@@ -6,7 +6,7 @@ use super::keeper::{Keeper, event};
 use super::look::{Identity, identity, is_gone, live_ports, marks};
 use super::register::{Entry, failures};
 use super::turn::{Subject, ports_of};
-use crate::diff::facts::{Facts, FileState};
+use crate::diff::facts::{Facts, FileState, RollOut};
 use crate::diff::{self, conditions};
 use crate::journal::JournalError;
 use crate::model::changes::{Changes, HoldReason, InstanceChanges};
@@ -73,13 +73,13 @@ impl Keeper {
     pub async fn look_at_all(self: &Arc<Self>) -> Result<Due, JournalError> {
         let began = Instant::now();
         let asked = self.to_prove();
-        let Whole { mut facts, marks, unidentified } = self.whole_facts(|_| true, |name| asked.contains(name)).await?;
-        // Pure, and for 10,000 instances a tenth of a second: not on a thread that serves others.
-        let decided = tokio::task::spawn_blocking(move || {
-            let changes = decide_all(&mut facts, &unidentified, |_| true);
-            (facts, changes)
-        });
-        let Ok((facts, changes)) = decided.await else { return Ok(Vec::new()) };
+        let Whole { facts, marks, unidentified } = self.whole_facts(|_| true, |name| asked.contains(name)).await?;
+        let Some((decided_over, changes)) = decided(facts, unidentified.clone()).await else { return Ok(Vec::new()) };
+        let (mut facts, mut changes) = (decided_over, changes);
+        if self.roll_out_drift(&mut facts, &changes)? {
+            let Some(anew) = decided(facts, unidentified).await else { return Ok(Vec::new()) };
+            (facts, changes) = anew;
+        }
         self.tell_templates(&changes.host);
         self.tell_guard(&changes);
         self.tick(&self.register())?;
@@ -103,6 +103,21 @@ impl Keeper {
             due.extend(self.due(name, &facts, &changes));
         }
         Ok(due)
+    }
+
+    /// What would restart or re-create many containers at once without any edit of their files reaches one of them first.
+    /// True where such a change began: it has to be decided again.
+    fn roll_out_drift(&self, facts: &mut Facts, changes: &Changes) -> Result<bool, JournalError> {
+        if !self.acts() {
+            return Ok(false);
+        }
+        let names = diff::roll_out::disturbed(facts, changes);
+        let what = "a change of images or of what is below the state directory";
+        let Some(wave) = self.begin_roll_out_among(&names, what)? else { return Ok(false) };
+        for name in names {
+            facts.instances.entry(name).and_modify(|it| it.roll_out = Some(RollOut { wave, done: false }));
+        }
+        Ok(true)
     }
 
     /// Looks with all that a decision over the fleet needs. Unmet instances get the identity that their objects carry,
@@ -234,6 +249,16 @@ struct Whole {
     marks: BTreeMap<InstanceName, Uid>,
     /// Instances whose identity only a system could tell that does not answer: nothing may be decided for them.
     unidentified: BTreeSet<InstanceName>,
+}
+
+/// Decides over all. Pure, and for 10,000 instances a tenth of a second: not on a thread that serves others. None when the
+/// process is ending.
+async fn decided(mut facts: Facts, unidentified: BTreeSet<InstanceName>) -> Option<(Facts, Changes)> {
+    let decided = tokio::task::spawn_blocking(move || {
+        let changes = decide_all(&mut facts, &unidentified, |_| true);
+        (facts, changes)
+    });
+    decided.await.ok()
 }
 
 /// Decides over the chosen instances, one after the other, so that two that are new get different ports.

@@ -3,11 +3,13 @@
 use super::commit;
 use super::keeper::{Bell, Keeper, event};
 use super::register::{FileChange, Register, What};
+use crate::diff::roll_out::ROLL_OUT_MIN;
 use crate::journal::JournalError;
 use crate::model::event::{Level, NewEvent};
 use crate::model::name::InstanceName;
 use crate::model::problem::Problem;
 use crate::model::settings::Settings;
+use crate::model::time::Timestamp;
 use crate::spec::{INSTANCES_DIR, SpecError};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,9 +19,6 @@ use tokio::time::Instant;
 pub(super) const UNSETTLED_WAIT: Duration = Duration::from_millis(500);
 /// A turn does not read files again that were read so recently: a hundred turns at once are one scan.
 const FRESH: Duration = Duration::from_secs(1);
-
-/// So many instances that change together are changed one after the other.
-const ROLL_OUT_MIN: usize = 4;
 
 /// Why a scan brought nothing.
 #[derive(Debug, thiserror::Error)]
@@ -104,13 +103,22 @@ impl Keeper {
         let meant = changes.iter().filter(|change| change.what == What::Meaning).map(|change| &change.name);
         let met = meant.filter(|name| register.entries.get(*name).is_some_and(|entry| entry.met));
         let names: Vec<InstanceName> = met.cloned().collect();
-        if names.len() >= ROLL_OUT_MIN {
-            self.journal.begin_roll_out(&names)?;
-            let message =
-                format!("a change of plans or settings concerns {} instances: it reaches one first", names.len());
-            self.tell(&event(Level::Info, None, "file", "RollOutBegan", message));
+        self.begin_roll_out_among(&names, "a change of plans or settings").map(drop)
+    }
+
+    /// Has the change reach one of these instances first, where they are many; then returns when it began.
+    pub(super) fn begin_roll_out_among(
+        &self,
+        names: &[InstanceName],
+        what: &str,
+    ) -> Result<Option<Timestamp>, JournalError> {
+        if names.len() < ROLL_OUT_MIN {
+            return Ok(None);
         }
-        Ok(())
+        let wave = self.journal.begin_roll_out(names)?;
+        let message = format!("{what} concerns {} instances: it reaches one first", names.len());
+        self.tell(&event(Level::Info, None, "file", "RollOutBegan", message));
+        Ok(Some(wave))
     }
 
     /// Problems of files that are no instance's: settings, plans, strangers in the folder.

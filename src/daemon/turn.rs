@@ -6,7 +6,8 @@ use super::register::Register;
 use super::schedule::Next;
 use super::{after, errands};
 use crate::apply::{self, Outcome};
-use crate::diff::{self, facts::Facts};
+use crate::diff;
+use crate::diff::facts::{Facts, InstanceFacts};
 use crate::edges::Ask;
 use crate::journal::JournalError;
 use crate::model::changes::{HoldReason, InstanceChanges};
@@ -16,6 +17,7 @@ use crate::model::service::Ports;
 use crate::model::status::chain;
 use crate::model::step::Action;
 use crate::observe;
+use futures::FutureExt;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -119,7 +121,7 @@ async fn instance(
     };
     keeper.publish(name, &facts, &changes);
     keeper.tell_drift(Some(name), &changes);
-    let context = context(keeper, (Some(name), generation(&facts, name)), facts.guard.steady_s, cause);
+    let context = context(keeper, Some(name), &facts, cause);
     let outcome = apply::carry_out(&changes, &context).await;
     errands::end(keeper, name, &facts, &changes, &outcome)?;
     let next = after::next(keeper, name, &facts, &changes, &outcome);
@@ -138,7 +140,7 @@ async fn host(keeper: &Arc<Keeper>, began: Instant, cause: Option<String>) -> Re
     let changes = diff::changes_of_host(&facts);
     keeper.tell_templates(&changes);
     keeper.tell_drift(None, &changes);
-    let outcome = apply::carry_out(&changes, &context(keeper, (None, 0), facts.guard.steady_s, cause)).await;
+    let outcome = apply::carry_out(&changes, &context(keeper, None, &facts, cause)).await;
     let next = match after::until(facts.host.failures.values(), facts.now) {
         _ if !outcome.failed.is_empty() || !outcome.done.is_empty() => Next::Again(Duration::ZERO),
         Some(wait) if after::holds(&changes, HoldReason::BackOff) => Next::Again(wait),
@@ -182,6 +184,11 @@ fn decide(keeper: &Keeper, name: &InstanceName, live: Live) -> Result<Option<Dec
         entry.facts.ports = Some(ports);
     }
     roll_on(keeper, &mut register, &facts, &changes, name)?;
+    let waits = |it: &InstanceFacts| it.roll_out.is_some_and(|own| !own.done);
+    if diff::roll_out::awaits_roll_out(&changes) && !facts.instances.get(name).is_some_and(waits) {
+        // The look at everything begins it.
+        keeper.ring(Bell::Fleet);
+    }
     if changes.is_empty() && identified {
         settle(keeper, &mut register, &mut facts, name)?;
     }
@@ -279,27 +286,42 @@ pub(super) fn ports_of(changes: &InstanceChanges) -> Option<Ports> {
     })
 }
 
-fn generation(facts: &Facts, name: &InstanceName) -> u64 {
-    facts.instances.get(name).map(|instance| instance.generation).unwrap_or_default()
-}
-
-fn context(
-    keeper: &Keeper,
-    (name, generation): (Option<&InstanceName>, u64),
-    steady_s: u64,
-    cause: Option<String>,
-) -> apply::Context {
+fn context(keeper: &Arc<Keeper>, name: Option<&InstanceName>, facts: &Facts, cause: Option<String>) -> apply::Context {
+    let instance = name.and_then(|name| facts.instances.get(name));
     apply::Context {
         edges: keeper.edges.clone(),
         key: keeper.key.clone(),
         journal: keeper.journal.clone(),
         lanes: Arc::clone(&keeper.lanes),
         instance: name.cloned(),
-        generation,
+        generation: instance.map(|instance| instance.generation).unwrap_or_default(),
         cause,
         stopping: keeper.stopping.clone(),
         now: keeper.place.now,
         chance: keeper.place.chance,
-        steady_s,
+        steady_s: facts.guard.steady_s,
+        still_meant: still_meant(keeper, name, instance),
     }
+}
+
+/// Whether the instance's file says what it said when the decision was taken.
+fn still_meant(
+    keeper: &Arc<Keeper>,
+    name: Option<&InstanceName>,
+    decided_over: Option<&InstanceFacts>,
+) -> apply::StillMeant {
+    let keeper = Arc::clone(keeper);
+    let decided_over = name.cloned().zip(decided_over.map(|it| (it.wanted.clone(), it.file.clone())));
+    Arc::new(move || {
+        let (keeper, decided_over) = (Arc::clone(&keeper), decided_over.clone());
+        async move {
+            let Some((name, (wanted, file))) = decided_over else { return true };
+            if keeper.scan_if_stale().await.is_err() {
+                return false;
+            }
+            let register = keeper.register();
+            register.entries.get(&name).is_some_and(|entry| entry.facts.wanted == wanted && entry.facts.file == file)
+        }
+        .boxed()
+    })
 }

@@ -290,7 +290,9 @@ impl Draft {
     pub(super) fn step(&mut self, action: Action, why: Why<'_>) {
         let key = match &action {
             Action::ObtainCertificate(order) => format!("{}:{}", action.kind(), order.name),
-            Action::RemoveJob { container, .. } => format!("{}:{container}", action.kind()),
+            Action::StopJob { container, .. } | Action::RemoveJob { container, .. } => {
+                format!("{}:{container}", action.kind())
+            }
             _ => action.kind().to_owned(),
         };
         let after = self

@@ -5,7 +5,6 @@
 
 use super::case::{Case, Draft};
 use super::ending;
-use crate::model::backup::Part;
 use crate::model::changes::HoldReason;
 use crate::model::step::Action;
 use crate::model::tombstone::Grace;
@@ -23,7 +22,7 @@ pub(super) fn refuse_collisions(case: &Case<'_>, draft: &mut Draft) {
 /// Takes back steps that would destroy what must be kept, and says why.
 pub(super) fn refuse_destruction(case: &Case<'_>, draft: &mut Draft) {
     refuse(draft, HoldReason::Unsafe, |action| {
-        let why = destroys(action).then(|| danger(case, action)).flatten()?;
+        let why = destroys(action).then(|| danger(case)).flatten()?;
         Some(format!("{} is not destroyed: {why}", action.resource()))
     });
 }
@@ -56,23 +55,21 @@ fn destroys(action: &Action) -> bool {
 }
 
 /// What speaks against it.
-fn danger(case: &Case<'_>, action: &Action) -> Option<&'static str> {
+fn danger(case: &Case<'_>) -> Option<&'static str> {
     let Some(tombstone) = &case.instance.ending.tombstone else { return Some("it was never retired") };
     let has_file = case.instance.file != crate::diff::facts::FileState::Missing;
-    match action {
-        _ if tombstone.uid != case.instance.uid => Some("its tombstone is another instance's"),
-        _ if has_file && case.wanted.state != WantedState::Absent => Some("its file asks for it"),
-        _ if tombstone.grace(case.facts.now, case.facts.guard.steady_s) != Grace::Over => {
+    match () {
+        () if tombstone.uid != case.instance.uid => Some("its tombstone is another instance's"),
+        () if has_file && case.wanted.state != WantedState::Absent => Some("its file asks for it"),
+        () if tombstone.grace(case.facts.now, case.facts.guard.steady_s) != Grace::Over => {
             Some("its grace period is not over")
         }
-        _ if case.index.is_some_and(|index| index.masses().refused(case.name).is_some()) => Some("the guard is closed"),
-        _ if case.service().is_some_and(|service| service.running) => Some("it runs"),
-        Action::DropDatabase(_) | Action::DropRole { .. } if !ending::is_kept(case, Part::Database) => {
-            let database = case.database_object().is_some();
-            database.then_some("no backup of it was read back")
+        () if case.index.is_some_and(|index| index.masses().refused(case.name).is_some()) => {
+            Some("the guard is closed")
         }
-        Action::RemoveVolume { .. } if !ending::is_kept(case, Part::Filestore) => Some("no backup of it was read back"),
-        _ => None,
+        () if case.service().is_some_and(|service| service.running) => Some("it runs"),
+        // Also what holds no data goes only then: a person who looks for what is left shall find all of it.
+        () => ending::unkept(case),
     }
 }
 

@@ -6,10 +6,10 @@
 
 use super::case::{Case, Draft, Why, new_field};
 use super::facts::{Facts, FileState, InstanceFacts};
-use super::{database, service, site};
+use super::{database, odoo, service, site};
 use crate::model::backup::{BackupCause, BackupLive, BackupSpec, DumpSpec, FilestoreSpec, Part};
 use crate::model::changes::HoldReason;
-use crate::model::live::{JobState, Seen};
+use crate::model::live::Seen;
 use crate::model::name::{Domain, InstanceName};
 use crate::model::service::{Component, Owner, Tag};
 use crate::model::settings::OnMissingFile;
@@ -111,16 +111,22 @@ pub(super) fn come_back(case: &Case<'_>, draft: &mut Draft) {
 /// True for an instance that is wanted again after its purge began. What is left of it is kept for a person; where nothing is
 /// left the name is free, and the file is a new instance's.
 pub(super) fn comes_too_late(case: &Case<'_>, draft: &mut Draft) -> bool {
-    let Some(tombstone) = case.instance.ending.tombstone.as_ref().filter(|it| it.purging) else { return false };
+    let tombstone = case.instance.ending.tombstone.as_ref();
+    if !tombstone.is_some_and(|tombstone| tombstone.purging) {
+        return false;
+    }
     if is_seen_whole(case) && remains(case).is_empty() {
         forget(case, draft);
     } else {
+        let backup = match final_backup(case) {
+            Some(backup) => format!("the backup {} has its data: restore it", backup.manifest.id),
+            None => "no backup of it was read back: look at what is left before anything is done".to_owned(),
+        };
         draft.hold(
             HoldReason::DataMissing,
             format!(
-                "it is wanted again, but its purge had begun: what is left of it is kept, and the backup {} has its data: restore \
-                 it; or write state = \"absent\" to let the purge end, after which the name is free for a new instance",
-                tombstone.backup()
+                "it is wanted again, but its purge had begun: what is left of it is kept, and {backup}; or write state = \
+                 \"absent\" to let the purge end, after which the name is free for a new instance"
             ),
         );
     }
@@ -268,11 +274,19 @@ fn back_up(case: &Case<'_>, tombstone: &Tombstone, draft: &mut Draft) {
         let own = |owner: &Owner| owner.tag().is_some_and(|tag| tag.uid == case.instance.uid);
         let object = database.databases.get(&case.resources.database).filter(|it| own(&it.owner) && it.valid);
         let volume = engine.volumes.get(&case.resources.volume).filter(|owner| own(owner));
+        if let Some(thing) = unmarked(case) {
+            let message = format!(
+                "{thing} stands where its data were and does not carry its mark, so it cannot be backed up as its own: put the \
+                 mark back (docs/OPERATING.md, \"Data that were restored by hand\"), or remove it if it is somebody else's"
+            );
+            return draft.hold(HoldReason::Conflict, message);
+        }
         if object.is_none() && volume.is_none() {
             return;
         }
-        if job_runs(case) {
-            return draft.hold(HoldReason::JobRunning, "a job still runs; the final backup is taken when it ended");
+        odoo::still_runs(case, &[], draft);
+        if draft.has_hold(HoldReason::JobRunning) {
+            return;
         }
         if object.is_some() {
             database::role(case, draft);
@@ -281,6 +295,13 @@ fn back_up(case: &Case<'_>, tombstone: &Tombstone, draft: &mut Draft) {
             service::network(case, draft);
             service::for_reading(case, draft);
             if !draft.has_step("create-container") {
+                if case.image().is_none() {
+                    let image = &case.wanted.image;
+                    let message = format!(
+                        "its volume is read through a container, and image {image} is not on this host: docker pull {image}"
+                    );
+                    draft.hold(HoldReason::ImageMissing, message);
+                }
                 return;
             }
         }
@@ -328,11 +349,6 @@ fn take(case: &Case<'_>, tombstone: &Tombstone, (object, volume): (bool, bool), 
         after: &["open-tombstone", "stop-container", "set-role", "create-container"],
     };
     draft.step(Action::BackUp(spec), why);
-}
-
-fn job_runs(case: &Case<'_>) -> bool {
-    let mut jobs = case.engine.into_iter().flat_map(|engine| engine.jobs.values());
-    jobs.any(|job| job.state == JobState::Running && job.owner.tag().is_some_and(|tag| tag.uid == case.instance.uid))
 }
 
 /// Deletes what is left once the grace period is over, in this order; and when a look says that nothing is left, forgets
@@ -471,6 +487,38 @@ pub(super) fn final_backup<'a>(case: &Case<'a>) -> Option<&'a BackupLive> {
 /// True when the final backup has this part.
 pub(super) fn is_kept(case: &Case<'_>, part: Part) -> bool {
     final_backup(case).is_some_and(|backup| backup.manifest.parts.contains_key(&part))
+}
+
+/// Why nothing of it may be deleted: something stands where its data are and is not in its final backup.
+pub(super) fn unkept(case: &Case<'_>) -> Option<&'static str> {
+    let volume = case.engine.is_some_and(|engine| engine.volumes.contains_key(&case.resources.volume));
+    // What an interrupted CREATE DATABASE left holds nothing.
+    let database = case.database_object().is_some_and(|it| it.valid || case.is_provisioned());
+    if unmarked(case).is_some() {
+        Some("something without its mark stands where its data were")
+    } else if database && !is_kept(case, Part::Database) {
+        Some("no backup of its database was read back")
+    } else if volume && !is_kept(case, Part::Filestore) {
+        Some("no backup of its filestore was read back")
+    } else {
+        None
+    }
+}
+
+/// A database or a volume on its name that lost its mark, where it had one once: restored by hand, say.
+fn unmarked(case: &Case<'_>) -> Option<String> {
+    let resources = &case.resources;
+    let foreign = |owner: &Owner| owner.tag().is_none_or(|tag| tag.uid != case.instance.uid);
+    let volume = case.engine.and_then(|engine| engine.volumes.get(&resources.volume));
+    let database = case.database_object().filter(|it| foreign(&it.owner));
+    let had_data = case.is_provisioned() || volume.is_some_and(|owner| !foreign(owner));
+    if database.is_some() && had_data {
+        Some(format!("database {}", resources.database))
+    } else if volume.is_some_and(foreign) && case.is_provisioned() {
+        Some(format!("volume {}", resources.volume))
+    } else {
+        None
+    }
 }
 
 /// True when what is to be done for its retirement is done.

@@ -105,6 +105,14 @@ impl<'a> Masses<'a> {
         })
     }
 
+    /// So many instances may be changed side by side.
+    pub(super) fn updates_at_once(&self) -> usize {
+        match self.fleet < UPDATES_FLEET_MIN {
+            true => usize::MAX,
+            false => share(self.fleet, self.facts.settings.guard.updates_percent).max(1),
+        }
+    }
+
     fn budget(&self) -> usize {
         let settings = &self.facts.settings.guard;
         share(self.fleet, settings.disruptions_percent).max(settings.disruptions_per_hour as usize)

@@ -4,9 +4,9 @@ use super::case::{Case, Draft, Image, Why, changed, new_field};
 use super::database::PASSWORD_GENERATION;
 use super::service::blocked;
 use crate::model::changes::HoldReason;
-use crate::model::live::{JobState, OdooLive, Seen};
+use crate::model::live::{JobLive, JobState, OdooLive, Seen};
 use crate::model::name::ModuleName;
-use crate::model::service::{JobSpec, JobWork, OdooConf, Setup};
+use crate::model::service::{Component, JobSpec, JobWork, OdooConf, Setup};
 use crate::model::step::{Action, FieldChange, Origin, Risk};
 use std::collections::BTreeSet;
 
@@ -66,7 +66,7 @@ pub(super) fn conf(case: &Case<'_>, draft: &mut Draft) {
         }
         Some(_) => ("the wish for odoo.conf changed", case.origin()),
     };
-    let action = Action::WriteConf { conf, owner: image.user, uid: case.instance.uid };
+    let action = Action::WriteConf { conf, owner: image.user };
     draft.step(action, Why { reason, origin, risk: Risk::None, fields, after: &[] });
 }
 
@@ -129,14 +129,36 @@ fn install_digest(case: &Case<'_>) -> String {
 }
 
 /// Drafts a hold for each job of this instance that runs, besides those in `adopted`: two at once would work on the same
-/// database.
-fn still_runs(case: &Case<'_>, adopted: &[&str], draft: &mut Draft) {
+/// database. One that hangs is stopped; whoever waits for a job that it began stops it by itself.
+pub(super) fn still_runs(case: &Case<'_>, adopted: &[&str], draft: &mut Draft) {
     for (container, live) in case.engine.into_iter().flat_map(|engine| &engine.jobs) {
-        let ours = live.owner.tag().is_some_and(|tag| tag.instance == *case.name);
-        if ours && live.state == JobState::Running && !adopted.contains(&container.as_str()) {
-            draft.hold(HoldReason::JobRunning, format!("job {container} still runs; it is waited for"));
+        let Some(tag) = live.owner.tag().filter(|tag| tag.instance == *case.name) else { continue };
+        if live.state != JobState::Running || adopted.contains(&container.as_str()) {
+            continue;
+        }
+        draft.hold(HoldReason::JobRunning, format!("job {container} still runs; it is waited for"));
+        let id = format!("stop-job:{container}");
+        if hangs(case, tag.component, live) && !draft.steps().iter().any(|step| step.key() == id) {
+            let why = Why {
+                reason: "it runs for longer than any job may",
+                origin: Origin::Schedule,
+                risk: Risk::None,
+                fields: Vec::new(),
+                after: &[],
+            };
+            draft.step(Action::StopJob { container: container.clone(), tag: tag.clone() }, why);
         }
     }
+}
+
+/// True for a job whose deadline passed while nobody waited for it.
+fn hangs(case: &Case<'_>, component: Component, live: &JobLive) -> bool {
+    let deadline_s = match component {
+        Component::SetupJob => SET_UP_DEADLINE_S,
+        _ => INSTALL_DEADLINE_S,
+    };
+    let runs_for_s = live.started_at.map(|at| case.facts.now.as_second() - at.as_second());
+    runs_for_s.is_some_and(|seconds| seconds > i64::try_from(deadline_s).unwrap_or(i64::MAX))
 }
 
 /// Job containers that ended and that no step of this draft runs anew.
@@ -185,6 +207,7 @@ pub(super) fn url(host: &crate::model::name::Domain, https_port: u16) -> String 
 fn wanted_conf(case: &Case<'_>) -> OdooConf {
     let postgres = &case.facts.settings.postgres;
     OdooConf {
+        uid: case.instance.uid,
         database_host: postgres.instance_host.clone(),
         database_port: postgres.port(),
         database: case.resources.database.clone(),

@@ -1,16 +1,20 @@
 //! A change that concerns many instances reaches one first, then ever more; where one fails nobody else is begun with.
 
 use super::case::{Case, Draft};
-use super::facts::{FileState, InstanceFacts};
-use crate::model::changes::{HoldReason, InstanceChanges};
-use crate::model::name::InstanceName;
-use crate::model::step::Origin;
+use super::facts::{Facts, FileState, InstanceFacts};
+use crate::model::changes::{Changes, HoldReason, InstanceChanges};
+use crate::model::name::{InstanceName, Resources};
+use crate::model::step::{Origin, Step};
 use crate::model::wanted::WantedState;
 
+/// So many instances that change together are changed one after the other.
+pub const ROLL_OUT_MIN: usize = 4;
 /// Steps that an edit of plans or settings gives rise to. All others (a container that died, a certificate) wait for
 /// nobody.
 const KINDS: [&str; 6] =
     ["write-conf", "update-limits", "install-modules", "set-up", "recreate-container", "restart-container"];
+/// Those of them that interrupt a customer, or lead to it.
+const DISTURBING: [&str; 3] = ["write-conf", "recreate-container", "restart-container"];
 /// What shows that a change is not through yet.
 const UNDER_WAY: [HoldReason; 6] = [
     HoldReason::RollOut,
@@ -24,15 +28,16 @@ const UNDER_WAY: [HoldReason; 6] = [
 /// Takes back the steps of a change for which this instance has to wait.
 pub(super) fn wait(case: &Case<'_>, draft: &mut Draft) {
     let (facts, name, instance) = (case.facts, case.name, case.instance);
-    let Some(own) = instance.roll_out.filter(|own| !own.done) else { return };
+    let Some(own) = instance.roll_out.filter(|own| !own.done) else { return announce(case, draft) };
     let of_wave = || {
         let peers = facts.instances.iter().filter(move |(_, it)| it.roll_out.is_some_and(|it| it.wave == own.wave));
         peers.filter(|(_, it)| takes_part(it))
     };
     let is_done = |it: &InstanceFacts| it.roll_out.is_some_and(|it| it.done);
     let pending = || of_wave().filter(|(_, it)| !is_done(it)).map(|(name, _)| name);
-    // One, then two, then four: each time as many as have it already.
-    let at_once = of_wave().filter(|(_, it)| is_done(it)).count().max(1);
+    // One, then two, then four: each time as many as have it already, and never more than the guard allows at once.
+    let most = case.index.map_or(1, |index| index.masses().updates_at_once());
+    let at_once = of_wave().filter(|(_, it)| is_done(it)).count().clamp(1, most);
     let failed = of_wave().filter(|(other, _)| *other != name).find(|(_, it)| failure(it).is_some());
     let message = match failed {
         Some((other, it)) => format!(
@@ -45,12 +50,54 @@ pub(super) fn wait(case: &Case<'_>, draft: &mut Draft) {
             format!("the change reaches {} first, of {} that still wait for it", first.join(", "), pending().count())
         }
     };
+    hold_back(draft, &format!("{message}; `innkeeper retry {name}` does not wait"));
+}
+
+/// An image that was pulled anew concerns all whose containers are of the former one: nobody is begun with, whoever has a
+/// turn first, before a roll-out began.
+fn announce(case: &Case<'_>, draft: &mut Draft) {
+    let recreates = |step: &Step| step.action.kind() == "recreate-container" && step.origin == Origin::Drift;
+    let (Some(engine), Some(image)) = (case.engine, case.image().filter(|_| draft.steps().iter().any(recreates)))
+    else {
+        return;
+    };
+    let services = case.facts.instances.iter().filter(|(_, it)| takes_part(it)).filter_map(|(name, it)| {
+        it.wanted.as_deref().filter(|wanted| wanted.image == case.wanted.image)?;
+        engine.services.get(&Resources::of(name).container).filter(|service| service.image_id != image.id)
+    });
+    let count = services.count();
+    if count >= ROLL_OUT_MIN && takes_part(case.instance) {
+        let image = &case.wanted.image;
+        hold_back(
+            draft,
+            &format!("image {image} is another one now, for {count} instances: it reaches one of them first"),
+        );
+    }
+}
+
+fn hold_back(draft: &mut Draft, message: &str) {
     let before = draft.steps().len();
     let of_change = |kind: &str, origin: Origin| KINDS.contains(&kind) && origin != Origin::Requested;
     draft.changes_mut().remove_with_dependents(|step| of_change(step.action.kind(), step.origin));
     if draft.steps().len() < before {
-        draft.hold(HoldReason::RollOut, format!("{message}; `innkeeper retry {name}` does not wait"));
+        draft.hold(HoldReason::RollOut, message);
     }
+}
+
+/// Instances whose containers would be made anew or restarted although their own files did not change: an image that was
+/// pulled anew, files that were restored, a new Innkeeper. Those that are part of a roll-out already are not among them.
+pub fn disturbed(facts: &Facts, changes: &Changes) -> Vec<InstanceName> {
+    let disturbs = |step: &Step| DISTURBING.contains(&step.action.kind()) && step.origin == Origin::Drift;
+    let is_concerned = |it: &InstanceChanges| it.steps.iter().any(disturbs) || awaits_roll_out(it);
+    let each = changes.instances.iter().filter(|(_, changes)| is_concerned(changes));
+    let waits = |it: &InstanceFacts| it.roll_out.is_some_and(|own| !own.done);
+    let alone = each.filter(|(name, _)| facts.instances.get(*name).is_some_and(|it| takes_part(it) && !waits(it)));
+    alone.map(|(name, _)| name.clone()).collect()
+}
+
+/// True when something waits for a roll-out, one that goes on or one that has to begin.
+pub fn awaits_roll_out(changes: &InstanceChanges) -> bool {
+    changes.holds.iter().any(|hold| hold.reason == HoldReason::RollOut)
 }
 
 /// True when the instance has the change: nothing of it is left to do, and it serves.

@@ -78,7 +78,7 @@ pub trait Engine: Send + Sync {
     /// Starts the container; running is success.
     async fn start_service(&self, container: &str, tag: &Tag) -> Result<(), EdgeError>;
 
-    /// Stops the container, with time for Odoo to end its requests; stopped is success.
+    /// Stops the container, of an application or of a job, with time for Odoo to end its requests; stopped is success.
     async fn stop_service(&self, container: &str, tag: &Tag) -> Result<(), EdgeError>;
 
     /// Restarts the container.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Counts the layouts below; a file of a higher one is refused.
-const LAYOUT: u32 = 2;
+const LAYOUT: u32 = 3;
 /// A reader beside the daemon waits so long for a write to end.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Statements kept prepared.
@@ -63,11 +63,18 @@ CREATE TABLE IF NOT EXISTS usage (
 const TABLES_2: &str = "
 CREATE TABLE IF NOT EXISTS tombstone (instance TEXT PRIMARY KEY, tombstone TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS disruption (instance TEXT PRIMARY KEY, what TEXT NOT NULL, steady_s INTEGER NOT NULL) STRICT;
-CREATE TABLE IF NOT EXISTS permit (instance TEXT PRIMARY KEY, steady_s INTEGER NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS clock (
     id INTEGER PRIMARY KEY, boot TEXT NOT NULL, uptime_s INTEGER NOT NULL, steady_s INTEGER NOT NULL, at INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE IF NOT EXISTS standing (instance TEXT PRIMARY KEY, protected INTEGER NOT NULL DEFAULT 0, wish TEXT) STRICT;
+";
+
+/// What layout 3 added: `basis` is what a permit was given for. It replaces layout 2's `permit`, which knew none.
+const TABLES_3: &str = "
+DROP TABLE IF EXISTS permit;
+CREATE TABLE IF NOT EXISTS let_through (
+    instance TEXT PRIMARY KEY, basis TEXT NOT NULL, steady_s INTEGER NOT NULL
+) STRICT;
 ";
 
 pub(super) struct Opened {
@@ -95,15 +102,21 @@ pub(super) fn open_read_only(file: &Path) -> Result<Connection, JournalError> {
         let connection = Connection::open_in_memory().map_err(failed)?;
         connection.execute_batch(TABLES).map_err(failed)?;
         connection.execute_batch(TABLES_2).map_err(failed)?;
+        connection.execute_batch(TABLES_3).map_err(failed)?;
         connection.pragma_update(None, "query_only", true).map_err(failed)?;
         return Ok(connection);
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(file, flags).map_err(failed)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
-    if refuse_newer(&connection, file)? < LAYOUT {
-        // Written by an earlier version that was not followed by this one yet: what it lacks reads as empty.
-        connection.execute_batch(&TABLES_2.replace("CREATE TABLE", "CREATE TEMP TABLE")).map_err(failed)?;
+    // Written by an earlier version that was not followed by this one yet: what it lacks reads as empty.
+    let found = refuse_newer(&connection, file)?;
+    for (layout, tables) in [(2, TABLES_2), (3, TABLES_3)] {
+        if found < layout {
+            let (_, tables) = tables.split_once("CREATE").unwrap_or_default();
+            let tables = format!("CREATE{tables}").replace("CREATE TABLE", "CREATE TEMP TABLE");
+            connection.execute_batch(&tables).map_err(failed)?;
+        }
     }
     Ok(connection)
 }
@@ -131,6 +144,7 @@ fn prepare(file: &Path) -> Result<Connection, JournalError> {
     connection.pragma_update(None, "synchronous", "FULL").map_err(failed("begin"))?;
     connection.execute_batch(TABLES).map_err(failed("lay out"))?;
     connection.execute_batch(TABLES_2).map_err(failed("lay out"))?;
+    connection.execute_batch(TABLES_3).map_err(failed("lay out"))?;
     connection.pragma_update(None, "user_version", LAYOUT).map_err(failed("lay out"))?;
     Ok(connection)
 }

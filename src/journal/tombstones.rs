@@ -142,7 +142,7 @@ impl Journal {
         self.execute("count for the guard", sql, params![name.as_str(), what, signed(steady_s)])?;
         let sql = "DELETE FROM disruption WHERE steady_s + ?1 < ?2";
         self.execute("count for the guard", sql, [signed(GUARD_WINDOW_S), signed(steady_s)])?;
-        self.execute("use up a permit", "DELETE FROM permit WHERE instance = ?1", [name.as_str()]).map(drop)
+        self.execute("use up a permit", "DELETE FROM let_through WHERE instance = ?1", [name.as_str()]).map(drop)
     }
 
     /// Instances that were put out of service or deleted in the last hour of the steady clock.
@@ -155,28 +155,40 @@ impl Journal {
         Ok(names.into_iter().collect())
     }
 
-    /// Lets these instances past the guard, once each and within an hour.
+    /// Lets these instances past the guard, once each and within an hour, for what their files say now: the text beside
+    /// each name, which is compared with what is let through later.
     ///
     /// # Errors
     /// SQLite refused; then none was let through.
-    pub fn permit(&self, names: &[InstanceName], steady_s: u64) -> Result<(), JournalError> {
+    pub fn permit(&self, permits: &[(InstanceName, String)], steady_s: u64) -> Result<(), JournalError> {
         self.transaction("note a permit", |transaction| {
-            for name in names {
-                let sql = "INSERT OR REPLACE INTO permit (instance, steady_s) VALUES (?1, ?2)";
-                transaction.execute(sql, params![name.as_str(), signed(steady_s)])?;
+            for (name, basis) in permits {
+                let sql = "INSERT OR REPLACE INTO let_through (instance, basis, steady_s) VALUES (?1, ?2, ?3)";
+                transaction.execute(sql, params![name.as_str(), basis, signed(steady_s)])?;
             }
             Ok(())
         })
     }
 
-    /// Instances that are let past the guard.
+    /// Instances that are let past the guard, and for what. One that was given later than now, as it seems after the host
+    /// lost power, counts for nothing.
     ///
     /// # Errors
     /// SQLite refused.
-    pub fn permitted(&self, steady_s: u64) -> Result<BTreeSet<InstanceName>, JournalError> {
-        let sql = "SELECT instance FROM permit WHERE steady_s + ?1 >= ?2";
-        let names = self.query("read the permits", sql, [signed(GUARD_WINDOW_S), signed(steady_s)], name)?;
-        Ok(names.into_iter().collect())
+    pub fn permitted(&self, steady_s: u64) -> Result<BTreeMap<InstanceName, String>, JournalError> {
+        let sql = "SELECT instance, basis FROM let_through WHERE steady_s + ?1 >= ?2 AND steady_s <= ?2";
+        let permits = self.query("read the permits", sql, [signed(GUARD_WINDOW_S), signed(steady_s)], |row| {
+            Ok((name(row)?, row.get(1)?))
+        })?;
+        Ok(permits.into_iter().collect())
+    }
+
+    /// True while the guard counts something or lets somebody through: until then the steady clock has to be written down.
+    ///
+    /// # Errors
+    /// SQLite refused.
+    pub fn guard_counts(&self, steady_s: u64) -> Result<bool, JournalError> {
+        Ok(!self.disrupted(steady_s)?.is_empty() || !self.permitted(steady_s)?.is_empty())
     }
 
     /// Notes the wish on which the instance settled, by its digest.

@@ -115,6 +115,8 @@ pub struct ImageUser {
 /// `odoo.conf` without its secrets; `apply` adds them when it writes the file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OdooConf {
+    /// Whose secrets it holds: one that was left by an earlier instance of the name lets nobody in.
+    pub uid: Uid,
     /// `db_host`
     pub database_host: String,
     /// `db_port`

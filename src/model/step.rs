@@ -112,11 +112,16 @@ pub enum Action {
         conf: OdooConf,
         /// Who may read it.
         owner: ImageUser,
-        /// Whose secrets it gets.
-        uid: Uid,
     },
     /// Runs a job container to its end, or waits for the one that already runs.
     RunJob(JobSpec),
+    /// Stops a job container that runs for longer than any of its kind may.
+    StopJob {
+        /// Its name.
+        container: String,
+        /// The mark it must carry.
+        tag: Tag,
+    },
     /// Removes a job container that is no longer needed.
     RemoveJob {
         /// Its name.
@@ -254,6 +259,7 @@ impl Action {
             Self::WriteConf { .. } => "write-conf",
             Self::RunJob(JobSpec { work: super::service::JobWork::Install { .. }, .. }) => "install-modules",
             Self::RunJob(JobSpec { work: super::service::JobWork::SetUp { .. }, .. }) => "set-up",
+            Self::StopJob { .. } => "stop-job",
             Self::RemoveJob { .. } => "remove-job",
             Self::CreateService { .. } => "create-container",
             Self::RecreateService { .. } => "recreate-container",
@@ -292,7 +298,7 @@ impl Action {
             Self::CreateVolume { volume, .. } | Self::RemoveVolume { volume, .. } => format!("volume {volume}"),
             Self::WriteConf { .. } | Self::RemoveConf { .. } => "odoo.conf".to_owned(),
             Self::RunJob(job) => format!("job {}", job.container),
-            Self::RemoveJob { container, .. } => format!("job {container}"),
+            Self::StopJob { container, .. } | Self::RemoveJob { container, .. } => format!("job {container}"),
             Self::CreateService { spec, .. } | Self::RecreateService { spec, .. } => {
                 format!("container {}", spec.container)
             }

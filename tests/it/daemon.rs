@@ -3,10 +3,12 @@
 mod endings;
 mod files;
 mod full_disk;
+mod guard;
 mod house;
 mod life;
 mod once;
 mod removal;
+mod roll_out;
 mod secrets;
 mod socket;
 mod streams;

@@ -1,5 +1,7 @@
 //! Decisions over an instance's end: one `check` a rule, and every rule that keeps data, tried to be broken.
 
+mod kept;
+
 use crate::world::{World, carry_out, facts, name, wanted};
 use expect_test::{Expect, expect};
 use innkeeper::diff::facts::{Facts, FileState};

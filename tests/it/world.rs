@@ -3,8 +3,8 @@
 use innkeeper::diff::facts::{EndingFacts, Facts, FileState, GuardFacts, HostFacts, InstanceFacts};
 use innkeeper::model::backup::{ArchiveLive, BackupLive, FORMAT, Manifest, Part, PartSum};
 use innkeeper::model::live::{
-    Answer, AuthorityLive, CertificateLive, ConfigLive, DatabaseLive, DatabaseObjectLive, EngineLive, ImageLive, Live,
-    NetworkLive, OdooLive, ProxyLive, RoleLive, Seen, ServiceLive, SiteLive,
+    Answer, AuthorityLive, CertificateLive, ConfigLive, DatabaseLive, DatabaseObjectLive, EngineLive, ImageLive,
+    JobState, Live, NetworkLive, OdooLive, ProxyLive, RoleLive, Seen, ServiceLive, SiteLive,
 };
 use innkeeper::model::name::{Domain, InstallationId, InstanceName, ModuleName, OdooVersion, Resources, Uid};
 use innkeeper::model::service::{Component, ImageUser, JobWork, Owner, Tag};
@@ -214,6 +214,9 @@ pub(crate) fn carry_out(facts: &mut Facts, step: &Step) {
             facts.engine().configs.insert(owner, ConfigLive { digest: conf.digest(), intact: true, written_at });
         }
         Action::RunJob(job) => run_job(facts, job.work),
+        Action::StopJob { container, .. } => {
+            facts.engine().jobs.get_mut(&container).unwrap().state = JobState::Ended(143);
+        }
         Action::RemoveJob { container, .. } => {
             facts.engine().jobs.remove(&container);
         }

@@ -166,7 +166,8 @@ impl World {
         if let Some(container) = self.ours(name, tag)?
             && container.state == ContainerState::Running
         {
-            container.state = ContainerState::Exited(0);
+            // Odoo ends its requests and says 0; a job is cut off in the middle of its work (128 + SIGTERM).
+            container.state = ContainerState::Exited(if container.work.is_some() { 143 } else { 0 });
         }
         Ok(())
     }

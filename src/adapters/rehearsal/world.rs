@@ -25,6 +25,8 @@ pub const KILLED: i64 = 137;
 pub struct World {
     /// Images on this host, by reference.
     pub images: BTreeMap<String, ImageLive>,
+    /// Ids of images whose Odoo starts and never answers.
+    pub broken_images: BTreeSet<String>,
     /// The installation's network.
     pub network: Option<NetworkLive>,
     /// Volumes, by name.
@@ -291,7 +293,8 @@ impl World {
         let booted = container.started_at.is_some_and(|at| now.as_second().abs_diff(at.as_second()) >= BOOT_S);
         let mounted = container.volume.as_ref().is_some_and(|volume| self.volumes.contains_key(volume));
         let odoo = container.conf.as_ref().and_then(|conf| self.log_in(conf));
-        booted && mounted && odoo.is_some_and(|database| !database.odoo.modules.is_empty())
+        let answers = !self.broken_images.contains(&container.image_id);
+        booted && answers && mounted && odoo.is_some_and(|database| !database.odoo.modules.is_empty())
     }
 
     /// The database that odoo.conf leads to, when its role and its password let it in.

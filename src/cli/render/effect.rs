@@ -42,6 +42,7 @@ impl Effect {
             | Action::SetPrivileges(_)
             | Action::MarkProvisioned(_)
             | Action::RunJob(_)
+            | Action::StopJob { .. }
             | Action::RemoveJob { .. }
             | Action::UpdateLimits { .. }
             | Action::StartService { .. }
@@ -108,6 +109,7 @@ pub(crate) fn verb(action: &Action) -> &'static str {
             crate::model::service::JobWork::Install { .. } => "install modules by",
             crate::model::service::JobWork::SetUp { .. } => "set up company and administrator by",
         },
+        Action::StopJob { .. } => "stop the hanging",
         Action::RemoveJob { .. } => "remove the ended",
         Action::RecreateService { .. } => "make anew",
         Action::UpdateLimits { .. } => "change the limits of",

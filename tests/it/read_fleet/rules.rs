@@ -189,3 +189,19 @@ fn a_quarrel_does_not_depend_on_the_order_of_reading() {
     assert!(orders.windows(2).all(|pair| pair[0] == pair[1]), "{orders:?}");
     assert!(orders[0].contains("c.toml:2:12") && !orders[0].contains("instances.d/d.toml:"), "{}", orders[0]);
 }
+
+#[test]
+fn a_file_is_refused_only_for_what_it_names() {
+    let (place, mut reader) = begin(&[("beta", "")]);
+    // Retired, and its site had the name when its own file had given it up already.
+    let host = |text: &str| innkeeper::model::name::Domain::parse(text).expect("a domain");
+    reader.reserve(BTreeMap::from([(name("acme"), [host("acme.example.com"), host("beta.example.com")].into())]));
+    place.put_instance("acme", &instance_text(""));
+    let fleet = reader.read().expect("a fleet");
+    assert_eq!((told(&fleet).as_str(), valid(&fleet)), ("", vec!["acme", "beta"]));
+    // What a retired instance keeps is refused to whoever comes later.
+    place.put_instance("citrus", &instance_text("subdomain = \"acme\""));
+    std::fs::remove_file(place.path("instances.d/acme.toml")).expect("removed");
+    let fleet = reader.read().expect("a fleet");
+    assert!(told(&fleet).contains("instances.d/citrus.toml:2:13: subdomain \"acme\" is used by"), "{}", told(&fleet));
+}

@@ -3,6 +3,7 @@
 use super::clock;
 use super::fleet::{File, Files};
 use crate::world::settings;
+use futures::FutureExt;
 use futures::future::join_all;
 use innkeeper::adapters::rehearsal::{Rehearsal, World};
 use innkeeper::apply::{self, Context, Lanes, Outcome};
@@ -258,7 +259,7 @@ impl Run {
         GuardFacts {
             steady_s,
             disrupted: self.journal().disrupted(steady_s).unwrap(),
-            permitted: self.journal().permitted(steady_s).unwrap(),
+            permitted: self.journal().permitted(steady_s).unwrap().into_keys().collect(),
             files_unlisted: false,
         }
     }
@@ -337,6 +338,7 @@ impl Run {
             now: clock::now,
             chance: clock::chance,
             steady_s: clock::steady_s(),
+            still_meant: Arc::new(|| futures::future::ready(true).boxed()),
         }
     }
 
