@@ -3,7 +3,7 @@
 use super::case::{Case, Draft, Why, changed, new_field};
 use super::odoo::CONNECTIONS_PER_PROCESS;
 use crate::model::changes::HoldReason;
-use crate::model::live::RoleLive;
+use crate::model::live::{DatabaseObjectLive, RoleLive};
 use crate::model::service_plan::Limits;
 use crate::model::step::{Action, DatabaseSpec, FieldChange, Origin, Risk, RoleSpec};
 
@@ -50,6 +50,16 @@ pub(super) fn database(case: &Case<'_>, draft: &mut Draft) {
             None => create(case, "new instance", draft),
         };
     };
+    if is_restored_by_hand(case, live) {
+        return draft.hold(
+            HoldReason::Conflict,
+            format!(
+                "database {} belongs to its role and carries no mark of Innkeeper; nothing is done with it: if you restored it, \
+                 put the mark back (docs/OPERATING.md, \"Data that were restored by hand\")",
+                case.resources.database
+            ),
+        );
+    }
     if !case.owns(&live.owner, &format!("database {}", case.resources.database), draft) {
         return;
     }
@@ -76,6 +86,11 @@ pub(super) fn database(case: &Case<'_>, draft: &mut Draft) {
         };
         draft.step(Action::SetPrivileges(spec(case)), why);
     }
+}
+
+/// True for a database without any mark on the name of an instance that had one: nobody shall be told to remove it.
+fn is_restored_by_hand(case: &Case<'_>, live: &DatabaseObjectLive) -> bool {
+    live.owner.tag().is_none() && live.owner_role == case.resources.database && case.instance.provisioned
 }
 
 /// The mark in the database's comment after which it is never created anew.

@@ -173,3 +173,11 @@ fn an_odoo_conf_of_an_earlier_instance_of_the_name_is_written_anew() {
     facts.instance("acme").uid = crate::world::uid(77);
     assert!(kinds(&acme(&facts)).contains(&"write-conf"), "{:?}", kinds(&acme(&facts)));
 }
+
+#[test]
+fn a_database_that_was_restored_by_hand_is_not_to_be_removed() {
+    let mut facts = ready(&["acme"]);
+    facts.database().databases.get_mut("odoo_acme").unwrap().owner = Owner::Foreign("no Innkeeper comment".to_owned());
+    let told = acme(&facts).holds.iter().map(|hold| hold.message.clone()).collect::<Vec<_>>().join("\n");
+    assert!(told.contains("put the mark back") && !told.contains("remove or rename"), "{told}");
+}
