@@ -34,7 +34,7 @@ pub(super) fn backups(shelf: &Path, instance: &InstanceName) -> io::Result<Backu
     Ok(backups)
 }
 
-/// The instances that have a shelf.
+/// The instances that have a backup on their shelf. One that is only being taken counts for nothing.
 pub(super) fn shelves(root: &Path) -> io::Result<BTreeSet<InstanceName>> {
     let entries = match fs::read_dir(root) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
@@ -42,9 +42,22 @@ pub(super) fn shelves(root: &Path) -> io::Result<BTreeSet<InstanceName>> {
     };
     let mut names = BTreeSet::new();
     for entry in entries {
-        names.extend(entry?.file_name().to_str().and_then(|name| InstanceName::parse(name).ok()));
+        let entry = entry?;
+        let Some(name) = entry.file_name().to_str().and_then(|name| InstanceName::parse(name).ok()) else { continue };
+        if holds_backup(&entry.path())? {
+            names.insert(name);
+        }
     }
     Ok(names)
+}
+
+fn holds_backup(shelf: &Path) -> io::Result<bool> {
+    for entry in fs::read_dir(shelf)? {
+        if entry?.file_name().to_str().is_some_and(|name| BackupId::parse(name).is_ok()) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn read(path: &Path, instance: &InstanceName, id: &BackupId) -> io::Result<BackupLive> {
