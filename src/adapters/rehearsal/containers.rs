@@ -5,6 +5,7 @@ use super::world::{Container, ContainerState, KILLED, NO_LABEL, Volume, Work};
 use super::{World, claim, conflict, failed, refused};
 use crate::edges::engine::JobEnd;
 use crate::edges::{Edge, EdgeError, ErrorKind};
+use crate::model::backup::Part;
 use crate::model::live::NetworkLive;
 use crate::model::service::{Component, ImageUser, JobSpec, Owner, ServiceSpec, Tag};
 use crate::model::time::Timestamp;
@@ -182,7 +183,7 @@ impl World {
         }
         let volume = container.volume.as_ref().and_then(|volume| self.volumes.get(volume));
         let volume = volume.ok_or_else(|| failed(EDGE, format!("the container {name} has no volume")))?;
-        Ok(super::archive::stored("volume", volume.serial, volume.content))
+        Ok(super::world::stored(Part::Filestore, volume.serial, volume.content))
     }
 
     pub(super) fn remove_volume(&mut self, name: &str, tag: &Tag) -> Result<(), EdgeError> {

@@ -129,7 +129,8 @@ impl World {
         let database = self.databases.get(name)?;
         let bare = matches!(&database.owner, Owner::Foreign(whose) if whose == NO_COMMENT);
         let tag = self.roles.get(name)?.owner.tag()?;
-        let left_over = bare && database.owner_role == name && database.odoo == OdooLive::default();
+        let left_over =
+            bare && database.owner_role == name && database.odoo == OdooLive::default() && database.content == 0;
         left_over.then(|| Owner::Ours(Tag { component: Component::Database, ..tag.clone() }))
     }
 

@@ -219,12 +219,36 @@ pub struct Generation {
 /// A backup in the archive.
 #[derive(Debug, Clone, Default)]
 pub struct StoredBackup {
+    /// For whom it was begun.
+    pub instance: Option<InstanceName>,
     /// What it says of itself; none before it was published.
     pub manifest: Option<Manifest>,
     /// The bytes of its parts.
     pub parts: BTreeMap<Part, Vec<u8>>,
     /// When it was read back whole.
     pub verified_at: Option<Timestamp>,
+}
+
+/// The last word of a backup's part: one without it was cut short.
+const PART_END: &str = " end";
+
+/// What a part of a backup holds: enough to tell of which very object it is, how much was in it, and that it is whole.
+pub fn stored(part: Part, serial: u64, content: u64) -> Vec<u8> {
+    format!("{} serial={serial} content={content}{PART_END}", part.file_name()).into_bytes()
+}
+
+impl StoredBackup {
+    /// True when every part is there in its whole length: the rest is only known once it was read back.
+    pub(super) fn is_whole(&self) -> bool {
+        let sums = self.manifest.iter().flat_map(|manifest| &manifest.parts);
+        sums.into_iter().all(|(part, sum)| self.parts.get(part).is_some_and(|bytes| bytes.len() as u64 == sum.bytes))
+    }
+
+    /// True when the part is one that can be restored from, whatever its sum.
+    pub(super) fn is_restorable(&self, part: Part) -> bool {
+        let bytes = self.parts.get(&part);
+        bytes.is_some_and(|it| it.starts_with(part.file_name().as_bytes()) && it.ends_with(PART_END.as_bytes()))
+    }
 }
 
 /// A certificate on disk.

@@ -4,7 +4,7 @@ mod damage;
 mod inside;
 mod locking;
 mod outage;
-mod world;
+pub(crate) mod world;
 
 use innkeeper::edges::{Ask, Database, ErrorKind};
 use innkeeper::model::secret::SecretString;

@@ -1,11 +1,11 @@
 //! What the engine edge promises, held against the lab's Docker.
 
 mod files;
-mod jobs;
+pub(super) mod jobs;
 mod outage;
 mod scratch;
 mod services;
-mod world;
+pub(super) mod world;
 
 use innkeeper::edges::{Engine, ErrorKind};
 use innkeeper::model::service::{Component, Owner, Tag};

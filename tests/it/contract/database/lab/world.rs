@@ -121,9 +121,19 @@ impl World {
         password: &SecretString,
         database: &str,
     ) -> Result<Client, tokio_postgres::Error> {
+        self.connect_by(tenant.name(), password, database).await
+    }
+
+    /// A session of that role's.
+    pub(crate) async fn connect_by(
+        &self,
+        role: &str,
+        password: &SecretString,
+        database: &str,
+    ) -> Result<Client, tokio_postgres::Error> {
         let mut config = tokio_postgres::Config::new();
         config.host("127.0.0.1").port(self.lab.get("LAB_PG_PORT").parse().unwrap());
-        connect(config.user(tenant.name()).password(password.expose_secret()).dbname(database).to_owned()).await
+        connect(config.user(role).password(password.expose_secret()).dbname(database).to_owned()).await
     }
 
     /// Puts the comment of one database on another.
