@@ -5,6 +5,7 @@ mod archive;
 mod authority;
 mod database;
 mod engine;
+mod hundred_sites;
 pub(crate) mod promises;
 mod proxy;
 mod proxy_bench;
