@@ -7,6 +7,7 @@
 
 mod bad_worlds;
 mod fleet;
+mod gallows;
 mod odoo;
 mod one_customer;
 mod the_end;
