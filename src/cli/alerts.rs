@@ -200,7 +200,7 @@ fn until(args: &SilenceArgs, now: Timestamp, zone: &TimeZone) -> Result<Timestam
     }
 }
 
-/// With `--host` the first word is the reason. A reason that was never heard of is a slip of the finger.
+/// With `--host` the first word is the reason.
 fn of(cx: &Context, fleet: &Fleet, args: &OfArgs) -> Result<AlertsOf, Failure> {
     let (name, reason) = match args.host {
         true => (None, args.name.as_ref().or(args.reason.as_ref())),
@@ -208,6 +208,15 @@ fn of(cx: &Context, fleet: &Fleet, args: &OfArgs) -> Result<AlertsOf, Failure> {
     };
     let known = fleet::known(cx, fleet);
     let instance = name.map(|name| fleet::one(name, &known)).transpose()?;
-    let reason = reason.map(|reason| explain::reason(reason)).transpose()?;
+    let reason = reason.map(|reason| reason_typed(cx, fleet, reason)).transpose()?;
     Ok(AlertsOf { instance, reason })
+}
+
+/// One that is open, or one that there can be: anything else is a slip of the finger.
+fn reason_typed(cx: &Context, fleet: &Fleet, typed: &str) -> Result<String, Failure> {
+    let open = world::status(cx, fleet)?.alerts;
+    match open.into_iter().find(|alert| alert.reason.eq_ignore_ascii_case(typed)) {
+        Some(alert) => Ok(alert.reason),
+        None => explain::reason(typed),
+    }
 }

@@ -84,11 +84,10 @@ fn answer(cx: &Context, dir: &Path, files: &[(PathBuf, String)]) -> Result<Exit,
          3. rm {}     it is an example, and would become a real instance\n  \
          4. innkeeper {flag}new NAME --plan starter --company \"…\" --admin-email …\n  \
          5. innkeeper {flag}plan     shows what would be done\n  \
-         6. innkeeper {flag}run     does it and keeps it so; {flag_top} in another terminal shows it",
+         6. innkeeper {flag}run     does it and keeps it so; see it in another terminal: innkeeper {flag}top",
         count(files.len(), "file", "files"),
         settings.display(),
         example.display(),
-        flag_top = format!("innkeeper {flag}top"),
     ));
     Ok(Exit::Done)
 }
