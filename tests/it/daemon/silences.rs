@@ -109,10 +109,10 @@ fn an_acknowledgement_holds_until_its_alert_is_over_and_not_for_the_next_one() {
 fn a_silence_over_all_covers_alerts_that_come_later_until_it_is_taken_back() {
     in_a_house(async |house| {
         let daemon = house.settled_daemon(&["acme"]).await;
-        let until = Some(in_hours(1));
-        house.client().await.silence(SilenceRequest { of: of(None), until }).await.unwrap();
+        let until = in_hours(1);
+        house.client().await.silence(SilenceRequest { of: of(None), until: Some(until) }).await.unwrap();
         spoil(house, &daemon).await;
-        assert!(is_same(alert(house, &daemon).await.silence.unwrap().until, until.unwrap()));
+        assert!(is_same(alert(house, &daemon).await.silence.unwrap().until, until));
         assert_eq!(house.client().await.unsilence(of(None)).await.unwrap(), 1);
         assert_eq!(alert(house, &daemon).await.silence, None);
         let again = house.client().await.unsilence(of(None)).await;

@@ -12,7 +12,7 @@ fn reading() -> State {
     press(&mut state, &["l"]);
     let of = state.logs.of.clone().unwrap();
     let line = |nth: u32| {
-        let level = if nth % 2 == 0 { "INFO" } else { "WARNING" };
+        let level = if nth.is_multiple_of(2) { "INFO" } else { "WARNING" };
         format!("2026-03-01 12:00:{nth:02},000 21 {level} acme odoo: line {nth}")
     };
     update(&mut state, Msg::Log { of, lines: (0..10).map(line).collect(), dropped: 0 }, now());
