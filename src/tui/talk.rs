@@ -127,7 +127,9 @@ pub(super) async fn logs_together(state_dir: &Path, requests: Vec<LogRequest>, m
         readers.spawn(read_piece(state_dir.to_owned(), source, request, sender.clone()));
     }
     drop(sender);
-    while let Some(dropped) = collect(&mut pieces, &mut merge).await {
+    let mut first = true;
+    while let Some(dropped) = collect(&mut pieces, &mut merge, first).await {
+        first = false;
         let (of, also) = (of.clone(), also.clone());
         if messages.send(Msg::Merged { of, also, lines: merge.drain(), dropped }).await.is_err() {
             return;
@@ -136,8 +138,9 @@ pub(super) async fn logs_together(state_dir: &Path, requests: Vec<LogRequest>, m
     let _ = messages.send(Msg::LogEnded { of, why: "the outputs ended".to_owned() }).await;
 }
 
-/// Waits for lines, then collects for a moment. Returns how many lines were dropped before; none when all have ended.
-async fn collect(pieces: &mut Receiver<Piece>, merge: &mut Merge) -> Option<u64> {
+/// Waits for lines, then collects for a moment; the first time until every output has told something, at most for
+/// [`MERGE_HOLD_FIRST`]: one that is silent keeps nobody waiting again. Returns how many lines were dropped before; none when all have ended.
+async fn collect(pieces: &mut Receiver<Piece>, merge: &mut Merge, first: bool) -> Option<u64> {
     let mut dropped = 0;
     let mut take = |(source, piece): Piece, merge: &mut Merge| match piece {
         Ok(batch) => {
@@ -146,12 +149,10 @@ async fn collect(pieces: &mut Receiver<Piece>, merge: &mut Merge) -> Option<u64>
         }
         Err(why) => merge.take(source, [format!("({why})")]),
     };
-    let first = pieces.recv().await?;
-    let hold = if merge.all_heard() { MERGE_HOLD } else { MERGE_HOLD_FIRST };
-    take(first, merge);
-    let until = Instant::now() + hold;
-    let was_heard = merge.all_heard();
-    while merge.len() < MERGE_LINES_MAX && (was_heard || !merge.all_heard()) {
+    let piece = pieces.recv().await?;
+    take(piece, merge);
+    let until = Instant::now() + if first { MERGE_HOLD_FIRST } else { MERGE_HOLD };
+    while merge.len() < MERGE_LINES_MAX && !(first && merge.all_heard()) {
         match tokio::time::timeout_at(until, pieces.recv()).await {
             Ok(Some(piece)) => take(piece, merge),
             Ok(None) | Err(_) => break,

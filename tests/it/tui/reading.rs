@@ -1,9 +1,13 @@
 //! Reading an output: only lines that hold a text, copied, and written into a file.
 
+use super::desk::open;
+use super::fixtures::fleet;
 use super::panels::{LOOK, press, screen, told};
+use super::stage::Stage;
 use crate::world::now;
 use innkeeper::tui::state::State;
 use innkeeper::tui::update::{Effect, Msg, update};
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 /// The output of acme, with ten lines of which every other is a warning.
@@ -70,4 +74,26 @@ fn nothing_is_not_written() {
     press(&mut state, &["l"]);
     assert_eq!(press(&mut state, &["W"]), []);
     assert!(screen(&state, LOOK).contains("there is no line to write"));
+}
+
+#[test]
+fn the_shipped_program_writes_them_for_its_user_alone() {
+    let dir = super::pty::fleet_dir();
+    let _stage = Stage::open(&dir.path().join("state"), fleet(24), 3);
+    // A terminal begins in its user's home.
+    let home = dir.path().to_str().unwrap().to_owned();
+    let mut desk = open(dir, (140, 30), &[], &[("HOME", &home), ("XDG_CONFIG_HOME", "")]);
+    desk.until_shown("brightside");
+    desk.press("l");
+    desk.until_shown("line 2");
+    desk.press("W");
+    desk.until_shown("written to ");
+    let files = std::fs::read_dir(desk.dir.path()).unwrap().map(|entry| entry.unwrap().path());
+    let logs: Vec<PathBuf> = files.filter(|path| path.extension().is_some_and(|ending| ending == "log")).collect();
+    let [log] = logs.as_slice() else { panic!("{logs:?}") };
+    assert!(log.file_name().unwrap().to_str().unwrap().starts_with("acme-odoo-"), "{log:?}");
+    assert_eq!(std::fs::metadata(log).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(std::fs::read_to_string(log).unwrap().lines().count(), 3);
+    desk.press("\x1bq");
+    assert!(desk.ended().success());
 }
