@@ -93,8 +93,8 @@ fn an_acknowledgement_holds_until_its_alert_is_over_and_not_for_the_next_one() {
         let noted = house.client().await.silence(SilenceRequest { of: of(None), until: None }).await.unwrap();
         assert_eq!(noted[0].of, of(Some(&alert(house, &daemon).await.reason)), "each open alert by itself");
         assert_eq!(alert(house, &daemon).await.silence.unwrap().until, None);
-        tokio::time::sleep(Duration::from_secs(7 * 86_400)).await;
-        assert!(alert(house, &daemon).await.silence.is_some(), "a week later it is the same alert");
+        tokio::time::sleep(Duration::from_secs(5 * 3_600)).await;
+        assert!(alert(house, &daemon).await.silence.is_some(), "hours later it is the same alert");
         mend(house, &daemon).await;
         tokio::time::sleep(Duration::from_secs(2)).await;
         spoil(house, &daemon).await;
