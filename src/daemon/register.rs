@@ -41,6 +41,8 @@ pub(super) struct Entry {
     pub(super) restless: u32,
     /// Turns in a row that only waited for its health.
     pub(super) unhealthy: u32,
+    /// The container that was seen last, and how often the engine had started it again by itself.
+    pub(super) restarts: Option<(String, u64)>,
     /// When a complete reading found its file gone first, since it was there last.
     missing_since: Option<Instant>,
     /// Digest of `facts.wanted`, and the one on which it settled last.
@@ -231,6 +233,7 @@ impl Entry {
             decided_at: None,
             restless: 0,
             unhealthy: 0,
+            restarts: None,
             missing_since: None,
             wish: String::new(),
             settled_wish: None,

@@ -76,6 +76,7 @@ pub async fn run(keeper: Arc<Keeper>, mut signals: mpsc::Receiver<Signal>) -> Re
     let lock = first_lock(&keeper).await?;
     let server = Server::bind(&keeper.connected.fleet.state_dir).map_err(RunError::Socket)?;
     tell_start(&keeper)?;
+    keeper.show_silences()?;
     let crew = Crew::new(Arc::clone(&keeper), BTreeSet::new());
     let conversations = Conversations::begin(server, &crew);
     let watch = Watch::new(&keeper.place.fleet_dir, &keeper.place.settings_file);

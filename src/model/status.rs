@@ -2,6 +2,7 @@
 
 use super::changes::Hold;
 use super::name::{Domain, InstanceName, ModuleName, OdooVersion, PlanName, Uid};
+use super::silence::Quiet;
 use super::time::Timestamp;
 use super::wanted::WantedState;
 use serde::{Deserialize, Serialize};
@@ -267,6 +268,9 @@ pub struct Alert {
     pub message: String,
     /// Since when.
     pub since: Timestamp,
+    /// Who knows of it already; none while nobody does. It is as open as any other.
+    #[serde(default)]
+    pub silence: Option<Quiet>,
 }
 
 /// The fleet: `status --json`.

@@ -5,6 +5,7 @@ use super::steps;
 use super::table::padded;
 use crate::control::view::RunView;
 use crate::tui::format::{milliseconds, moment, taken};
+use crate::tui::keys::Action;
 use crate::tui::layout;
 use crate::tui::state::{Row, State};
 use ratatui::layout::Rect;
@@ -87,7 +88,8 @@ fn about(state: &State, run: &RunView, pen: &Pen<'_>) -> Vec<Line> {
     ]];
     if let Some(error) = &run.error {
         lines.push(vec![(error.clone(), theme.bad)]);
-        lines.push(vec![("T forgets the back-off and tries again now".to_owned(), theme.faint)]);
+        let retry = state.keymap.hint(Action::Retry);
+        lines.push(vec![(format!("{retry} forgets the back-off and tries again now"), theme.faint)]);
     }
     lines.push(Vec::new());
     let item = run.instance.as_ref().and_then(|name| state.fleet.get(name));

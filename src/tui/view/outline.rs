@@ -3,8 +3,8 @@
 use super::pen::{Line, Pen, Piece};
 use crate::model::text::width;
 use crate::tui::fleet::Counts;
-use crate::tui::format::{age, clock};
-use crate::tui::keys::TABLE_OF_ACTIONS;
+use crate::tui::format::{age, clock, many};
+use crate::tui::keys::{self, Action, TABLE_OF_ACTIONS};
 use crate::tui::layout::{self, Room};
 use crate::tui::state::{Link, Page, Row, State, Tab};
 use ratatui::layout::Rect;
@@ -13,10 +13,12 @@ use ratatui::layout::Rect;
 const STALE_S: u64 = 25;
 /// From this width on the host is named, and running steps are counted.
 const HOST_COLUMNS_MIN: u16 = 100;
+/// Of instances whose outputs are read together, so many are named besides the first.
+const NAMES_MAX: usize = 2;
 /// From this width on there is room for the host's figures.
 const FIGURES_COLUMNS_MIN: u16 = 136;
-/// Keys that are shown at the right end, always.
-const ALWAYS: &str = ": cmd  ? help  q quit ";
+/// Actions whose keys are shown at the right end, always.
+const ALWAYS: [Action; 3] = [Action::Palette, Action::Help, Action::Quit];
 
 pub(super) fn draw(state: &State, pen: &mut Pen<'_>) {
     let parts = layout::parts(state.size);
@@ -51,6 +53,11 @@ fn header(state: &State, room: Room, y: u16, pen: &mut Pen<'_>) {
         Some(detail) => {
             left.push((format!("  {} ", pen.glyphs().arrow), theme.faint));
             left.push((detail.name.to_string(), theme.strong));
+            if let (Tab::Logs, also @ 1..) = (detail.tab, state.logs.also.len()) {
+                let names: Vec<&str> = state.logs.also.iter().take(NAMES_MAX).map(|name| name.as_str()).collect();
+                let more = if also > names.len() { format!(" +{}", also - names.len()) } else { String::new() };
+                left.push((format!(", {}{more}", names.join(", ")), theme.strong));
+            }
         }
         None => {
             if room >= Room::Panes {
@@ -72,11 +79,6 @@ fn header(state: &State, room: Room, y: u16, pen: &mut Pen<'_>) {
     let columns = state.size.0;
     pen.line(0, y, columns.saturating_sub(right_columns), &left);
     pen.line(columns.saturating_sub(right_columns), y, right_columns, &right);
-}
-
-/// `1 instance`, `2 instances`
-pub(super) fn many(count: usize, word: &str) -> String {
-    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
 }
 
 /// `139 ok  3 warn  1 FAILED`
@@ -143,7 +145,9 @@ fn tabs(state: &State, room: Room, y: u16, pen: &mut Pen<'_>) {
     let gap = if room >= Room::Panes { "   " } else { "  " };
     match &state.detail {
         Some(detail) => {
-            for tab in Tab::ALL {
+            // Several instances have nothing together but their outputs.
+            let alone = state.logs.also.is_empty();
+            for tab in Tab::ALL.into_iter().filter(|tab| alone || *tab == Tab::Logs) {
                 match tab == detail.tab {
                     true => line.push((format!("[{}]", tab.title()), theme.accent)),
                     false => line.push((format!(" {} ", tab.title()), theme.faint)),
@@ -170,7 +174,9 @@ fn count_of(state: &State, page: Page) -> Option<usize> {
     match page {
         Page::Plan => Some(state.fleet.items.iter().filter(|item| !item.view.steps.is_empty()).count()),
         Page::Jobs => Some(state.fleet.running().count()),
-        Page::Alerts => state.fleet.facts.as_ref().map(|facts| facts.alerts.len()),
+        Page::Alerts => {
+            state.fleet.facts.as_ref().map(|facts| facts.alerts.iter().filter(|alert| alert.silence.is_none()).count())
+        }
         _ => None,
     }
 }
@@ -214,9 +220,20 @@ fn status(state: &State, room: Room, y: u16, pen: &mut Pen<'_>) {
 fn footer(state: &State, y: u16, pen: &mut Pen<'_>) {
     let theme = pen.theme();
     let columns = state.size.0;
-    let always = u16::try_from(width(ALWAYS)).unwrap_or(u16::MAX);
-    if columns < always + 12 {
-        pen.text(0, y, columns, " ? help  : cmd", theme.faint);
+    let hint = |action: Action| state.keymap.hint(action);
+    let always_line: Line = ALWAYS
+        .iter()
+        .zip(["  ", "  ", " "])
+        .flat_map(|(action, gap)| {
+            let word = keys::entry(*action).footer;
+            [(hint(*action).to_owned(), theme.key), (format!(" {word}{gap}"), theme.faint)]
+        })
+        .collect();
+    let always = always_line.iter().map(|(text, _)| width(text)).sum::<usize>();
+    let always = u16::try_from(always).unwrap_or(u16::MAX);
+    if columns < always.saturating_add(12) {
+        let text = format!(" {} help  {} cmd", hint(Action::Help), hint(Action::Palette));
+        pen.text(0, y, columns, &text, theme.faint);
         return;
     }
     let room = usize::from(columns - always - 1);
@@ -224,22 +241,17 @@ fn footer(state: &State, y: u16, pen: &mut Pen<'_>) {
     let mut line: Line = vec![(" ".to_owned(), theme.plain)];
     let mut used = 1;
     let shown = TABLE_OF_ACTIONS.iter().filter(|entry| entry.is_in(context) && !entry.footer.is_empty());
-    for entry in shown.filter(|entry| !["cmd", "help", "quit"].contains(&entry.footer)) {
-        let Some(key) = entry.keys.first() else { continue };
+    for entry in shown.filter(|entry| !ALWAYS.contains(&entry.action)) {
+        let Some(key) = state.keymap.keys(entry).first().copied() else { continue };
         let more = width(key) + 1 + width(entry.footer) + 2;
         if used + more > room {
             break;
         }
         used += more;
-        line.push(((*key).to_owned(), theme.key));
+        line.push((key.to_owned(), theme.key));
         line.push((format!(" {}  ", entry.footer), theme.faint));
     }
     pen.line(0, y, columns - always, &line);
-    let always_line: Line = [(":", "cmd"), ("?", "help"), ("q", "quit")]
-        .iter()
-        .zip(["  ", "  ", " "])
-        .flat_map(|((key, word), gap)| [((*key).to_owned(), theme.key), (format!(" {word}{gap}"), theme.faint)])
-        .collect();
     pen.line(columns - always, y, always, &always_line);
 }
 

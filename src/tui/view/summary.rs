@@ -39,7 +39,7 @@ fn draw_graph(item: &Item, title: &str, figure: Figure, area: Rect, pen: &mut Pe
     let theme = pen.theme();
     let parts = graph::parts(item, figure);
     let newest = parts.last().copied().unwrap_or_default() * 100.0;
-    let below = super::outline::many(parts.len(), "sample");
+    let below = crate::tui::format::many(parts.len(), "sample");
     let inner = pen.frame(area, &[(title.to_owned(), theme.title), (format!("  {newest:.0}%"), theme.plain)], &below);
     graph::block(&parts, inner, if newest >= 90.0 { theme.warn } else { theme.accent }, pen);
 }

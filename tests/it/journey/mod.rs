@@ -6,6 +6,7 @@
 #![expect(clippy::print_stdout, reason = "a journey tells what it took, for `make bench`")]
 
 mod bad_worlds;
+mod dashboard;
 mod fleet;
 mod gallows;
 mod odoo;

@@ -200,6 +200,7 @@ pub(crate) fn facts(instances: &[InstanceView]) -> FleetView {
         reason: reason.to_owned(),
         message: message.to_owned(),
         since: before(720),
+        silence: None,
     };
     let bad = instances.iter().filter(|it| matches!(it.status.state, State::Failed | State::Degraded));
     FleetView {

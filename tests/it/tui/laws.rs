@@ -5,7 +5,8 @@ use super::fixtures::{fleet, instance, lines, nth_name, state_of};
 use super::panels::{LOOK, key_of, press, screen, told};
 use crate::world::now;
 use innkeeper::control::view::View;
-use innkeeper::tui::keys::{CONTEXTS, TABLE_OF_ACTIONS, Tier, action, entry};
+use innkeeper::tui::keymap::Keymap;
+use innkeeper::tui::keys::{CONTEXTS, TABLE_OF_ACTIONS, Tier, entry};
 use innkeeper::tui::state::{Help, Link, Overlay, State};
 use innkeeper::tui::update::{Effect, Msg, update};
 use proptest::prelude::*;
@@ -29,7 +30,7 @@ fn every_key_of_the_table_reaches_its_action() {
     for context in CONTEXTS {
         for entry in TABLE_OF_ACTIONS.iter().filter(|entry| entry.is_in(context)) {
             for key in entry.keys {
-                assert_eq!(action(context, key), Some(entry.action), "{key} in {context:?}");
+                assert_eq!(Keymap::default().action(context, key), Some(entry.action), "{key} in {context:?}");
             }
         }
     }

@@ -71,7 +71,7 @@ pub(crate) fn screen(state: &State, look: Look) -> String {
 }
 
 /// Holds a screen to the picture of that name in `panels/`.
-fn same(name: &str, state: &State, look: Look) {
+pub(crate) fn same(name: &str, state: &State, look: Look) {
     let file = format!("{}/tests/it/tui/panels/{name}.txt", env!("CARGO_MANIFEST_DIR"));
     expect_file![file].assert_eq(&format!("{}\n", screen(state, look)));
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 /// A fleet with the files of some instances.
-fn fleet_dir() -> TempDir {
+pub(crate) fn fleet_dir() -> TempDir {
     let dir = TempDir::new().unwrap();
     let state = dir.path().join("state");
     std::fs::create_dir_all(dir.path().join("instances.d")).unwrap();
@@ -107,6 +107,28 @@ fn an_editor_has_the_terminal_as_the_shell_had_it() {
     assert!(text.ends_with("# qqq\n") && text.starts_with("# Cobalt Print"), "{text}");
     desk.until_shown("the daemon looks now");
     assert_eq!(*stage.script.asked.lock().unwrap(), ["wake cobalt"]);
+    desk.press("q");
+    assert!(desk.ended().success());
+}
+
+#[test]
+fn a_shell_has_the_terminal_until_it_ends() {
+    let dir = fleet_dir();
+    let docker = dir.path().join("docker");
+    std::fs::write(&docker, "#!/bin/sh\necho \"$DOCKER_HOST $*\"\nread line\nexit 3\n").unwrap();
+    std::fs::set_permissions(&docker, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", dir.path().display(), std::env::var("PATH").unwrap());
+    let _stage = Stage::open(&dir.path().join("state"), fleet(24), 0);
+    let mut desk = open(dir, (100, 30), &[], &[("PATH", &path)]);
+    desk.until_shown("brightside");
+    desk.press("/cobalt\rx");
+    desk.until("the shell", |seen| {
+        let screen = seen.parser.screen();
+        !screen.alternate_screen() && screen.contents().contains("docker.sock exec -it ik-cobalt bash")
+    });
+    desk.assert_given_back();
+    desk.press("qqq\n");
+    desk.until_shown("the shell ended with exit status: 3");
     desk.press("q");
     assert!(desk.ended().success());
 }
@@ -312,8 +334,16 @@ impl innkeeper::tui::Hands for Clumsy {
         Err(String::new())
     }
 
+    fn write(&self, _: &str, _: &str) -> Result<std::path::PathBuf, String> {
+        Err(String::new())
+    }
+
     fn editor(&self, _: &innkeeper::model::name::InstanceName) -> std::process::Command {
         panic!("these hands drop everything")
+    }
+
+    fn shell(&self, name: &innkeeper::model::name::InstanceName) -> std::process::Command {
+        self.editor(name)
     }
 
     fn documents(&self) -> Vec<innkeeper::model::status::InstanceStatus> {
@@ -329,6 +359,7 @@ fn the_dashboard_that_panics() {
         hands: Arc::new(Clumsy),
         look: super::panels::LOOK,
         options: super::panels::OPTIONS,
+        keymap: innkeeper::tui::keymap::Keymap::default(),
         now,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
