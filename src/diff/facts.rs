@@ -54,6 +54,8 @@ pub struct InstanceFacts {
     pub uid: Uid,
     /// The mark that its role's comment should show.
     pub password_mark: String,
+    /// The same of the password that the role has from its final backup on.
+    pub backup_password_mark: String,
     /// The journal says that it was set up once.
     pub provisioned: bool,
     /// Ports that it was given; they stay.

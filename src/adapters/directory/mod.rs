@@ -2,35 +2,45 @@
 //!
 //! `<directory>/<installation>/<instance>/<id>/` holds one file a part, `manifest.json` and, once it was read back,
 //! `verified.json`. A backup that is being taken stands in `<id>.partial/`, which is renamed when its manifest is on the
-//! disk: what has its name is whole. Directories are 0700 and files 0600: a dump holds everything of a customer.
+//! disk: what has its name is whole. One that was read back once and is damaged now is renamed `<id>.unsound`, for a person.
+//! Directories are 0700 and files 0600: a dump holds everything of a customer.
 //!
 //! Nothing here ever removes a verified backup, and no name of a file comes from anything but an allow-list.
 
+mod attachments;
 mod files;
 mod verify;
 
 use crate::edges::archive::Soundness;
 use crate::edges::{Archive, Ask, ByteStream, Edge, EdgeError, ErrorKind};
-use crate::model::backup::{ArchiveLive, BackupId, BackupLive, Manifest, Part, PartSum};
+use crate::model::backup::{ArchiveLive, BackupId, BackupLive, Manifest, MissingFiles, Part, PartSum};
 use crate::model::name::{InstallationId, InstanceName};
 use crate::model::secret::hex;
 use crate::model::settings::BackupSettings;
 use crate::model::time::Timestamp;
 use async_trait::async_trait;
 use futures::StreamExt;
+use futures::future::BoxFuture;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
+use verify::Reading;
 
 /// What a backup says of itself.
 const MANIFEST: &str = "manifest.json";
 /// The mark of a backup that was read back.
 const VERIFIED: &str = "verified.json";
+/// The files that a backup lacks, one a line; only where it lacks any.
+const MISSING: &str = "missing-files.txt";
 /// The ending of a backup that is being taken.
 const PARTIAL: &str = ".partial";
+/// The ending of a backup that was sound once: it is no backup any more, and a person may want what is left of it.
+const UNSOUND: &str = ".unsound";
+/// Making, renaming and removing some files takes moments; removing a filestore of 100 GB takes seconds.
+const ON_DISK_MAX: Duration = Duration::from_mins(2);
 /// A part that brings nothing for so long has failed.
 const SILENCE_MAX: Duration = Duration::from_mins(15);
 
@@ -89,10 +99,13 @@ impl Archive for Directory {
 
     async fn begin(&self, instance: &InstanceName, id: &BackupId) -> Result<(), EdgeError> {
         let (place, partial) = (self.place(instance, id), self.partial(instance, id));
+        let (instance, name) = (instance.clone(), id.clone());
         on_disk(format!("could not begin the backup {id}"), move || {
             files::remove(&partial)?;
             match place.try_exists()? {
-                true => Ok(()),
+                true if files::read(&place, &instance, &name).is_ok() => Ok(()),
+                // No look shows it, so nothing else would ever take it out of the way.
+                true => files::set_aside(&place).and_then(|_| files::make_directory(&partial)),
                 false => files::make_directory(&partial),
             }
         })
@@ -144,18 +157,28 @@ impl Archive for Directory {
     async fn verify(&self, instance: &InstanceName, id: &BackupId) -> Result<Soundness, EdgeError> {
         let place = self.place(instance, id);
         let doing = format!("could not read back the backup {id}");
-        let soundness = verify::verify(&place, &self.pg_restore, &doing).await?;
-        if soundness == Soundness::Sound {
-            let mark = serde_json::json!({ "at": now(), "tool": concat!("innkeeper ", env!("CARGO_PKG_VERSION")) });
-            on_disk(doing, move || {
-                let (new, mark) = (place.join(format!("{VERIFIED}.new")), mark.to_string());
-                files::write(&new, mark.as_bytes())?;
-                std::fs::rename(&new, place.join(VERIFIED))?;
-                files::sync_directory(&place)
-            })
-            .await?;
+        let names = match verify::verify(&place, &self.pg_restore, &doing).await? {
+            Reading::Unsound(why) => return Ok(Soundness::Unsound(why)),
+            Reading::Sound(missing) => missing,
+        };
+        let missing = MissingFiles::of(&names);
+        let tool = concat!("innkeeper ", env!("CARGO_PKG_VERSION")).to_owned();
+        let mark = files::Mark { at: now(), tool, missing: missing.clone() };
+        on_disk(doing, move || files::mark(&place, &mark, &names)).await?;
+        Ok(if missing.is_none() { Soundness::Sound } else { Soundness::Partial(missing) })
+    }
+
+    async fn reject(&self, instance: &InstanceName, id: &BackupId) -> Result<Option<String>, EdgeError> {
+        let place = self.place(instance, id);
+        let doing = format!("could not take the backup {id} out of the way");
+        let aside = on_disk(doing, move || match place.join(VERIFIED).try_exists()? {
+            true => files::set_aside(&place).map(Some),
+            false => Ok(None),
+        });
+        match aside.await? {
+            Some(aside) => Ok(Some(aside.display().to_string())),
+            None => self.discard(instance, id).await.map(|()| None),
         }
-        Ok(soundness)
     }
 
     async fn discard(&self, instance: &InstanceName, id: &BackupId) -> Result<(), EdgeError> {
@@ -177,24 +200,38 @@ impl Archive for Directory {
 /// What one shelf holds, by id: read by [`files::backups`].
 type Backups = BTreeMap<BackupId, BackupLive>;
 
-/// Runs work on files where it may block.
+/// Runs work on few files where it may block. What hangs keeps its thread, and nobody waits for it.
 async fn on_disk<T: Send + 'static>(
     doing: impl Into<String>,
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> Result<T, EdgeError> {
     let doing = doing.into();
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result.map_err(|error| failure(&doing, error)),
-        Err(error) => Err(EdgeError::new(Edge::Archive, ErrorKind::Failed, doing, error)),
-    }
+    tokio::time::timeout(ON_DISK_MAX, on_disk_for_long(doing.as_str(), work)).await.unwrap_or_else(|_| {
+        let text = format!("the disk did not answer for {} s", ON_DISK_MAX.as_secs());
+        Err(EdgeError::new(Edge::Archive, ErrorKind::Timeout, doing, text))
+    })
+}
+
+/// The same for work that takes as long as it takes.
+fn on_disk_for_long<T: Send + 'static>(
+    doing: &str,
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> BoxFuture<'static, Result<T, EdgeError>> {
+    let (doing, work) = (doing.to_owned(), tokio::task::spawn_blocking(work));
+    Box::pin(async move {
+        match work.await {
+            Ok(result) => result.map_err(|error| failure(&doing, error)),
+            Err(error) => Err(EdgeError::new(Edge::Archive, ErrorKind::Failed, doing, error)),
+        }
+    })
 }
 
 fn failure(doing: &str, error: io::Error) -> EdgeError {
     EdgeError::new(Edge::Archive, ErrorKind::Failed, doing, error)
 }
 
-/// The time that a mark tells people; nothing is decided by it.
-#[expect(clippy::disallowed_methods, reason = "told to people, never compared")]
+/// The time of a mark. A decision compares it with the daemon's clock, which is the same host's.
+#[expect(clippy::disallowed_methods, reason = "a mark is of the moment in which it is written")]
 fn now() -> Timestamp {
     Timestamp::now()
 }

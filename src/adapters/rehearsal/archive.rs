@@ -1,11 +1,11 @@
 //! The rehearsed archive. Promises as `adapters::directory` keeps them: what was begun and not published counts for
 //! nothing, a manifest comes last, and a verified backup is never thrown away.
 
-use super::world::StoredBackup;
+use super::world::{StoredBackup, Volume};
 use super::{Rehearsal, World, failed};
 use crate::edges::archive::Soundness;
 use crate::edges::{Archive, Ask, ByteStream, Edge, EdgeError};
-use crate::model::backup::{ArchiveLive, BackupId, BackupLive, Manifest, Part, PartSum};
+use crate::model::backup::{ArchiveLive, BackupId, BackupLive, Manifest, MissingFiles, Part, PartSum};
 use crate::model::name::InstanceName;
 use crate::model::secret::hex;
 use crate::model::time::Timestamp;
@@ -81,12 +81,33 @@ impl Archive for Rehearsal {
                 Some(fault) => {
                     *told.lock().unwrap_or_else(PoisonError::into_inner) = Soundness::Unsound(fault);
                 }
-                None => drop(backup.verified_at.get_or_insert(now)),
+                None => {
+                    let missing = backup.missing();
+                    backup.verified_at = Some(now);
+                    if !missing.is_none() {
+                        *told.lock().unwrap_or_else(PoisonError::into_inner) = Soundness::Partial(missing);
+                    }
+                }
             }
             Ok(())
         };
         self.effect(EDGE, "verify", id.as_str(), &[&verify]).await?;
         Ok(told.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    async fn reject(&self, _instance: &InstanceName, id: &BackupId) -> Result<Option<String>, EdgeError> {
+        let aside = Mutex::new(None);
+        let reject = |world: &mut World, _: Timestamp| {
+            let rejected = world.archive.remove(id).filter(|backup| backup.verified_at.is_some());
+            if let Some(rejected) = rejected {
+                world.unsound.push(rejected);
+                *aside.lock().unwrap_or_else(PoisonError::into_inner) =
+                    Some(format!("rehearsed archive, {id}.unsound"));
+            }
+            Ok(())
+        };
+        self.effect(EDGE, "reject", id.as_str(), &[&reject]).await?;
+        Ok(aside.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
     async fn discard(&self, _instance: &InstanceName, id: &BackupId) -> Result<(), EdgeError> {
@@ -107,7 +128,9 @@ impl World {
             let Some(manifest) = &backup.manifest else { continue };
             if ask.instances.contains_key(&manifest.instance) {
                 let place = format!("rehearsed archive, {id}");
-                let shown = BackupLive { manifest: manifest.clone(), verified_at: backup.verified_at, place };
+                let verified_at = backup.verified_at;
+                let missing = verified_at.map(|_| backup.missing()).unwrap_or_default();
+                let shown = BackupLive { manifest: manifest.clone(), verified_at, missing, place };
                 live.backups.entry(manifest.instance.clone()).or_default().insert(id.clone(), shown);
             }
         }
@@ -132,12 +155,31 @@ impl World {
     }
 }
 
+/// The word before the number of files that are missing in a volume.
+const MISSING: &str = " missing=";
+
 /// What a part of a backup holds: enough to tell whether it is of this very object, and how much was in it.
 pub(super) fn stored(what: &str, serial: u64, content: u64) -> Vec<u8> {
     format!("{what} serial={serial} content={content}").into_bytes()
 }
 
+/// The same of a volume in which so many files are missing that its database names.
+pub(super) fn stored_volume(volume: &Volume) -> Vec<u8> {
+    let mut bytes = stored("volume", volume.serial, volume.content);
+    if volume.missing > 0 {
+        bytes.extend_from_slice(format!("{MISSING}{}", volume.missing).as_bytes());
+    }
+    bytes
+}
+
 impl StoredBackup {
+    /// The files that its database names and its filestore does not have.
+    fn missing(&self) -> MissingFiles {
+        let text = self.parts.get(&Part::Filestore).map(|bytes| String::from_utf8_lossy(bytes)).unwrap_or_default();
+        let count = text.split_once(MISSING).and_then(|(_, count)| count.parse().ok()).unwrap_or(0_u64);
+        MissingFiles::of(&(0..count).map(|number| format!("ab/{number}")).collect())
+    }
+
     /// Why it is not what its manifest says.
     fn fault(&self) -> Option<String> {
         let manifest = self.manifest.as_ref()?;

@@ -41,6 +41,8 @@ pub struct World {
     pub unknown_modules: BTreeSet<ModuleName>,
     /// Roles, by name.
     pub roles: BTreeMap<String, Role>,
+    /// Roles as which somebody besides Odoo is connected to the database of the same name.
+    pub sessions: BTreeSet<String>,
     /// Databases, by name.
     pub databases: BTreeMap<String, Database>,
     /// nginx.
@@ -49,6 +51,8 @@ pub struct World {
     pub certificates: BTreeMap<CertificateName, StoredCertificate>,
     /// Backups, begun and published, by id.
     pub archive: BTreeMap<BackupId, StoredBackup>,
+    /// Backups that were sound once and were put aside when they were found damaged.
+    pub unsound: Vec<StoredBackup>,
     /// Names whose DNS points to another host.
     pub pointing_elsewhere: BTreeSet<Domain>,
     /// Certificate orders that the authority received, failed ones too.
@@ -72,6 +76,8 @@ pub struct Volume {
     pub serial: u64,
     /// What the customer stored in it, as a count.
     pub content: u64,
+    /// Files that the database names and that are not in it, as a count.
+    pub missing: u64,
 }
 
 /// A container of whatever kind.
