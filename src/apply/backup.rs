@@ -5,15 +5,23 @@ use crate::edges::ErrorKind;
 use crate::edges::archive::Soundness;
 use crate::model::backup::{BackupId, BackupSpec, FORMAT, Manifest, Part};
 use crate::model::name::InstanceName;
+use crate::model::status::chain;
 use std::collections::BTreeMap;
 
 /// The database first, the filestore second, the manifest last. `false`: a shutdown cut it short; what it left counts for
-/// nothing and is thrown away when it is begun again.
+/// nothing and is thrown away at the next start. What a failure left is thrown away at once: it takes room that is perhaps
+/// the reason for it.
 pub(super) async fn take(spec: &BackupSpec, context: &Context) -> Result<bool, StepFault> {
-    tokio::select! {
-        () = context.stopping.cancelled() => Ok(false),
-        taken = write(spec, context) => taken.map(|()| true),
+    let taken = tokio::select! {
+        () = context.stopping.cancelled() => return Ok(false),
+        taken = write(spec, context) => taken,
+    };
+    if taken.is_err()
+        && let Err(error) = context.edges.archive.discard(&spec.instance, &spec.id).await
+    {
+        tracing::warn!(error = %chain(&error), "a half-made backup is left until it is begun again");
     }
+    taken.map(|()| true)
 }
 
 async fn write(spec: &BackupSpec, context: &Context) -> Result<(), StepFault> {
@@ -55,6 +63,9 @@ async fn write(spec: &BackupSpec, context: &Context) -> Result<(), StepFault> {
 /// Reads it back whole. One that is not sound goes out of the way, so that the next turn takes another while the data stand.
 pub(super) async fn verify(instance: &InstanceName, id: &BackupId, context: &Context) -> Result<bool, StepFault> {
     let archive = &context.edges.archive;
+    let Ok(_place) = context.lanes.heavy.acquire().await else {
+        return Err(StepFault { message: "the lane for backups is closed".to_owned(), kind: ErrorKind::Failed });
+    };
     let soundness = tokio::select! {
         () = context.stopping.cancelled() => return Ok(false),
         soundness = archive.verify(instance, id) => soundness?,

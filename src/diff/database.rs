@@ -19,7 +19,8 @@ pub(super) fn role(case: &Case<'_>, draft: &mut Draft) {
         origin: case.origin(),
         risk: Risk::None,
         fields: Vec::new(),
-        after: &[],
+        // As long as it counts as retired nobody logs in.
+        after: &["close-tombstone"],
     };
     role_for(case, Access::Instance, why, draft);
 }
@@ -154,8 +155,14 @@ fn role_fields(case: &Case<'_>, live: &RoleLive, access: Access, password_differ
         to: None,
     }));
     if password_differs {
-        let password = if access == Access::Instance { "(derived anew)" } else { "(the final backup's alone)" };
-        fields.push(new_field("password", password));
+        fields.push(match access {
+            Access::Instance => new_field("password", "(derived anew)"),
+            Access::Backup | Access::Nobody => FieldChange {
+                field: "password".to_owned(),
+                from: Some("(the instance's)".to_owned()),
+                to: Some("(its final backup's alone)".to_owned()),
+            },
+        });
     }
     fields
 }

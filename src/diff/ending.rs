@@ -141,7 +141,8 @@ pub(super) fn retire(case: &Case<'_>, why: &str, draft: &mut Draft) {
     if !has_anything(case) {
         return;
     }
-    let tombstone = match case.instance.ending.tombstone.as_ref().filter(|it| !has_run_since(case, it)) {
+    let standing = case.instance.ending.tombstone.as_ref();
+    let tombstone = match standing.filter(|it| !has_run_since(case, it) && !was_opened_since(case, it)) {
         Some(standing) => standing.clone(),
         None => open(case, why, draft),
     };
@@ -162,6 +163,14 @@ fn has_anything(case: &Case<'_>) -> bool {
 fn has_run_since(case: &Case<'_>, tombstone: &Tombstone) -> bool {
     let started_at = case.service().and_then(|service| service.started_at);
     !tombstone.purging && started_at.is_some() && started_at != tombstone.last_start
+}
+
+/// A role that has its instance's password got that after the final backup, for which it has another: whoever knows it may
+/// have written what the backup does not have.
+fn was_opened_since(case: &Case<'_>, tombstone: &Tombstone) -> bool {
+    let role = case.database.and_then(|database| database.roles.get(&case.resources.database));
+    let open = role.is_some_and(|role| role.password_mark.as_deref() == Some(&case.instance.password_mark));
+    !tombstone.purging && open && final_backup(case).is_some_and(|it| it.manifest.parts.contains_key(&Part::Database))
 }
 
 fn open(case: &Case<'_>, why: &str, draft: &mut Draft) -> Tombstone {
@@ -187,7 +196,7 @@ fn open(case: &Case<'_>, why: &str, draft: &mut Draft) -> Tombstone {
         new_field("backup", case.facts.settings.backup.directory.display()),
     ];
     let reason = match case.instance.ending.tombstone {
-        Some(_) => "its container ran again since it was retired, so it is retired anew".to_owned(),
+        Some(_) => "it could be used again since it was retired, so it is retired anew".to_owned(),
         None => why.to_owned(),
     };
     let why = Why { reason: &reason, origin: Origin::Intended, risk: Risk::Interruption, fields, after: &[] };

@@ -110,6 +110,8 @@ pub struct EndingFacts {
     pub renamed_to: Option<InstanceName>,
     /// The instance whose missing file had what this one's new file has.
     pub renamed_from: Option<InstanceName>,
+    /// Bytes of its filestore as last measured; none when not known.
+    pub filestore_bytes: Option<u64>,
     /// The last version of its file that did not ask for its end was protected.
     pub was_protected: bool,
 }

@@ -29,10 +29,14 @@ pub trait Archive: Send + Sync {
     /// Instances of which there are backups, whether they still exist or not.
     async fn instances(&self) -> Result<BTreeSet<InstanceName>, EdgeError>;
 
+    /// Throws away what was begun and not published, of every instance: nothing else knows of it. Only for somebody who takes
+    /// no backup at this moment.
+    async fn tidy(&self) -> Result<(), EdgeError>;
+
     /// Begins a backup. What an earlier beginning of the same one left is thrown away.
     async fn begin(&self, instance: &InstanceName, id: &BackupId) -> Result<(), EdgeError>;
 
-    /// Writes one part of a backup that was begun, to the disk and no less.
+    /// Writes one part of a backup that was begun, to the disk and no less. Ends with an error before the disk is full.
     async fn write(
         &self,
         instance: &InstanceName,

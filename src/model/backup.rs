@@ -242,6 +242,8 @@ pub struct BackupLive {
 pub struct ArchiveLive {
     /// Whole backups of the instances that were asked about, by id.
     pub backups: BTreeMap<InstanceName, BTreeMap<BackupId, BackupLive>>,
+    /// Bytes that are free where backups are written; none when not known.
+    pub free_bytes: Option<u64>,
 }
 
 impl ArchiveLive {

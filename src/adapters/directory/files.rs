@@ -1,6 +1,6 @@
 //! Directories and files of the archive: made for root alone, on the disk before they count.
 
-use super::{Backups, MANIFEST, MISSING, UNSOUND, VERIFIED};
+use super::{Backups, MANIFEST, MISSING, PARTIAL, UNSOUND, VERIFIED};
 use crate::model::backup::{BackupId, BackupLive, FORMAT, Manifest, MissingFiles};
 use crate::model::name::InstanceName;
 use crate::model::time::Timestamp;
@@ -126,6 +126,29 @@ pub(super) fn set_aside(place: &Path) -> io::Result<PathBuf> {
     fs::rename(place, &aside)?;
     sync_parent(&aside)?;
     Ok(aside)
+}
+
+/// Removes what was begun and not published on one shelf.
+pub(super) fn remove_partials(shelf: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(shelf)? {
+        let path = entry?.path();
+        let name = path.file_name().and_then(|name| name.to_str()?.strip_suffix(PARTIAL));
+        if name.is_some_and(|name| BackupId::parse(name).is_ok()) {
+            remove(&path)?;
+        }
+    }
+    Ok(())
+}
+
+/// Bytes that are free in a directory, or where it would be made. What is kept for root alone does not count.
+pub(super) fn free_bytes(directory: &Path) -> io::Result<u64> {
+    let mut present = directory;
+    while !present.try_exists()? {
+        let above = present.parent();
+        present = above.ok_or_else(|| io::Error::other(format!("nothing stands at {}", directory.display())))?;
+    }
+    let disk = rustix::fs::statvfs(present)?;
+    Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
 /// Opens a file that must not be there yet.

@@ -9,6 +9,7 @@
 
 mod attachments;
 mod files;
+mod gate;
 mod verify;
 
 use crate::edges::archive::Soundness;
@@ -17,10 +18,12 @@ use crate::model::backup::{ArchiveLive, BackupId, BackupLive, Manifest, MissingF
 use crate::model::name::{InstallationId, InstanceName};
 use crate::model::secret::hex;
 use crate::model::settings::BackupSettings;
+use crate::model::size::Bytes;
 use crate::model::time::Timestamp;
 use async_trait::async_trait;
 use futures::StreamExt;
 use futures::future::BoxFuture;
+use gate::Gate;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -44,16 +47,54 @@ const ON_DISK_MAX: Duration = Duration::from_mins(2);
 /// A part that brings nothing for so long has failed.
 const SILENCE_MAX: Duration = Duration::from_mins(15);
 
+/// So much stays free where backups are written: others' data may be on the same disk, and PostgreSQL stops for good on a
+/// full one.
+const RESERVE_BYTES: u64 = 1 << 30;
+/// Free space is asked for again after so much was written.
+const ROOM_EVERY_BYTES: u64 = 4 << 20;
+
 /// A directory of backups.
 pub struct Directory {
     root: PathBuf,
     pg_restore: PathBuf,
+    gate: Gate,
+    reserve_bytes: u64,
 }
 
 impl Directory {
     /// Takes the settings; nothing is made before the first backup.
     pub fn new(settings: &BackupSettings, installation: InstallationId) -> Self {
-        Self { root: settings.directory.join(installation.0), pg_restore: settings.pg_restore.clone() }
+        Self {
+            root: settings.directory.join(installation.0),
+            pg_restore: settings.pg_restore.clone(),
+            gate: Gate::default(),
+            reserve_bytes: RESERVE_BYTES,
+        }
+    }
+
+    /// The same with another patience with a disk that does not answer.
+    #[must_use]
+    pub fn answering_within(mut self, patience: Duration) -> Self {
+        self.gate.patience = patience;
+        self
+    }
+
+    /// The same with another number of bytes that stay free.
+    #[must_use]
+    pub fn keeping_free(mut self, bytes: u64) -> Self {
+        self.reserve_bytes = bytes;
+        self
+    }
+
+    /// Ends with an error when less than the reserve is free.
+    async fn has_room(&self, doing: &str) -> Result<(), EdgeError> {
+        let root = self.root.clone();
+        let free = on_disk(doing, move || files::free_bytes(&root)).await?;
+        if free >= self.reserve_bytes {
+            return Ok(());
+        }
+        let text = format!("only {} are free, and {} stay free", Bytes(free), Bytes(self.reserve_bytes));
+        Err(EdgeError::new(Edge::Archive, ErrorKind::Failed, doing, text))
     }
 
     /// Where the backups of an instance are.
@@ -75,8 +116,8 @@ impl Archive for Directory {
     async fn look(&self, ask: &Ask) -> Result<ArchiveLive, EdgeError> {
         let shelves: Vec<_> = ask.instances.keys().map(|name| (name.clone(), self.shelf(name))).collect();
         let root = self.root.clone();
-        on_disk("could not look at the backups", move || {
-            let mut live = ArchiveLive::default();
+        let look = move || {
+            let mut live = ArchiveLive { free_bytes: Some(files::free_bytes(&root)?), ..ArchiveLive::default() };
             // A directory that was never made holds no backup; one that is there and cannot be read is not seen.
             if !root.try_exists()? {
                 return Ok(live);
@@ -88,13 +129,24 @@ impl Archive for Directory {
                 }
             }
             Ok(live)
-        })
-        .await
+        };
+        self.gate.pass("could not look at the backups", look).await
     }
 
     async fn instances(&self) -> Result<BTreeSet<InstanceName>, EdgeError> {
         let root = self.root.clone();
-        on_disk("could not list the backups", move || files::shelves(&root)).await
+        self.gate.pass("could not list the backups", move || files::shelves(&root)).await
+    }
+
+    async fn tidy(&self) -> Result<(), EdgeError> {
+        let root = self.root.clone();
+        on_disk("could not remove half-made backups", move || {
+            for shelf in files::shelves(&root)? {
+                files::remove_partials(&root.join(shelf.as_str()))?;
+            }
+            Ok(())
+        })
+        .await
     }
 
     async fn begin(&self, instance: &InstanceName, id: &BackupId) -> Result<(), EdgeError> {
@@ -122,8 +174,12 @@ impl Archive for Directory {
         let file = self.partial(instance, id).join(part.file_name());
         let doing = format!("could not write {}", file.display());
         let mut out = files::new_file(&file).await.map_err(|error| failure(&doing, error))?;
-        let (mut hasher, mut length) = (Sha256::new(), 0_u64);
+        let (mut hasher, mut length, mut asked_at) = (Sha256::new(), 0_u64, None);
         loop {
+            if asked_at.is_none_or(|asked_at| length >= asked_at + ROOM_EVERY_BYTES) {
+                self.has_room(&doing).await?;
+                asked_at = Some(length);
+            }
             let piece = tokio::time::timeout(SILENCE_MAX, bytes.next()).await.map_err(|_| {
                 let text = format!("nothing came for {} s", SILENCE_MAX.as_secs());
                 EdgeError::new(Edge::Archive, ErrorKind::Timeout, doing.as_str(), text)
@@ -131,10 +187,10 @@ impl Archive for Directory {
             let Some(piece) = piece.transpose()? else { break };
             hasher.update(&piece);
             length += piece.len() as u64;
-            out.write_all(&piece).await.map_err(|error| failure(&doing, error))?;
+            within(&doing, out.write_all(&piece)).await?;
         }
-        out.flush().await.map_err(|error| failure(&doing, error))?;
-        out.sync_all().await.map_err(|error| failure(&doing, error))?;
+        within(&doing, out.flush()).await?;
+        within(&doing, out.sync_all()).await?;
         Ok(PartSum { bytes: length, sha256: hex(&hasher.finalize()) })
     }
 
@@ -224,6 +280,17 @@ fn on_disk_for_long<T: Send + 'static>(
             Err(error) => Err(EdgeError::new(Edge::Archive, ErrorKind::Failed, doing, error)),
         }
     })
+}
+
+/// One write to a disk that may hang.
+async fn within<T>(doing: &str, write: impl Future<Output = io::Result<T>>) -> Result<T, EdgeError> {
+    match tokio::time::timeout(SILENCE_MAX, write).await {
+        Ok(written) => written.map_err(|error| failure(doing, error)),
+        Err(_) => {
+            let text = format!("the disk did not answer for {} s", SILENCE_MAX.as_secs());
+            Err(EdgeError::new(Edge::Archive, ErrorKind::Timeout, doing, text))
+        }
+    }
 }
 
 fn failure(doing: &str, error: io::Error) -> EdgeError {

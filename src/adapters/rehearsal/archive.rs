@@ -31,6 +31,14 @@ impl Archive for Rehearsal {
         Rehearsal::look(self, EDGE, "instances", names).await
     }
 
+    async fn tidy(&self) -> Result<(), EdgeError> {
+        let tidy = |world: &mut World, _: Timestamp| {
+            world.archive.retain(|_, backup| backup.manifest.is_some());
+            Ok(())
+        };
+        self.effect(EDGE, "tidy", "", &[&tidy]).await
+    }
+
     async fn begin(&self, _instance: &InstanceName, id: &BackupId) -> Result<(), EdgeError> {
         let begin = |world: &mut World, _: Timestamp| {
             let begun = world.archive.entry(id.clone()).or_default();
@@ -123,7 +131,7 @@ impl Archive for Rehearsal {
 
 impl World {
     fn archive_live(&self, ask: &Ask) -> ArchiveLive {
-        let mut live = ArchiveLive::default();
+        let mut live = ArchiveLive { free_bytes: self.archive_free_bytes, ..ArchiveLive::default() };
         for (id, backup) in &self.archive {
             let Some(manifest) = &backup.manifest else { continue };
             if ask.instances.contains_key(&manifest.instance) {

@@ -36,7 +36,8 @@ pub enum Damage {
     PrivilegesGranted,
     /// A program that has the password of odoo.conf writes into the database, and stays connected.
     WrittenFromOutside,
-    /// The disk gives other bytes of a backup than it was given.
+    /// The disk gives other bytes of a backup than it was given. Not among those of any moment: a moment before data go
+    /// nobody could notice it any more.
     BackupSpoiled,
     /// Files that the database names are lost in the filestore.
     FilesLost,
@@ -72,7 +73,7 @@ pub enum Damage {
 
 impl Damage {
     /// Every kind that Innkeeper repairs alone.
-    pub const REPAIRABLE: [Self; 20] = [
+    pub const REPAIRABLE: [Self; 19] = [
         Self::ContainerKilled,
         Self::ContainerRemoved,
         Self::LimitsChanged,
@@ -85,7 +86,6 @@ impl Damage {
         Self::RoleAltered,
         Self::PrivilegesGranted,
         Self::WrittenFromOutside,
-        Self::BackupSpoiled,
         Self::SiteEdited,
         Self::SitesLost,
         Self::ProxyForgot,
@@ -215,7 +215,8 @@ impl World {
             return false;
         };
         database.content += 1;
-        self.sessions.insert(name)
+        self.sessions.insert(name);
+        true
     }
 
     fn damage_kept(&mut self, damage: Damage, instance: &InstanceName) -> bool {

@@ -51,6 +51,8 @@ pub struct World {
     pub certificates: BTreeMap<CertificateName, StoredCertificate>,
     /// Backups, begun and published, by id.
     pub archive: BTreeMap<BackupId, StoredBackup>,
+    /// Bytes that are free where backups are written; none when nobody knows.
+    pub archive_free_bytes: Option<u64>,
     /// Backups that were sound once and were put aside when they were found damaged.
     pub unsound: Vec<StoredBackup>,
     /// Names whose DNS points to another host.
