@@ -77,7 +77,7 @@ fn files_that_are_missing_keep_the_data_until_a_person_confirms() {
         let (_, decided) = run.statuses().await.remove(&name("acme")).unwrap();
         assert_eq!(decided.holds.iter().map(|hold| hold.reason).collect::<Vec<_>>(), [HoldReason::Guard]);
         let steady_s = clock::steady_s();
-        run.journal().permit(&[name("acme")], steady_s).unwrap();
+        run.journal().permit(&[(name("acme"), String::new())], steady_s).unwrap();
         // An invariant of everybody else's day: what a partial backup lacks is gone with the volume, and that was confirmed.
         run.rehearsal.watch(|_, _, _| {});
         run.settle(PASSES_MAX).await.expect("it is purged");
