@@ -68,9 +68,8 @@ fn danger(case: &Case<'_>) -> Option<&'static str> {
             Some("the guard is closed")
         }
         () if case.service().is_some_and(|service| service.running) => Some("it runs"),
-        () if !tombstone.purging && final_backup_fault(case).is_some() => final_backup_fault(case),
         // Also what holds no data goes only then: a person who looks for what is left shall find all of it.
-        () => ending::unkept(case),
+        () => ending::unkept(case).or_else(|| final_backup_fault(case).filter(|_| !tombstone.purging)),
     }
 }
 

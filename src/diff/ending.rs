@@ -411,7 +411,9 @@ pub(super) fn purge(case: &Case<'_>, draft: &mut Draft) {
     if remains.is_empty() {
         return forget(case, draft);
     }
+    // Where something is not in the backup at all, `check` says what.
     if !tombstone.purging
+        && unkept(case).is_none()
         && let Some(backup) = final_backup(case)
     {
         if let Some(missing) = unconfirmed(case, backup) {

@@ -116,19 +116,21 @@ fn an_absent_instance_is_put_out_of_service_and_backed_up() {
     check(
         &acme(&facts),
         &expect![[r#"
-        open-tombstone [Interruption] its file says state = "absent" after []
-            kept: - → database, filestore, name, domains, and a final backup that is read back
-            data deleted: - → 2026-03-15 at the earliest (after 14d)
-            backup: - → /backups
-        put-site [Interruption] it is retired: its names answer 410 after ["open-tombstone"]
-            page: Odoo → retired
-        stop-container [Interruption] it is retired after ["open-tombstone", "put-site"]
-            state: running → stopped
-        back-up [None] nothing changes in it any more after ["open-tombstone", "stop-container"]
-            parts: - → database and filestore
-            directory: - → /backups
-        verify-backup [None] its data are never deleted before it was read back whole after ["back-up"]
-    "#]],
+            open-tombstone [Interruption] its file says state = "absent" after []
+                kept: - → database, filestore, name, domains, and a final backup that is read back
+                data deleted: - → 2026-03-15 at the earliest (after 14d)
+                backup: - → /backups
+            put-site [Interruption] it is retired: its names answer 410 after ["open-tombstone"]
+                page: Odoo → retired
+            stop-container [Interruption] it is retired after ["open-tombstone", "put-site"]
+                state: running → stopped
+            set-role [None] its final backup is taken: nobody else writes from now on after ["open-tombstone", "stop-container"]
+                password: (the instance's) → (its final backup's alone)
+            back-up [None] nothing changes in it any more after ["open-tombstone", "stop-container", "set-role"]
+                parts: - → database and filestore
+                directory: - → /backups
+            verify-backup [None] its data are never deleted before it was read back whole after ["back-up"]
+        "#]],
     );
 }
 
@@ -165,6 +167,9 @@ fn the_file_back_brings_the_very_same_instance_back() {
         &acme(&facts),
         &expect![[r#"
         close-tombstone [None] it is wanted again, 13d after it was retired after []
+        set-role [None] the role is not as it should be after ["close-tombstone"]
+            login: false → true
+            password: - → (derived anew)
         put-site [None] the site's row differs after []
             page: retired → Odoo
         start-container [None] the container does not run after []

@@ -20,7 +20,18 @@ fn backups(facts: &mut Facts) -> impl Iterator<Item = &mut BackupLive> {
 fn a_backup_is_read_back_once_more_before_data_go() {
     let mut facts = retired();
     pass(&mut facts, GRACE_OVER_S);
-    check(&acme(&facts), &expect![[]]);
+    check(
+        &acme(&facts),
+        &expect![[r#"
+        verify-backup [Data] its grace period is over: when its final backup is still sound, its data are deleted after []
+            remove-site: - → site of acme
+            remove-container: - → container ik-acme
+            drop-database: - → database odoo_acme
+            drop-role: - → role odoo_acme
+            remove-volume: - → volume ik-acme-data
+            remove-conf: - → odoo.conf
+    "#]],
+    );
     let step = acme(&facts).steps.remove(0);
     carry_out(&mut facts, &step);
     assert_eq!(kinds(&acme(&facts))[0], "begin-purge", "one that begins anew at this point does not read it again");
@@ -58,7 +69,12 @@ fn a_partial_backup_keeps_the_data_until_a_person_confirms() {
     assert_eq!((status.state, status.last_backup.unwrap().word()), (State::Held, "partial"));
     let healthy = status.conditions.iter().find(|it| it.kind == ConditionType::BackupsHealthy).unwrap();
     assert_eq!(healthy.reason, "Partial");
-    check(&acme(&facts), &expect![[]]);
+    check(
+        &acme(&facts),
+        &expect![[r#"
+        hold Guard: its grace period is over, but its final backup acme-20260301T120000Z-00000000 is partial: 7 files that its database names are not in it (ab/0, ab/1, ab/2, ab/3, ab/4, …); its data are kept. Put the files back into volume ik-acme-data, bring it back and retire it anew; or, if they were missing all along: innkeeper apply --max-destroy 1 --confirm acme
+    "#]],
+    );
     pass(&mut facts, 300 * DAY_S);
     assert_eq!((holds(&acme(&facts)), kinds(&acme(&facts)).len()), (vec![HoldReason::Guard], 0), "for ever");
     facts.guard.permitted = [name("acme")].into();
@@ -85,7 +101,13 @@ fn from_the_final_backup_on_nobody_writes() {
     assert!(facts.database().roles["odoo_beta"].login);
     // Somebody opens it.
     facts.database().roles.get_mut("odoo_acme").unwrap().login = true;
-    check(&acme(&facts), &expect![[]]);
+    check(
+        &acme(&facts),
+        &expect![[r#"
+        set-role [None] it is retired: nobody logs in after []
+            login: true → false
+    "#]],
+    );
     pass(&mut facts, GRACE_OVER_S);
     assert_eq!(kinds(&acme(&facts)), ["set-role"], "nothing is deleted before it is closed again");
     converge_until_quiet_again(&mut facts);
@@ -116,5 +138,5 @@ fn a_final_backup_that_would_not_fit_is_not_begun() {
     }
     facts.archive().free_bytes = Some(30 << 30);
     let hold = acme(&facts).holds.remove(0);
-    expect![[]].assert_eq(&hold.message);
+    expect!["its final backup may take 50 GiB, only 30 GiB are free in /backups, and 1 GiB stay free: free some space; nothing of it is deleted before"].assert_eq(&hold.message);
 }
