@@ -22,12 +22,19 @@ use crate::observe;
 use crate::spec::Fleet;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// Threads that still wait for a disk may end within this time.
+const RUNTIME_END_MAX: Duration = Duration::from_secs(2);
 
 /// Runs what waits for systems. The runtime is made only here, so that `--version` needs none.
 pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|e| Failure::new(Trouble::Failed, format!("could not start the runtime: {e}")))?;
-    Ok(runtime.block_on(work))
+    let done = runtime.block_on(work);
+    // A thread that waits for a disk which does not answer would be waited for until it does.
+    runtime.shutdown_timeout(RUNTIME_END_MAX);
+    Ok(done)
 }
 
 /// A conversation with the daemon; none when no daemon runs.

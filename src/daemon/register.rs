@@ -7,7 +7,8 @@ use crate::diff::PASSWORD_GENERATION;
 use crate::diff::facts::{EndingFacts, Failure, FileState, HostFacts, InstanceFacts};
 use crate::journal::{FailureRow, FileSeen, Journal, JournalError, Known};
 use crate::model::name::{InstanceName, Uid};
-use crate::model::secret::{self, InstallationKey, SecretPurpose};
+use crate::model::secret::{self, InstallationKey};
+use crate::model::step::Access;
 use crate::model::wanted::{Wanted, WantedState};
 use crate::spec::{Fleet, FleetInstance};
 use std::collections::BTreeMap;
@@ -215,7 +216,8 @@ impl Entry {
                 wanted: None,
                 file: FileState::Missing,
                 uid,
-                password_mark: password_mark(key, uid),
+                password_mark: password_mark(key, Access::Instance, uid),
+                backup_password_mark: password_mark(key, Access::Backup, uid),
                 provisioned: false,
                 ports: None,
                 generation: 1,
@@ -315,7 +317,8 @@ impl Entry {
     pub(super) fn identify(&mut self, uid: Uid, key: &InstallationKey) {
         if self.facts.uid != uid {
             self.facts.uid = uid;
-            self.facts.password_mark = password_mark(key, uid);
+            self.facts.password_mark = password_mark(key, Access::Instance, uid);
+            self.facts.backup_password_mark = password_mark(key, Access::Backup, uid);
         }
     }
 
@@ -368,8 +371,8 @@ fn problem_lines(file: &FleetInstance) -> Vec<String> {
     file.problems.iter().map(|problem| problem.to_string().replace("\n  ", ", ")).collect()
 }
 
-fn password_mark(key: &InstallationKey, uid: Uid) -> String {
-    key.mark(&key.derive(SecretPurpose::RolePassword, uid, PASSWORD_GENERATION))
+fn password_mark(key: &InstallationKey, access: Access, uid: Uid) -> String {
+    key.mark(&key.derive(access.password(), uid, PASSWORD_GENERATION))
 }
 
 /// The journal's rows as decisions know them.

@@ -163,6 +163,10 @@ fn backups_healthy(case: &Case<'_>) -> Verdict {
     let Some(archive) = case.archive else { return Verdict::unknown(kind, case.facts.live.archive.why()) };
     match archive.newest(case.name, case.instance.uid) {
         None => Verdict::new(kind, ConditionStatus::Unknown, "NoneYet", "no backup was taken yet"),
+        Some(backup) if !backup.missing.is_none() => {
+            let message = format!("{} is partial: {}", backup.manifest.id, backup.missing);
+            Verdict::new(kind, ConditionStatus::False, "Partial", message)
+        }
         Some(backup) => Verdict::known(
             kind,
             backup.verified_at.is_some(),
@@ -389,6 +393,7 @@ fn last_backup(case: &Case<'_>) -> Option<BackupStatus> {
         at: backup.manifest.begun_at,
         bytes: backup.manifest.bytes(),
         verified: backup.verified_at.is_some(),
+        missing_files: backup.missing.count,
     })
 }
 

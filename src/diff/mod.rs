@@ -113,6 +113,7 @@ fn end(case: &Case<'_>, why: &str, draft: &mut Draft) {
     ending::purge(case, draft);
 
     guard::masses(case, draft);
+    guard::room(case, draft);
     guard::failures(&past(case), draft);
     guard::fights(&past(case), draft);
     guard::suspended(case, draft);

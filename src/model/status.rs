@@ -255,6 +255,25 @@ pub struct BackupStatus {
     pub bytes: u64,
     /// Read back whole.
     pub verified: bool,
+    /// So many files that its database names are not in it.
+    #[serde(default)]
+    pub missing_files: u64,
+}
+
+impl BackupStatus {
+    /// How good it is, in a word.
+    pub fn word(&self) -> &'static str {
+        match self.verified {
+            true if self.missing_files > 0 => "partial",
+            true => "verified",
+            false => "not verified",
+        }
+    }
+
+    /// True when it was read back and nothing is missing in it.
+    pub fn is_whole(&self) -> bool {
+        self.verified && self.missing_files == 0
+    }
 }
 
 /// Something that a person should know.

@@ -5,7 +5,7 @@ use super::world::{StoredBackup, stored};
 use super::{Rehearsal, World, failed};
 use crate::edges::archive::Soundness;
 use crate::edges::{Archive, Ask, ByteStream, Edge, EdgeError};
-use crate::model::backup::{ArchiveLive, BackupId, BackupLive, Manifest, Part, PartSum};
+use crate::model::backup::{ArchiveLive, BackupId, BackupLive, Manifest, MissingFiles, Part, PartSum};
 use crate::model::name::InstanceName;
 use crate::model::secret::hex;
 use crate::model::time::Timestamp;
@@ -29,6 +29,14 @@ impl Archive for Rehearsal {
             Ok(published.filter_map(|backup| backup.instance.clone()).collect())
         };
         Rehearsal::look(self, EDGE, "instances", names).await
+    }
+
+    async fn tidy(&self) -> Result<(), EdgeError> {
+        let tidy = |world: &mut World, _: Timestamp| {
+            world.archive.retain(|_, backup| backup.manifest.is_some());
+            Ok(())
+        };
+        self.effect(EDGE, "tidy", "", &[&tidy]).await
     }
 
     async fn begin(&self, instance: &InstanceName, id: &BackupId) -> Result<(), EdgeError> {
@@ -85,12 +93,35 @@ impl Archive for Rehearsal {
                 Some(fault) => {
                     *told.lock().unwrap_or_else(PoisonError::into_inner) = Soundness::Unsound(fault);
                 }
-                None => drop(backup.verified_at.get_or_insert(now)),
+                None => {
+                    let missing = backup.missing();
+                    backup.verified_at = Some(now);
+                    if !missing.is_none() {
+                        *told.lock().unwrap_or_else(PoisonError::into_inner) = Soundness::Partial(missing);
+                    }
+                }
             }
             Ok(())
         };
         self.effect(EDGE, "verify", id.as_str(), &[&verify]).await?;
         Ok(told.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    async fn reject(&self, instance: &InstanceName, id: &BackupId) -> Result<Option<String>, EdgeError> {
+        let aside = Mutex::new(None);
+        let reject = |world: &mut World, _: Timestamp| {
+            if world.backup(instance, id).is_none() {
+                return Ok(());
+            }
+            if let Some(rejected) = world.archive.remove(id).filter(|backup| backup.verified_at.is_some()) {
+                world.unsound.push(rejected);
+                *aside.lock().unwrap_or_else(PoisonError::into_inner) =
+                    Some(format!("rehearsed archive, {id}.unsound"));
+            }
+            Ok(())
+        };
+        self.effect(EDGE, "reject", id.as_str(), &[&reject]).await?;
+        Ok(aside.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
     async fn discard(&self, instance: &InstanceName, id: &BackupId) -> Result<(), EdgeError> {
@@ -111,14 +142,15 @@ impl World {
     }
 
     fn archive_live(&self, ask: &Ask) -> ArchiveLive {
-        let mut live = ArchiveLive::default();
+        let mut live = ArchiveLive { free_bytes: self.archive_free_bytes, ..ArchiveLive::default() };
         for (id, backup) in &self.archive {
             // One that says of itself that it is another one was put there by somebody.
             let Some(manifest) = backup.manifest.as_ref().filter(|manifest| manifest.id == *id) else { continue };
             if ask.instances.contains_key(&manifest.instance) {
                 let place = format!("rehearsed archive, {id}");
                 let verified_at = backup.verified_at.filter(|_| backup.is_whole());
-                let shown = BackupLive { manifest: manifest.clone(), verified_at, place };
+                let missing = verified_at.map(|_| backup.missing()).unwrap_or_default();
+                let shown = BackupLive { manifest: manifest.clone(), verified_at, missing, place };
                 live.backups.entry(manifest.instance.clone()).or_default().insert(id.clone(), shown);
             }
         }
@@ -144,6 +176,12 @@ impl World {
 }
 
 impl StoredBackup {
+    /// The files that its database names and its filestore does not have.
+    fn missing(&self) -> MissingFiles {
+        let count = self.missing_count();
+        MissingFiles::of(&(0..count).map(|number| format!("ab/{number}")).collect())
+    }
+
     /// Why it is not what its manifest says.
     fn fault(&self) -> Option<String> {
         let manifest = self.manifest.as_ref()?;

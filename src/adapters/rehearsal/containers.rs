@@ -5,7 +5,6 @@ use super::world::{Container, ContainerState, KILLED, NO_LABEL, Volume, Work};
 use super::{World, claim, conflict, failed, refused};
 use crate::edges::engine::JobEnd;
 use crate::edges::{Edge, EdgeError, ErrorKind};
-use crate::model::backup::Part;
 use crate::model::live::NetworkLive;
 use crate::model::service::{Component, ImageUser, JobSpec, Owner, ServiceSpec, Tag};
 use crate::model::time::Timestamp;
@@ -23,7 +22,7 @@ impl World {
 
     pub(super) fn ensure_volume(&mut self, name: &str, tag: &Tag) -> Result<(), EdgeError> {
         if !self.volumes.contains_key(name) {
-            let volume = Volume { owner: Owner::Ours(tag.clone()), serial: self.next_serial(), content: 0 };
+            let volume = Volume { owner: Owner::Ours(tag.clone()), serial: self.next_serial(), content: 0, missing: 0 };
             self.volumes.insert(name.to_owned(), volume);
         }
         self.require_volume(name, tag)
@@ -183,7 +182,7 @@ impl World {
         }
         let volume = container.volume.as_ref().and_then(|volume| self.volumes.get(volume));
         let volume = volume.ok_or_else(|| failed(EDGE, format!("the container {name} has no volume")))?;
-        Ok(super::world::stored(Part::Filestore, volume.serial, volume.content))
+        Ok(super::world::stored_volume(volume))
     }
 
     pub(super) fn remove_volume(&mut self, name: &str, tag: &Tag) -> Result<(), EdgeError> {

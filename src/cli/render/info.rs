@@ -103,10 +103,9 @@ fn facts(status: &InstanceStatus, now: Timestamp, zone: &TimeZone) -> Vec<(&'sta
         ));
     }
     if let Some(backup) = &status.last_backup {
-        let verified = if backup.verified { "verified" } else { "not verified" };
         facts.push((
             "last backup",
-            format!("{} ({}, {}, {verified})", backup.id, relative(backup.at, now), Bytes(backup.bytes)),
+            format!("{} ({}, {}, {})", backup.id, relative(backup.at, now), Bytes(backup.bytes), backup.word()),
         ));
     }
     facts.extend(status.next_try.map(|at| ("next try", format!("{} ({})", local(at, zone), relative(at, now)))));

@@ -113,10 +113,7 @@ fn meaning(state: &State, action: Action) -> Vec<String> {
 fn about(state: &State, name: &InstanceName) -> Option<String> {
     let status: &InstanceStatus = state.fleet.get(name)?.status();
     let backup = match &status.last_backup {
-        Some(backup) => {
-            let word = if backup.verified { "verified" } else { "not verified" };
-            format!("newest backup {} old, {word}", between(backup.at, state.now))
-        }
+        Some(backup) => format!("newest backup {} old, {}", between(backup.at, state.now), backup.word()),
         None => "no backup is known".to_owned(),
     };
     Some(format!("{name}: {} now, {backup}", status.state.as_str()))

@@ -218,7 +218,7 @@ fn cell(state: &State, item: &Item, column: Column, pen: &Pen<'_>) -> (String, S
         }),
         Column::Backup => status.last_backup.as_ref().map_or_else(none, |backup| {
             let old = between(backup.at, state.now).0 > BACKUP_OLD_S;
-            (age(backup.at, state.now), if old || !backup.verified { theme.warn } else { theme.plain })
+            (age(backup.at, state.now), if old || !backup.is_whole() { theme.warn } else { theme.plain })
         }),
         Column::Certificate => status.certificate.as_ref().map_or_else(none, |certificate| {
             let left = between(state.now, certificate.not_after).0;

@@ -156,7 +156,9 @@ fn is_kept(world: &World, uid: Uid, part: Part, serial: u64, content: u64) -> bo
 fn backups_stay(before: &World, after: &World) -> Vec<String> {
     let verified = before.archive.iter().filter(|(_, backup)| backup.verified_at.is_some());
     let lost = verified.filter(|(id, old)| {
-        after.archive.get(*id).is_none_or(|new| new.parts != old.parts || new.manifest != old.manifest)
+        let same = |new: &StoredBackup| new.parts == old.parts && new.manifest == old.manifest;
+        // One that was damaged is put aside, as it is.
+        !after.archive.get(*id).is_some_and(same) && !after.unsound.iter().any(same)
     });
     lost.map(|(id, _)| format!("the verified backup {id} was touched")).collect()
 }

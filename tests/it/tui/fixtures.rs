@@ -128,6 +128,7 @@ pub(crate) fn instance(name: &InstanceName, state: State, nth: usize) -> Instanc
             at: before(3_600 * (1 + nth as i64 % 30)),
             bytes: (busy * 4) << 20,
             verified: nth % 11 != 3,
+            missing_files: 0,
         }),
         purge_after: None,
         next_try: (state == State::Failed).then(|| after(240)),

@@ -1,5 +1,6 @@
 //! The promises on the lab's real PostgreSQL: making, adopting, isolation, passwords.
 
+mod closing;
 mod damage;
 mod inside;
 mod locking;

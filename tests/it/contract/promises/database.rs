@@ -7,7 +7,7 @@ use innkeeper::model::live::DatabaseLive;
 use innkeeper::model::name::{InstanceName, Resources, Uid};
 use innkeeper::model::secret::SecretString;
 use innkeeper::model::service::{Component, Owner, Tag};
-use innkeeper::model::step::{DatabaseSpec, RoleSpec};
+use innkeeper::model::step::{Access, DatabaseSpec, RoleSpec};
 use std::any::Any;
 use std::collections::BTreeMap;
 
@@ -95,6 +95,7 @@ impl Tenant {
             role: self.name(),
             instance: self.instance.clone(),
             uid: self.uid,
+            access: Access::Instance,
             password_generation: 1,
             connection_limit: 17,
             set_password: false,

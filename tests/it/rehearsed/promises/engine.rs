@@ -74,7 +74,7 @@ impl Host for Stage {
 
     fn make_foreign_volume(&self, name: &str) {
         self.rehearsal.with(|world| {
-            let volume = Volume { owner: nobody(), serial: world.next_serial(), content: 1 };
+            let volume = Volume { owner: nobody(), serial: world.next_serial(), content: 1, missing: 0 };
             world.volumes.insert(name.to_owned(), volume);
         });
     }

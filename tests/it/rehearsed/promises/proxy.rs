@@ -113,7 +113,7 @@ fn serve(world: &mut World, name: &str) -> Ports {
         conf: Some(conf),
         work: None,
     };
-    let volume = Volume { owner: nobody, serial: world.next_serial(), content: 0 };
+    let volume = Volume { owner: nobody, serial: world.next_serial(), content: 0, missing: 0 };
     world.roles.insert(name.to_owned(), role);
     world.databases.insert(name.to_owned(), database);
     world.volumes.insert(name.to_owned(), volume);

@@ -10,7 +10,7 @@ use innkeeper::model::name::{InstallationId, InstanceName, Resources, Uid};
 use innkeeper::model::secret::{ExposeSecret, InstallationKey, SecretPurpose, SecretString};
 use innkeeper::model::service::{Component, Tag};
 use innkeeper::model::settings::PostgresSettings;
-use innkeeper::model::step::{DatabaseSpec, RoleSpec};
+use innkeeper::model::step::{Access, DatabaseSpec, RoleSpec};
 use std::panic::AssertUnwindSafe;
 use std::sync::Mutex;
 use tokio_postgres::{Client, NoTls};
@@ -196,6 +196,7 @@ impl Tenant {
             role: self.name().to_owned(),
             instance: self.instance.clone(),
             uid: self.uid,
+            access: Access::Instance,
             password_generation: 1,
             connection_limit: 17,
             set_password: false,
