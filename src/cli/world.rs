@@ -331,3 +331,20 @@ pub(crate) fn finding(settings: &Settings) -> Finding {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "real time is what this test measures")]
+    fn a_thread_that_waits_for_a_disk_keeps_no_command_from_its_end() {
+        let began = std::time::Instant::now();
+        block_on(async {
+            drop(tokio::task::spawn_blocking(|| std::thread::sleep(Duration::from_secs(60))));
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        })
+        .unwrap();
+        assert!(began.elapsed() < Duration::from_secs(20), "it waited for {:?}", began.elapsed());
+    }
+}

@@ -160,6 +160,11 @@ async fn it_is_out_of_service_and_kept(fleet: &Fleet) {
     let info = fleet.json(&["info", "acme"]);
     assert!(info["purge_after"].is_string(), "{info:#}");
     assert_eq!(info["last_backup"]["verified"], json!(true), "{info:#}");
+    let named = fleet.psql(&url(fleet, DATABASE), "SELECT count(store_fname) FROM ir_attachment").unwrap();
+    assert_ne!(named, "0", "Odoo keeps files outside of its database");
+    assert_eq!(info["last_backup"]["missing_files"], json!(0), "all {named} of them are in the backup: {info:#}");
+    let login = fleet.sql(&format!("SELECT rolcanlogin FROM pg_roles WHERE rolname = '{DATABASE}'"));
+    assert_eq!(login, "f", "nobody writes what the backup does not have");
     // Its names are kept: nobody else gets them.
     assert_eq!(fleet.json(&["check", "--subdomain", "acme"])["available"], json!(false));
 }

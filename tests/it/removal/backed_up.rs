@@ -140,3 +140,16 @@ fn a_final_backup_that_would_not_fit_is_not_begun() {
     let hold = acme(&facts).holds.remove(0);
     expect!["its final backup may take 50 GiB, only 30 GiB are free in /backups, and 1 GiB stay free: free some space; nothing of it is deleted before"].assert_eq(&hold.message);
 }
+
+#[test]
+fn one_whose_role_got_its_own_password_again_is_retired_anew() {
+    let mut facts = retired();
+    pass(&mut facts, DAY_S);
+    let mark = facts.instance("acme").password_mark.clone();
+    let role = facts.database().roles.get_mut("odoo_acme").unwrap();
+    (role.login, role.password_mark) = (true, Some(mark));
+    assert_eq!(kinds(&acme(&facts)), ["open-tombstone", "set-role", "back-up", "verify-backup"]);
+    converge(&mut facts);
+    assert!(!facts.database().roles["odoo_acme"].login);
+    assert_eq!(backups(&mut facts).count(), 2, "what was written meanwhile is in the second one");
+}
