@@ -7,6 +7,9 @@ use std::collections::VecDeque;
 
 /// Lines kept.
 pub const LINES_MAX: usize = 20_000;
+/// Bytes of text kept, so that an output of long lines takes no more than one of short ones: four times as many as such
+/// lines usually have.
+pub const BYTES_MAX: usize = 8 << 20;
 
 /// How bad a line is, as the program that wrote it says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -59,6 +62,8 @@ pub struct Logs {
     pub of: Option<(InstanceName, LogOf)>,
     /// Oldest first.
     pub lines: VecDeque<Line>,
+    /// Bytes of their text.
+    pub bytes: usize,
     /// The number of the first line that is kept, counted from the beginning of reading.
     pub first: u64,
     /// Lines that the daemon left out because this client was too slow.
@@ -91,14 +96,20 @@ impl Logs {
             let before = self.lines.back().map(|line| line.level).unwrap_or_default();
             let text = plain(&text);
             let level = level_of(&text).unwrap_or(before);
-            if self.lines.len() >= LINES_MAX {
-                self.lines.pop_front();
-                self.first += 1;
-            }
+            self.make_room(text.len());
+            self.bytes += text.len();
             self.lines.push_back(Line { text: text.into_boxed_str(), level });
         }
         if self.anchor.is_some_and(|anchor| anchor < self.first) {
             self.anchor = Some(self.first);
+        }
+    }
+
+    /// Drops the oldest lines until one of so many bytes may be kept.
+    fn make_room(&mut self, bytes: usize) {
+        while self.lines.len() >= LINES_MAX || (self.bytes + bytes > BYTES_MAX && !self.lines.is_empty()) {
+            self.bytes -= self.lines.pop_front().map_or(0, |line| line.text.len());
+            self.first += 1;
         }
     }
 

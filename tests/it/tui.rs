@@ -1,9 +1,9 @@
 //! The dashboard: its table of keys, its tiers, its panels at every size, and the shipped program in a real terminal.
 
-mod desk;
-mod fixtures;
+pub(crate) mod desk;
+pub(crate) mod fixtures;
 mod laws;
 mod panels;
-mod pty;
-mod stage;
+pub(crate) mod pty;
+pub(crate) mod stage;
 mod tiers;

@@ -6,3 +6,4 @@ mod engine;
 mod proxy;
 mod proxy_bench;
 mod proxy_sites;
+mod tmux;
