@@ -18,7 +18,7 @@ mod fixtures;
 #[allow(dead_code, reason = "the tests use more of it")]
 mod stage;
 
-use desk::{Desk, open, open_slow, row_of};
+use desk::{Desk, memory_of, open, open_slow, row_of};
 use fixtures::{fleet, instance, nth_name, state_of};
 use innkeeper::control::view::{UsageView, View};
 use innkeeper::model::event::Level;
@@ -258,7 +258,7 @@ fn memory() {
     desk.until_shown(&format!("{LOG_LINES_KEPT} lines"));
     drop(flood);
     let name = "dashboard_memory_5000_instances_60_samples_20000_lines";
-    let megabytes = |desk: &Desk, key: &str| desk.memory(key) as f64 / 1e6;
+    let megabytes = |desk: &Desk, key: &str| memory_of(desk.pid(), key) as f64 / 1e6;
     tell(name, megabytes(&desk, "VmRSS"), "MB");
     tell(&format!("{name}_of_it_own"), megabytes(&desk, "RssAnon"), "MB");
     fleet(INSTANCES).into_iter().for_each(|view| stage.say(view));

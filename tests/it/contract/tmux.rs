@@ -1,9 +1,9 @@
 //! The dashboard in tmux: a terminal that others wrote, with a shell in it that wants its screen back.
 
 use crate::tui::fixtures::fleet;
-use crate::tui::pty::fleet_dir;
+use crate::tui::pty::{fleet_dir, starve};
 use crate::tui::stage::Stage;
-use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
+use rustix::process::{Pid, Signal, kill_process};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -113,15 +113,6 @@ impl Drop for Tmux {
     fn drop(&mut self) {
         let _ = self.command(&["kill-server"]).output();
     }
-}
-
-/// The same as `starve` of the tests in a pty.
-fn starve(pid: Pid) {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).unwrap();
-    let size = status.lines().find_map(|line| line.strip_prefix("VmSize:")).unwrap();
-    let kib: u64 = size.trim().trim_end_matches(" kB").parse().unwrap();
-    let max = Some((kib + 1_024) << 10);
-    prlimit(Some(pid), Resource::As, Rlimit { current: max, maximum: max }).unwrap();
 }
 
 #[test]

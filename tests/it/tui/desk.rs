@@ -33,6 +33,13 @@ pub(crate) struct Desk {
     pub(crate) before: String,
 }
 
+/// A figure of `/proc/<pid>/status`, in bytes.
+pub(crate) fn memory_of(program: Pid, key: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", program.as_raw_nonzero())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(key)).unwrap();
+    line.trim_start_matches(':').trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() * 1024
+}
+
 /// The row of the table that begins with that name.
 pub(crate) fn row_of(seen: &Seen, name: &str) -> String {
     let rows: Vec<String> = seen.parser.screen().rows(0, 90).collect();
@@ -164,13 +171,6 @@ impl Desk {
             sum.1 += slept.map_or(0, |slept| slept.trim().parse::<u64>().unwrap());
         }
         sum
-    }
-
-    /// A figure of `/proc/<pid>/status` in bytes.
-    pub(crate) fn memory(&self, key: &str) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid().as_raw_nonzero())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix(key)).unwrap();
-        line.trim_start_matches(':').trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() * 1024
     }
 
     fn tasks(&self) -> Vec<PathBuf> {
