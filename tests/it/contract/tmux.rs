@@ -21,6 +21,9 @@ struct Tmux {
     _stage: Stage,
 }
 
+/// A way to end the dashboard.
+type End<'a> = &'a dyn Fn(&Tmux);
+
 /// What the pane's shell has when nothing runs.
 #[derive(Debug, PartialEq)]
 struct Terminal {
@@ -117,7 +120,7 @@ impl Drop for Tmux {
 
 #[test]
 fn whoever_ends_it_however_the_shell_has_its_screen_back() {
-    let endings: [(&str, &dyn Fn(&Tmux), &str); 6] = [
+    let endings: [(&str, End<'_>, &str); 6] = [
         ("q", &|tmux| tmux.keys(&["m", "?", "Escape", "q"]), ""),
         ("ctrl-c", &|tmux| tmux.keys(&["C-c"]), ""),
         ("SIGTERM", &|tmux| kill_process(tmux.pid(), Signal::TERM).unwrap(), ""),

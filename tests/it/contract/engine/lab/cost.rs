@@ -1,5 +1,4 @@
 //! What counting costs, on as many real containers as a large host has. One line a figure, for `make bench`.
-#![expect(clippy::print_stdout, reason = "its figures are for `make bench`")]
 
 use super::world::{IMAGE, World, docker};
 use innkeeper::edges::Engine;
