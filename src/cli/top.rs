@@ -71,7 +71,8 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
         options: Options { read_only: args.read_only, clock: !args.no_clock },
         now: cx.now,
     };
-    let ended = world::block_on(tui::run(setup))?;
+    // One thread for the loop and the conversations: keys and painting have their own.
+    let ended = world::block_on_this_thread(tui::run(setup))?;
     match ended {
         Ok(Ending::Quit | Ending::HungUp | Ending::Terminated) => Ok(Exit::Done),
         Err(error) => Err(Failure::new(Trouble::Failed, format!("could not use the terminal: {error}"))),

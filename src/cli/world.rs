@@ -29,7 +29,16 @@ const RUNTIME_END_MAX: Duration = Duration::from_secs(2);
 
 /// Runs what waits for systems. The runtime is made only here, so that `--version` needs none.
 pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    run_on(tokio::runtime::Builder::new_multi_thread(), work)
+}
+
+/// The same on this thread alone: what it takes does not depend on how many cores the host has.
+pub(crate) fn block_on_this_thread<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
+    run_on(tokio::runtime::Builder::new_current_thread(), work)
+}
+
+fn run_on<T>(mut runtime: tokio::runtime::Builder, work: impl Future<Output = T>) -> Result<T, Failure> {
+    let runtime = runtime.enable_all().build();
     let runtime = runtime.map_err(|e| Failure::new(Trouble::Failed, format!("could not start the runtime: {e}")))?;
     let done = runtime.block_on(work);
     // A thread that waits for a disk which does not answer would be waited for until it does.

@@ -13,6 +13,7 @@ use crate::model::status::{
 };
 use crate::model::step::Origin;
 use crate::model::wanted::{Wanted, WantedState};
+use std::sync::Arc;
 
 /// A step that failed so often in a row makes its instance `failed`, although it is still tried again.
 const ATTEMPTS_BEFORE_FAILED: u32 = 3;
@@ -383,7 +384,7 @@ fn port(case: &Case<'_>) -> Option<u16> {
 
 fn modules(case: &Case<'_>) -> ModulesStatus {
     let installed = case.odoo().map(|odoo| odoo.modules.keys().filter(|module| odoo.has(module)).cloned().collect());
-    ModulesStatus { wanted: case.wanted.modules.clone(), installed: installed.unwrap_or_default() }
+    ModulesStatus { wanted: Arc::new(case.wanted.modules.clone()), installed: Arc::new(installed.unwrap_or_default()) }
 }
 
 fn last_backup(case: &Case<'_>) -> Option<BackupStatus> {

@@ -7,6 +7,7 @@ use super::time::Timestamp;
 use super::wanted::WantedState;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Version of every JSON document that Innkeeper prints.
 pub const SCHEMA: u32 = 1;
@@ -211,9 +212,9 @@ impl InstanceStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
 pub struct ModulesStatus {
     /// What the plan and the file ask for.
-    pub wanted: BTreeSet<ModuleName>,
-    /// What `ir_module_module` says is installed.
-    pub installed: BTreeSet<ModuleName>,
+    pub wanted: Arc<BTreeSet<ModuleName>>,
+    /// What `ir_module_module` says is installed: a hundred names and more, the same for many instances.
+    pub installed: Arc<BTreeSet<ModuleName>>,
 }
 
 /// Certificates of an instance's hosts, taken together.

@@ -126,10 +126,8 @@ pub async fn run(setup: Setup) -> io::Result<Ending> {
     let mut words = words()?;
     terminal::take()?;
     let ending = run_taken(setup, &mut words).await;
-    match ending {
-        Ok(Ending::HungUp) => terminal::abandon(),
-        _ => terminal::give_back(),
-    }
+    // Also after a hang-up: whoever sends the signal by hand has the terminal still.
+    terminal::give_back();
     ending
 }
 

@@ -7,6 +7,9 @@ use std::collections::VecDeque;
 
 /// Lines kept.
 pub const LINES_MAX: usize = 20_000;
+/// Bytes of text kept, so that an output of long lines takes no more than one of short ones: four times as many as such
+/// lines usually have.
+pub const BYTES_MAX: usize = 8 << 20;
 
 /// The level of the line before is looked for in so many lines.
 const BEFORE_MAX: usize = 64;
@@ -66,6 +69,8 @@ pub struct Logs {
     pub also: Vec<InstanceName>,
     /// Oldest first.
     pub lines: VecDeque<Line>,
+    /// Bytes of their text.
+    pub bytes: usize,
     /// The number of the first line that is kept, counted from the beginning of reading.
     pub first: u64,
     /// Lines that the daemon left out because this client was too slow.
@@ -107,10 +112,8 @@ impl Logs {
             let before = before.map(|line| line.level).unwrap_or_default();
             let text = plain(&text);
             let level = level_of(&text).unwrap_or(before);
-            if self.lines.len() >= LINES_MAX {
-                self.lines.pop_front();
-                self.first += 1;
-            }
+            self.make_room(text.len());
+            self.bytes += text.len();
             self.lines.push_back(Line { text: text.into_boxed_str(), level, owner });
         }
         if self.anchor.is_some_and(|anchor| anchor < self.first) {
@@ -121,6 +124,14 @@ impl Logs {
     /// Whose lines there are, in the order of [`Line::owner`].
     pub fn owners(&self) -> impl Iterator<Item = &InstanceName> {
         self.of.iter().map(|(name, _)| name).chain(&self.also)
+    }
+
+    /// Drops the oldest lines until one of so many bytes may be kept.
+    fn make_room(&mut self, bytes: usize) {
+        while self.lines.len() >= LINES_MAX || (self.bytes + bytes > BYTES_MAX && !self.lines.is_empty()) {
+            self.bytes -= self.lines.pop_front().map_or(0, |line| line.text.len());
+            self.first += 1;
+        }
     }
 
     /// The line of that number.

@@ -1,13 +1,13 @@
 //! The dashboard: its table of keys, its tiers, its panels at every size, and the shipped program in a real terminal.
 
 mod alerts;
-mod desk;
-mod fixtures;
+pub(crate) mod desk;
+pub(crate) mod fixtures;
 mod laws;
 mod merged;
 mod panels;
 mod preferences;
-mod pty;
+pub(crate) mod pty;
 mod reading;
-mod stage;
+pub(crate) mod stage;
 mod tiers;

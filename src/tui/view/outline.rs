@@ -1,7 +1,9 @@
 //! What surrounds every view: who and how above, filter, marks, remarks and keys below.
 
-use super::pen::{Line, Pen, Piece};
-use crate::model::text::width;
+use super::pen::{Line, Pen, Piece, fitting};
+use super::table::padded;
+use crate::model::name::INSTANCE_NAME_BYTES_MAX;
+use crate::model::text::{width, wrap};
 use crate::tui::fleet::Counts;
 use crate::tui::format::{age, clock, many};
 use crate::tui::keys::{self, Action, TABLE_OF_ACTIONS};
@@ -41,6 +43,35 @@ pub(super) fn one_line(state: &State, pen: &mut Pen<'_>) {
 }
 
 fn header(state: &State, room: Room, y: u16, pen: &mut Pen<'_>) {
+    let right = health(state, room, pen);
+    let columns = state.size.0;
+    let left_columns = columns.saturating_sub(columns_of(&right));
+    let left = who(state, room, left_columns, pen);
+    pen.line(0, y, left_columns, &left);
+    pen.line(left_columns, y, columns - left_columns, &right);
+}
+
+fn columns_of(line: &[Piece]) -> u16 {
+    u16::try_from(line.iter().map(|(text, _)| width(text)).sum::<usize>()).unwrap_or(u16::MAX)
+}
+
+/// What is shown, and how it stands. Where that does not fit, the bad news stay.
+fn who(state: &State, room: Room, columns: u16, pen: &Pen<'_>) -> Line {
+    let whole = named(state, room, pen);
+    if state.detail.is_some() || columns_of(&whole) <= columns {
+        return whole;
+    }
+    let mut line: Line = vec![(" ".to_owned(), pen.theme().plain)];
+    line.extend(counts(&state.fleet.counts(), true, pen));
+    // From the left: those that are as asked, then those on their way.
+    while columns_of(&line) > columns && line.len() > 2 {
+        line.remove(1);
+        line[1].0 = line[1].0.trim_start().to_owned();
+    }
+    line
+}
+
+fn named(state: &State, room: Room, pen: &Pen<'_>) -> Line {
     let theme = pen.theme();
     let mut left: Line = vec![(" innkeeper".to_owned(), theme.title)];
     if let Some(facts) = state.fleet.facts.as_ref().filter(|_| state.size.0 >= HOST_COLUMNS_MIN) {
@@ -59,6 +90,8 @@ fn header(state: &State, room: Room, y: u16, pen: &mut Pen<'_>) {
                 left.push((format!(", {}{more}", names.join(", ")), theme.strong));
             }
         }
+        // Nothing is known yet, not even that there is nothing.
+        None if state.fleet.at.is_none() && state.fleet.items.is_empty() => {}
         None => {
             if room >= Room::Panes {
                 left.push((format!("   {}:", many(state.fleet.items.len(), "instance")), theme.plain));
@@ -74,11 +107,7 @@ fn header(state: &State, room: Room, y: u16, pen: &mut Pen<'_>) {
         let word = if running == 1 { "step runs" } else { "steps run" };
         left.push((format!("   {running} {word}"), theme.moving));
     }
-    let right = health(state, room, pen);
-    let right_columns = u16::try_from(right.iter().map(|(text, _)| width(text)).sum::<usize>()).unwrap_or(u16::MAX);
-    let columns = state.size.0;
-    pen.line(0, y, columns.saturating_sub(right_columns), &left);
-    pen.line(columns.saturating_sub(right_columns), y, right_columns, &right);
+    left
 }
 
 /// `139 ok  3 warn  1 FAILED`
@@ -152,6 +181,12 @@ fn tabs(state: &State, room: Room, y: u16, pen: &mut Pen<'_>) {
                     true => line.push((format!("[{}]", tab.title()), theme.accent)),
                     false => line.push((format!(" {} ", tab.title()), theme.faint)),
                 }
+            }
+            // The open one is in sight, on a screen that does not have room for all.
+            let mut open = 1 + detail.tab as usize;
+            while open > 1 && columns_of(&line[..=open]) >= state.size.0 {
+                line.remove(1);
+                open -= 1;
             }
         }
         None => {
@@ -253,6 +288,31 @@ fn footer(state: &State, y: u16, pen: &mut Pen<'_>) {
     }
     pen.line(0, y, columns - always, &line);
     pen.line(columns - always, y, always, &always_line);
+}
+
+/// Columns of an instance's name in a list, with the blank behind it.
+pub(super) fn name_columns(state: &State) -> usize {
+    match layout::room(state.size) {
+        Room::Line | Room::Tiny => 15,
+        Room::Narrow | Room::Normal => 20,
+        Room::Panes => 26,
+        Room::Wide => INSTANCE_NAME_BYTES_MAX + 1,
+    }
+}
+
+/// A name in its column: one that is longer is cut.
+pub(super) fn in_name_column(state: &State, name: &str, pen: &Pen<'_>) -> String {
+    let columns = name_columns(state);
+    padded(&fitting(name, columns - 1, pen.glyphs().more), columns)
+}
+
+/// What an empty panel says, in as many rows as it takes.
+pub(super) fn remark(area: Rect, text: &str, pen: &mut Pen<'_>) {
+    let area = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
+    let style = pen.theme().faint;
+    let lines: Vec<Line> =
+        wrap(text, Some(usize::from(area.width).max(1))).into_iter().map(|row| vec![(row, style)]).collect();
+    pen.lines(area, &lines, 0);
 }
 
 /// A list in a box: a head, and the visible rows as `line` makes them.

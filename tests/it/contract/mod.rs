@@ -11,3 +11,4 @@ mod proxy;
 mod proxy_bench;
 mod proxy_promises;
 mod proxy_sites;
+mod tmux;

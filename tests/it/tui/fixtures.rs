@@ -103,8 +103,8 @@ pub(crate) fn instance(name: &InstanceName, state: State, nth: usize) -> Instanc
         database: format!("odoo_{}", name.as_str().replace('-', "_")),
         container: format!("odoo-{name}"),
         modules: ModulesStatus {
-            wanted: ["crm", "sale_management"].map(module).into(),
-            installed: ["base", "crm", "sale_management"].map(module).into(),
+            wanted: Arc::new(["crm", "sale_management"].map(module).into()),
+            installed: Arc::new(["base", "crm", "sale_management"].map(module).into()),
         },
         certificate: serves.then(|| CertificateStatus {
             names: [format!("{name}.example.com")].into(),

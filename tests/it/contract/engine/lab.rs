@@ -1,5 +1,6 @@
 //! What the engine edge promises, held against the lab's Docker.
 
+mod cost;
 mod files;
 pub(super) mod jobs;
 mod outage;
