@@ -12,6 +12,7 @@ use innkeeper::model::status::chain;
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -263,7 +264,7 @@ fn a_disk_that_hangs_keeps_one_thread_and_tells_everybody_else_at_once() {
     let patience = Duration::from_millis(400);
     let shelf = Shelf::of("acme", |archive| archive.answering_within(patience));
     let manifest = shelf.place().join("manifest.json");
-    runtime.block_on(async {
+    let test = async {
         shelf.take(&[dump(&[])]).await;
         let whole = fs::read(&manifest).unwrap();
         // Whoever opens a pipe that nobody writes into waits, as at a mount whose server is gone.
@@ -290,7 +291,11 @@ fn a_disk_that_hangs_keeps_one_thread_and_tells_everybody_else_at_once() {
         };
         tokio::time::timeout(Duration::from_secs(10), seen).await.expect("a look gets through again");
         assert_eq!(shelf.shown().await, [(false, 0)]);
-    });
+    };
+    let outcome = catch_unwind(AssertUnwindSafe(|| runtime.block_on(test)));
+    // A test that failed leaves a thread that hangs, and does not wait for it.
+    runtime.shutdown_background();
+    outcome.unwrap_or_else(|panic| resume_unwind(panic));
 }
 
 #[expect(clippy::disallowed_methods, reason = "real time is what this test measures")]

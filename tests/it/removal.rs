@@ -172,7 +172,7 @@ fn the_file_back_brings_the_very_same_instance_back() {
             password: - → (derived anew)
         put-site [None] the site's row differs after []
             page: retired → Odoo
-        start-container [None] the container does not run after []
+        start-container [None] the container does not run after ["set-role"]
             state: stopped → running
     "#]],
     );
