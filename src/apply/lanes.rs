@@ -16,8 +16,11 @@ const HEAVY_AT_ONCE_MAX: usize = 2;
 const RELOAD_INTERVAL_S_MIN: u64 = 2;
 /// Changes that come this close together go into one generation.
 const GATHER_MS: u64 = 50;
-/// So long at most, while more keep coming: a hundred turns write their intents one after the other, each to the disk.
-const GATHER_MS_MAX: u64 = 1_000;
+/// Where several come, more are waited for until none came for so long: a hundred turns write their intents one after the
+/// other, each to the disk.
+const GATHER_MANY_MS: u64 = 300;
+/// So long at most.
+const GATHER_MS_MAX: u64 = 3_000;
 
 /// The lanes of one daemon.
 pub struct Lanes {
@@ -120,10 +123,13 @@ impl SiteLane {
     /// Waits until no more changes come, for a while.
     async fn gather(&self) {
         let longest = Instant::now() + Duration::from_millis(GATHER_MS_MAX);
-        let mut waiting = 0;
-        while waiting < self.waiting() && Instant::now() < longest {
-            waiting = self.waiting();
-            tokio::time::sleep(Duration::from_millis(GATHER_MS)).await;
+        let (mut waiting, mut quiet_ms) = (self.waiting(), GATHER_MS);
+        loop {
+            tokio::time::sleep(Duration::from_millis(quiet_ms)).await;
+            if self.waiting() == waiting || Instant::now() >= longest {
+                return;
+            }
+            (waiting, quiet_ms) = (self.waiting(), GATHER_MANY_MS);
         }
     }
 

@@ -237,7 +237,6 @@ fn effect_of(fleet: &Fleet, step: &str) -> Option<bool> {
     let (database, role) = ("pg_database WHERE datname", "pg_roles WHERE rolname");
     let tombstone = || !fleet.journal().tombstones().unwrap().is_empty();
     Some(match kind {
-        "set-role" => count(role),
         "drop-role" => !count(role),
         "create-database" => count(database),
         "drop-database" => !count(database),
