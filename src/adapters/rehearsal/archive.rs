@@ -32,6 +32,10 @@ impl Archive for Rehearsal {
     }
 
     async fn tidy(&self) -> Result<(), EdgeError> {
+        let half_made = |world: &World, _: Timestamp| Ok(world.archive.values().any(|it| it.manifest.is_none()));
+        if !Rehearsal::look(self, EDGE, "tidy", half_made).await? {
+            return Ok(());
+        }
         let tidy = |world: &mut World, _: Timestamp| {
             world.archive.retain(|_, backup| backup.manifest.is_some());
             Ok(())
