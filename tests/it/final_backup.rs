@@ -53,7 +53,7 @@ fn a_backup_that_rots_in_the_grace_period_is_replaced_before_data_go() {
             assert!(!has_data(world));
             assert_eq!((world.archive.len(), world.unsound.len()), (1, 1), "the damaged one is kept for a person");
             let kept = world.archive.values().next().unwrap();
-            assert!(dumped(kept).starts_with("database serial=") && kept.verified_at.is_some(), "{kept:?}");
+            assert!(dumped(kept).starts_with("database") && kept.verified_at.is_some(), "{kept:?}");
         });
         let events =
             run.journal().events(&innkeeper::journal::EventFilter { limit: 1_000, ..Default::default() }).unwrap();
@@ -108,7 +108,7 @@ fn whoever_writes_while_it_is_retired_writes_before_the_backup_or_not_at_all() {
         run.rehearsal.with(|world| {
             let content = world.databases["odoo_acme"].content;
             let kept = dumped(world.archive.values().next().unwrap());
-            assert!(kept.ends_with(&format!("content={content}")), "{kept}, and the database has {content}");
+            assert!(kept.contains(&format!("content={content} ")), "{kept}, and the database has {content}");
             assert!(!world.roles["odoo_acme"].login && world.roles["odoo_beta"].login);
         });
         assert!(!run.rehearsal.damage(Damage::WrittenFromOutside, &name("acme")));

@@ -32,6 +32,10 @@ impl Archive for Rehearsal {
     }
 
     async fn tidy(&self) -> Result<(), EdgeError> {
+        // Where nothing is half-made nothing is done.
+        if !self.with(|world| world.archive.values().any(|it| it.manifest.is_none())) {
+            return Ok(());
+        }
         let tidy = |world: &mut World, _: Timestamp| {
             world.archive.retain(|_, backup| backup.manifest.is_some());
             Ok(())

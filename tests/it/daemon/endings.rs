@@ -74,6 +74,8 @@ fn the_first_signal_lets_the_running_step_finish_and_begins_none() {
         house.slow_down_after_the_first_effect(Duration::from_secs(10));
         let daemon = house.daemon();
         daemon.until("a slow effect", |_| house.effects().contains(&"create_database odoo_acme".to_owned())).await;
+        // A step that waits in the lane of sites runs too: it acts within this time.
+        tokio::time::sleep(Duration::from_secs(1)).await;
         let begun = house.effects();
         let asked_at = Instant::now();
         let keeper = daemon.keeper.clone();
