@@ -21,7 +21,7 @@ use futures::StreamExt;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 
@@ -53,6 +53,14 @@ impl Directory {
 
     fn place(&self, instance: &InstanceName, id: &BackupId) -> PathBuf {
         self.shelf(instance).join(id.as_str())
+    }
+
+    /// Takes away what was written of a backup that failed: on a full disk it would keep the room that all others need.
+    async fn give_back(&self, instance: &InstanceName, id: &BackupId, error: EdgeError) -> EdgeError {
+        let partial = self.partial(instance, id);
+        // The next attempt begins with the same.
+        let _ = on_disk("", move || files::remove(&partial)).await;
+        error
     }
 
     fn partial(&self, instance: &InstanceName, id: &BackupId) -> PathBuf {
@@ -104,32 +112,19 @@ impl Archive for Directory {
         instance: &InstanceName,
         id: &BackupId,
         part: Part,
-        mut bytes: ByteStream,
+        bytes: ByteStream,
     ) -> Result<PartSum, EdgeError> {
-        let file = self.partial(instance, id).join(part.file_name());
-        let doing = format!("could not write {}", file.display());
-        let mut out = files::new_file(&file).await.map_err(|error| failure(&doing, error))?;
-        let (mut hasher, mut length) = (Sha256::new(), 0_u64);
-        loop {
-            let piece = tokio::time::timeout(SILENCE_MAX, bytes.next()).await.map_err(|_| {
-                let text = format!("nothing came for {} s", SILENCE_MAX.as_secs());
-                EdgeError::new(Edge::Archive, ErrorKind::Timeout, doing.as_str(), text)
-            })?;
-            let Some(piece) = piece.transpose()? else { break };
-            hasher.update(&piece);
-            length += piece.len() as u64;
-            out.write_all(&piece).await.map_err(|error| failure(&doing, error))?;
+        match fill(&self.partial(instance, id).join(part.file_name()), bytes).await {
+            Ok(sum) => Ok(sum),
+            Err(error) => Err(self.give_back(instance, id, error).await),
         }
-        out.flush().await.map_err(|error| failure(&doing, error))?;
-        out.sync_all().await.map_err(|error| failure(&doing, error))?;
-        Ok(PartSum { bytes: length, sha256: hex(&hasher.finalize()) })
     }
 
     async fn publish(&self, manifest: &Manifest) -> Result<(), EdgeError> {
         let (instance, id) = (&manifest.instance, &manifest.id);
         let (place, partial) = (self.place(instance, id), self.partial(instance, id));
         let text = serde_json::to_vec_pretty(manifest).unwrap_or_else(|e| unreachable!("plain data serializes: {e}"));
-        on_disk(format!("could not publish the backup {id}"), move || {
+        let published = on_disk(format!("could not publish the backup {id}"), move || {
             if place.try_exists()? {
                 return files::remove(&partial);
             }
@@ -138,7 +133,11 @@ impl Archive for Directory {
             std::fs::rename(&partial, &place)?;
             files::sync_parent(&place)
         })
-        .await
+        .await;
+        match published {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.give_back(instance, id, error).await),
+        }
     }
 
     async fn verify(&self, instance: &InstanceName, id: &BackupId) -> Result<Soundness, EdgeError> {
@@ -172,6 +171,26 @@ impl Archive for Directory {
         })
         .await
     }
+}
+
+/// Writes all of `bytes` into a new file, to the disk.
+async fn fill(file: &Path, mut bytes: ByteStream) -> Result<PartSum, EdgeError> {
+    let doing = format!("could not write {}", file.display());
+    let mut out = files::new_file(file).await.map_err(|error| failure(&doing, error))?;
+    let (mut hasher, mut length) = (Sha256::new(), 0_u64);
+    loop {
+        let piece = tokio::time::timeout(SILENCE_MAX, bytes.next()).await.map_err(|_| {
+            let text = format!("nothing came for {} s", SILENCE_MAX.as_secs());
+            EdgeError::new(Edge::Archive, ErrorKind::Timeout, doing.as_str(), text)
+        })?;
+        let Some(piece) = piece.transpose()? else { break };
+        hasher.update(&piece);
+        length += piece.len() as u64;
+        out.write_all(&piece).await.map_err(|error| failure(&doing, error))?;
+    }
+    out.flush().await.map_err(|error| failure(&doing, error))?;
+    out.sync_all().await.map_err(|error| failure(&doing, error))?;
+    Ok(PartSum { bytes: length, sha256: hex(&hasher.finalize()) })
 }
 
 /// What one shelf holds, by id: read by [`files::backups`].

@@ -135,3 +135,109 @@ fn somebodys_own_files_are_read_and_left_alone() {
     rehearsal.end();
     assert_eq!(fleet.files(), before);
 }
+
+/// A way in which files go away, and come back.
+type Loss = (&'static str, fn(&Fleet), fn(&Fleet));
+
+const LOSSES: [Loss; 5] = [
+    (
+        "all files deleted",
+        |fleet| move_files(fleet, "instances.d", "moved"),
+        |fleet| move_files(fleet, "moved", "instances.d"),
+    ),
+    (
+        "directory unreadable",
+        |fleet| {
+            std::fs::rename(fleet.path("instances.d"), fleet.path("moved")).unwrap();
+            std::fs::write(fleet.path("instances.d"), "no directory").unwrap();
+        },
+        |fleet| {
+            std::fs::remove_file(fleet.path("instances.d")).unwrap();
+            std::fs::rename(fleet.path("moved"), fleet.path("instances.d")).unwrap();
+        },
+    ),
+    (
+        "unmounted",
+        |fleet| std::fs::rename(fleet.path("instances.d"), fleet.path("moved")).unwrap(),
+        |fleet| std::fs::rename(fleet.path("moved"), fleet.path("instances.d")).unwrap(),
+    ),
+    (
+        "replaced by an empty one",
+        |fleet| {
+            std::fs::rename(fleet.path("instances.d"), fleet.path("moved")).unwrap();
+            std::fs::create_dir(fleet.path("instances.d")).unwrap();
+        },
+        |fleet| {
+            std::fs::remove_dir(fleet.path("instances.d")).unwrap();
+            std::fs::rename(fleet.path("moved"), fleet.path("instances.d")).unwrap();
+        },
+    ),
+    (
+        "plans.toml gone",
+        |fleet| std::fs::rename(fleet.path("plans.toml"), fleet.path("moved")).unwrap(),
+        |fleet| std::fs::rename(fleet.path("moved"), fleet.path("plans.toml")).unwrap(),
+    ),
+];
+
+fn move_files(fleet: &Fleet, from: &str, to: &str) {
+    std::fs::create_dir_all(fleet.path(to)).unwrap();
+    for entry in std::fs::read_dir(fleet.path(from)).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::rename(entry.path(), fleet.path(to).join(entry.file_name())).unwrap();
+    }
+    if from == "moved" {
+        std::fs::remove_dir(fleet.path(from)).unwrap();
+    }
+}
+
+/// A rehearsal of three customers that are ready, on files of the test's own.
+fn three_customers(fleet: &Fleet) -> Rehearsal {
+    for name in ["beta", "gamma"] {
+        let text = std::fs::read_to_string(fleet.instance("acme")).unwrap();
+        std::fs::write(fleet.instance(name), text.replace("acme", name)).unwrap();
+    }
+    let rehearsal = Rehearsal::start(&["--fleet", fleet.root().to_str().unwrap()]);
+    rehearsal.until("three that are ready", |it| it.count("ready") == 3);
+    rehearsal
+}
+
+impl Rehearsal {
+    /// True when an apply ends with 8. While a system is away, as happens in a rehearsal, it ends with 5.
+    fn is_refused(&self, what: &str) -> bool {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_innkeeper"));
+        let ran = command.arg("--fleet").arg(&self.fleet).args(["apply", "--yes"]).output().unwrap();
+        assert!([Some(8), Some(5)].contains(&ran.status.code()), "{what}: {ran:?}");
+        ran.status.code() == Some(8)
+    }
+
+    fn alerts(&self) -> usize {
+        self.ask(&["status"])["alerts"].as_array().map_or(0, Vec::len)
+    }
+}
+
+#[test]
+fn files_that_go_away_in_whatever_way_end_an_apply_with_8_and_an_alert() {
+    let fleet = Fleet::with_acme();
+    let rehearsal = three_customers(&fleet);
+    for (what, lose, put_back) in LOSSES {
+        lose(&fleet);
+        rehearsal.until(what, |it| it.is_refused(what));
+        rehearsal.until("an alert", |it| it.alerts() > 0);
+        put_back(&fleet);
+        rehearsal.until("all of it forgotten", |it| it.count("ready") == 3 && it.alerts() == 0);
+    }
+    rehearsal.end();
+}
+
+#[test]
+fn another_branch_ends_an_apply_with_8_and_an_alert() {
+    let fleet = Fleet::with_acme();
+    let rehearsal = three_customers(&fleet);
+    let other = std::fs::read_to_string(fleet.instance("acme")).unwrap();
+    move_files(&fleet, "instances.d", "moved");
+    std::fs::write(fleet.instance("other-branch"), other.replace("acme", "other-branch")).unwrap();
+    rehearsal.until("it is refused", |it| it.is_refused("another branch"));
+    rehearsal.until("three alerts", |it| it.alerts() >= 3);
+    assert!(rehearsal.told(&["status"]).contains("other-branch"), "whose file is there is served");
+    rehearsal.end();
+}
