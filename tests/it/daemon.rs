@@ -1,5 +1,6 @@
 //! The daemon's parts and the daemon itself, on a rehearsed world.
 
+mod clock;
 mod drift;
 mod endings;
 mod errand;
@@ -8,7 +9,7 @@ mod files;
 mod fleet_files;
 mod full_disk;
 mod guard;
-mod house;
+pub(crate) mod house;
 mod identity;
 mod life;
 mod mass_removal;

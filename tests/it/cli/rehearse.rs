@@ -241,3 +241,42 @@ fn another_branch_ends_an_apply_with_8_and_an_alert() {
     assert!(rehearsal.told(&["status"]).contains("other-branch"), "whose file is there is served");
     rehearsal.end();
 }
+
+#[test]
+fn changes_that_overflow_the_queue_while_the_daemon_sleeps_are_found_when_it_wakes() {
+    const CREATES: usize = 9_000;
+    let fleet = Fleet::with_acme();
+    let rehearsal = Rehearsal::start(&["--fleet", fleet.root().to_str().unwrap()]);
+    rehearsal.until("acme to be ready", |it| it.count("ready") == 1);
+    let text = std::fs::read_to_string(fleet.instance("acme")).unwrap();
+    let put = |memory: &str| {
+        std::fs::write(fleet.path("new"), format!("{text}\n[limits]\nmemory = {memory:?}\n")).unwrap();
+        std::fs::rename(fleet.path("new"), fleet.instance("acme")).unwrap();
+    };
+    let in_force =
+        |it: &Rehearsal, generation: u64| it.ask(&["info", "acme"])["observed_generation"].as_u64() == Some(generation);
+    // From this reading on the next one without a hint is 30 s away.
+    put("2 GiB");
+    rehearsal.until("the first change", |it| in_force(it, 2));
+    let limit = std::fs::read_to_string("/proc/sys/fs/inotify/max_queued_events").unwrap();
+    let queued_max: usize = limit.trim().parse().unwrap();
+    let pid = rustix::process::Pid::from_child(&rehearsal.child);
+    rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
+    // Each gives three events or four: made, opened, written, closed.
+    for number in 0..CREATES.max(queued_max / 3 + 1_000) {
+        std::fs::write(fleet.path("instances.d").join(format!(".flood-{number}")), "x").unwrap();
+    }
+    put("3 GiB");
+    rustix::process::kill_process(pid, rustix::process::Signal::CONT).unwrap();
+    let began = now();
+    rehearsal.until("the change behind the overflow", |it| in_force(it, 3));
+    let took = now().duration_since(began);
+    println!("in force {} ms after it woke", took.as_millis());
+    assert!(took < Duration::from_secs(20), "{took:?}: only by the next reading without a hint");
+    rehearsal.end();
+}
+
+#[expect(clippy::disallowed_methods, reason = "another process is waited for, which has a clock of its own")]
+fn now() -> std::time::Instant {
+    std::time::Instant::now()
+}

@@ -2,6 +2,7 @@
 
 mod authority;
 mod database;
+mod disk;
 mod engine;
 mod proxy;
 mod proxy_bench;

@@ -12,7 +12,9 @@ use innkeeper::model::name::InstanceName;
 use innkeeper::model::secret::InstallationKey;
 use innkeeper::model::status::{FleetStatus, InstanceStatus, State};
 use innkeeper::model::time::{Timestamp, Uptime};
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -26,9 +28,21 @@ static EPOCH: LazyLock<std::time::Instant> = LazyLock::new(std::time::Instant::n
 /// Nothing that is waited for takes longer, in the rehearsed world's time.
 const PATIENCE: Duration = Duration::from_secs(3_600);
 
+thread_local! {
+    /// So many seconds somebody has set the clock of this test forward, or back.
+    static SHIFT_S: RefCell<Arc<AtomicI64>> = RefCell::default();
+}
+
 /// The time of day, on any thread of a test.
 pub(crate) fn now() -> Timestamp {
-    start().checked_add(Instant::now().into_std().saturating_duration_since(*EPOCH)).unwrap()
+    let shift_s = SHIFT_S.with_borrow(|shift| shift.load(Ordering::SeqCst));
+    let passed = start().checked_add(Instant::now().into_std().saturating_duration_since(*EPOCH)).unwrap();
+    passed.checked_add(jiff::SignedDuration::from_secs(shift_s)).unwrap()
+}
+
+/// Sets the clock forward, or back, as an operator or a time server does.
+pub(crate) fn set_clock(seconds: i64) {
+    SHIFT_S.with_borrow(|shift| shift.fetch_add(seconds, Ordering::SeqCst));
 }
 
 fn chance() -> f64 {
@@ -66,8 +80,12 @@ pub(crate) struct Furnished {
 /// Runs a test in a house of its own, with a clock that passes only when all wait.
 pub(crate) fn in_a_house<T>(test: impl AsyncFnOnce(&House) -> T) -> T {
     LazyLock::force(&EPOCH);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
-    runtime.block_on(async {
+    let shift_s: Arc<AtomicI64> = Arc::default();
+    SHIFT_S.set(Arc::clone(&shift_s));
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    // Files are read on threads of the runtime's own.
+    runtime.enable_all().start_paused(true).on_thread_start(move || SHIFT_S.set(Arc::clone(&shift_s)));
+    runtime.build().unwrap().block_on(async {
         let house = House::new();
         test(&house).await
     })
@@ -189,7 +207,11 @@ impl House {
     }
 
     pub(crate) fn daemon(&self) -> Daemon {
-        let keeper = self.keeper(Conduct::Keep);
+        Self::daemon_of(self.keeper(Conduct::Keep))
+    }
+
+    /// One with a keeper that was opened to keep.
+    pub(crate) fn daemon_of(keeper: Arc<Keeper>) -> Daemon {
         let (signals, receiver) = mpsc::channel(4);
         let task = tokio::spawn(daemon::run(Arc::clone(&keeper), receiver));
         Daemon { keeper, signals, task }

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 /// Within so long a vanished file ends nobody, whatever the settings say.
 const HOLD_TIME: Duration = Duration::from_secs(59);
-/// So long it is watched what comes of it.
-const AFTERWARDS: Duration = Duration::from_secs(900);
+/// So long it is watched what comes of it; a file that is gone counts as taken away after a minute, and everything is
+/// looked at each minute.
+const AFTERWARDS: Duration = Duration::from_secs(240);
 
 /// A way in which files go away: what it does to the fleet's directory.
 type Loss = (&'static str, fn(&House, &[String]));

@@ -16,7 +16,7 @@ const HOUR: Duration = Duration::from_secs(3_600);
 
 impl House {
     /// How many customers' containers run.
-    pub(super) fn running(&self) -> usize {
+    pub(crate) fn running(&self) -> usize {
         let running = |world: &mut World| {
             world.containers.values().filter(|it| it.work.is_none() && it.state == ContainerState::Running).count()
         };
@@ -24,14 +24,14 @@ impl House {
     }
 
     /// Databases and volumes, with what customers stored.
-    pub(super) fn data(&self) -> Vec<(String, u64, u64)> {
+    pub(crate) fn data(&self) -> Vec<(String, u64, u64)> {
         self.rehearsal.with(|world| {
             let databases = world.databases.iter().map(|(name, it)| (name.clone(), it.serial, it.content));
             databases.chain(world.volumes.iter().map(|(name, it)| (name.clone(), it.serial, it.content))).collect()
         })
     }
 
-    fn names_left(&self, text: &str) -> Vec<String> {
+    pub(crate) fn names_left(&self, text: &str) -> Vec<String> {
         let (database, container) = (format!("odoo_{text}"), format!("ik-{text}"));
         self.rehearsal.with(|world| {
             let all = world.databases.keys().chain(world.roles.keys()).chain(world.volumes.keys());
