@@ -27,4 +27,4 @@ lab-down: ## stops what lab-up started (repeatable)
 bench: ## the benchmarks, a line a figure: name value unit (as root; the last ones on a lab of its own)
 	@lab/install
 	@cargo bench --quiet --locked --bench '*'
-	@lab/test journey::one_customer --no-capture 2>/dev/null | grep --text --only-matching --extended-regexp '(drop_to_ready|no_change)_[a-z_]+ [0-9.]+ [a-z]+'
+	@lab/test journey::one_customer contract::engine::lab::cost --no-capture 2>/dev/null | grep --text --only-matching --extended-regexp '(drop_to_ready|no_change|usage)_[a-z0-9_]+ [0-9.]+ [a-z]+'

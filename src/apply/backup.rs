@@ -5,16 +5,23 @@ use crate::edges::ErrorKind;
 use crate::edges::archive::Soundness;
 use crate::model::backup::{BackupId, BackupSpec, FORMAT, Manifest, Part};
 use crate::model::name::InstanceName;
-use crate::model::secret::SecretPurpose;
+use crate::model::status::chain;
 use std::collections::BTreeMap;
 
 /// The database first, the filestore second, the manifest last. `false`: a shutdown cut it short; what it left counts for
-/// nothing and is thrown away when it is begun again.
+/// nothing and is thrown away at the next start. What a failure left is thrown away at once: it takes room that is perhaps
+/// the reason for it.
 pub(super) async fn take(spec: &BackupSpec, context: &Context) -> Result<bool, StepFault> {
-    tokio::select! {
-        () = context.stopping.cancelled() => Ok(false),
-        taken = write(spec, context) => taken.map(|()| true),
+    let taken = tokio::select! {
+        () = context.stopping.cancelled() => return Ok(false),
+        taken = write(spec, context) => taken,
+    };
+    if taken.is_err()
+        && let Err(error) = context.edges.archive.discard(&spec.instance, &spec.id).await
+    {
+        tracing::warn!(error = %chain(&error), "a half-made backup is left until it is begun again");
     }
+    taken.map(|()| true)
 }
 
 async fn write(spec: &BackupSpec, context: &Context) -> Result<(), StepFault> {
@@ -27,7 +34,7 @@ async fn write(spec: &BackupSpec, context: &Context) -> Result<(), StepFault> {
     edges.archive.begin(instance, id).await?;
     let mut parts = BTreeMap::new();
     if let Some(dump) = &spec.database {
-        let password = context.key.derive(SecretPurpose::RolePassword, spec.uid, dump.password_generation);
+        let password = context.key.derive(dump.access.password(), spec.uid, dump.password_generation);
         let bytes = edges.database.dump(&dump.database, &dump.database, &password).await?;
         parts.insert(Part::Database, edges.archive.write(instance, id, Part::Database, bytes).await?);
     }
@@ -53,9 +60,12 @@ async fn write(spec: &BackupSpec, context: &Context) -> Result<(), StepFault> {
     Ok(edges.archive.publish(&manifest).await?)
 }
 
-/// Reads it back whole. One that is not sound is thrown away, so that the next turn takes another.
+/// Reads it back whole. One that is not sound goes out of the way, so that the next turn takes another while the data stand.
 pub(super) async fn verify(instance: &InstanceName, id: &BackupId, context: &Context) -> Result<bool, StepFault> {
     let archive = &context.edges.archive;
+    let Ok(_place) = context.lanes.heavy.acquire().await else {
+        return Err(StepFault { message: "the lane for backups is closed".to_owned(), kind: ErrorKind::Failed });
+    };
     let soundness = tokio::select! {
         () = context.stopping.cancelled() => return Ok(false),
         soundness = archive.verify(instance, id) => soundness?,
@@ -65,9 +75,18 @@ pub(super) async fn verify(instance: &InstanceName, id: &BackupId, context: &Con
             super::ending::tell_kept(instance, id, context);
             Ok(true)
         }
+        Soundness::Partial(missing) => {
+            super::ending::tell_partial(instance, id, &missing, context);
+            Ok(true)
+        }
         Soundness::Unsound(why) => {
-            archive.discard(instance, id).await?;
-            let message = format!("the backup {id} could not be read back and was thrown away: {why}");
+            let message = match archive.reject(instance, id).await? {
+                None => format!("the backup {id} could not be read back and was thrown away: {why}"),
+                Some(aside) => {
+                    super::ending::tell_damaged(instance, id, (&why, &aside), context);
+                    format!("the backup {id} was sound once and is damaged ({why}): it is kept as {aside}")
+                }
+            };
             Err(StepFault { message, kind: ErrorKind::Failed })
         }
     }

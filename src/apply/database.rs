@@ -1,12 +1,11 @@
 //! Steps on the role and the database.
 
 use super::{Context, StepFault, report};
-use crate::model::secret::SecretPurpose;
 use crate::model::step::{DatabaseSpec, RoleSpec};
 
 /// The role with its derived password and that password's mark.
 pub(super) async fn set_role(spec: &RoleSpec, context: &Context) -> Result<(), StepFault> {
-    let password = context.key.derive(SecretPurpose::RolePassword, spec.uid, spec.password_generation);
+    let password = context.key.derive(spec.access.password(), spec.uid, spec.password_generation);
     let mark = context.key.mark(&password);
     Ok(context.edges.database.set_role(spec, &password, &mark).await?)
 }

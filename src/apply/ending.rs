@@ -1,7 +1,7 @@
 //! Steps of an instance's end that only the journal knows, and what people are told of them.
 
 use super::{Context, StepFault, report};
-use crate::model::backup::BackupId;
+use crate::model::backup::{BackupId, MissingFiles};
 use crate::model::event::{Level, NewEvent};
 use crate::model::name::InstanceName;
 use crate::model::service::Tag;
@@ -60,6 +60,24 @@ pub(super) fn end_purge(instance: &InstanceName, context: &Context) -> Result<()
 /// The final backup was read back.
 pub(super) fn tell_kept(instance: &InstanceName, backup: &BackupId, context: &Context) {
     tell(instance, Level::Info, "BackupVerified", format!("the backup {backup} was read back whole"), context);
+}
+
+/// The final backup was read back, and is not all that there should be.
+pub(super) fn tell_partial(instance: &InstanceName, backup: &BackupId, missing: &MissingFiles, context: &Context) {
+    let message = format!(
+        "the backup {backup} was read back, and it is partial: {missing}; missing-files.txt beside it names all of them. Their \
+         data are not deleted before a person confirms that"
+    );
+    tell(instance, Level::Error, "BackupPartial", message, context);
+}
+
+/// A backup that was read back once is damaged now, and was put there.
+pub(super) fn tell_damaged(instance: &InstanceName, backup: &BackupId, (why, aside): (&str, &str), context: &Context) {
+    let message = format!(
+        "the backup {backup} was sound once and is damaged ({why}): it is kept as {aside}, and another one is taken while the \
+         data stand; look after the disk that it is on"
+    );
+    tell(instance, Level::Error, "BackupDamaged", message, context);
 }
 
 fn tell(instance: &InstanceName, level: Level, reason: &'static str, message: String, context: &Context) {

@@ -16,6 +16,8 @@ const HEAVY_AT_ONCE_MAX: usize = 2;
 const RELOAD_INTERVAL_S_MIN: u64 = 2;
 /// Changes that come this close together go into one generation.
 const GATHER_MS: u64 = 50;
+/// So long at most, while more keep coming: a hundred turns write their intents one after the other, each to the disk.
+const GATHER_MS_MAX: u64 = 1_000;
 
 /// The lanes of one daemon.
 pub struct Lanes {
@@ -103,7 +105,7 @@ impl SiteLane {
         }
         let rest = Duration::from_secs(RELOAD_INTERVAL_S_MIN);
         tokio::time::sleep_until(last.map_or_else(Instant::now, |last| last + rest)).await;
-        tokio::time::sleep(Duration::from_millis(GATHER_MS)).await;
+        self.gather().await;
         self.publish(proxy).await;
         *last = Some(Instant::now());
         drop(last);
@@ -113,6 +115,20 @@ impl SiteLane {
                 Err(EdgeError::plain(Edge::Proxy, ErrorKind::Failed, "the publication of the sites was cut short"))
             }
         }
+    }
+
+    /// Waits until no more changes come, for a while.
+    async fn gather(&self) {
+        let longest = Instant::now() + Duration::from_millis(GATHER_MS_MAX);
+        let mut waiting = 0;
+        while waiting < self.waiting() && Instant::now() < longest {
+            waiting = self.waiting();
+            tokio::time::sleep(Duration::from_millis(GATHER_MS)).await;
+        }
+    }
+
+    fn waiting(&self) -> usize {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner).waiters.len()
     }
 
     async fn publish(&self, proxy: &dyn Proxy) {

@@ -9,7 +9,7 @@ Exit codes:
    0  done, or nothing to do
    1  failed
    2  the command line cannot be understood
-   3  not ready (status --check)
+   3  not ready (status --check, is-running, is-healthy)
    4  no such instance, plan or backup
    5  daemon, Docker, PostgreSQL or nginx unreachable
    6  files have problems
@@ -116,6 +116,10 @@ pub(crate) enum Command {
     Status(super::status::Args),
     /// Show one instance in full
     Info(super::info::Args),
+    /// Say whether instances run: 0 yes, 3 no
+    IsRunning(super::is::Args),
+    /// Say whether instances are ready, proven through the proxy: 0 yes, 3 no
+    IsHealthy(super::is::Args),
     /// Wait until instances are ready, stopped or retired
     Wait(super::wait::Args),
     /// Show what happened
@@ -128,6 +132,14 @@ pub(crate) enum Command {
     Stop(super::switch::Args),
     /// Set state = "absent" in an instance's file: its end, data kept for a while
     Retire(super::retire::Args),
+    /// List open alerts, and who knows of them
+    Alerts(super::alerts::Args),
+    /// Acknowledge alerts: somebody knows, until they are over
+    Ack(super::alerts::OfArgs),
+    /// Silence alerts for a while
+    Silence(super::alerts::SilenceArgs),
+    /// Have silenced alerts ask for attention again
+    Unsilence(super::alerts::OfArgs),
     /// List the backups that there are
     Backups(super::backups::Args),
     /// Restart an instance's container

@@ -45,6 +45,7 @@ struct Entry<'a> {
     bytes: u64,
     verified: bool,
     verified_at: Option<Timestamp>,
+    missing_files: u64,
     odoo: Option<&'a str>,
     tool: &'a str,
     place: &'a str,
@@ -103,6 +104,7 @@ fn entry(backup: &BackupLive) -> Entry<'_> {
         bytes: manifest.bytes(),
         verified: backup.verified_at.is_some(),
         verified_at: backup.verified_at,
+        missing_files: backup.missing.count,
         odoo: manifest.odoo.as_deref(),
         tool: &manifest.tool,
         place: &backup.place,
@@ -111,7 +113,11 @@ fn entry(backup: &BackupLive) -> Entry<'_> {
 
 fn row(backup: &BackupLive) -> Vec<Cell> {
     let manifest = &backup.manifest;
-    let (word, style) = if backup.verified_at.is_some() { ("yes", GOOD) } else { ("no", BAD) };
+    let (word, style) = match backup.verified_at {
+        Some(_) if backup.missing.is_none() => ("yes".to_owned(), GOOD),
+        Some(_) => (format!("{} files missing", backup.missing.count), BAD),
+        None => ("no".to_owned(), BAD),
+    };
     vec![
         Cell::new(manifest.instance.as_str(), STRONG),
         manifest.id.as_str().into(),

@@ -50,6 +50,9 @@ pub(crate) fn of(cx: &Context, names: &[String], choice: &Choice) -> Result<Exit
     found.drain(..found.len().saturating_sub(lines));
     printer.all(&found, choice.follow)?;
     if !choice.follow {
+        if found.is_empty() && !cx.json {
+            cx.notice("no event: the daemon (`innkeeper run`) writes them down, and -S, -p and -g leave some out");
+        }
         return Ok(Exit::Done);
     }
     drop(journal);

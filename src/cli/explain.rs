@@ -73,6 +73,15 @@ fn find(code: &str) -> Result<Entry, Failure> {
     })
 }
 
+/// The word of an alert as it is written, however it was typed.
+pub(crate) fn reason(typed: &str) -> Result<String, Failure> {
+    let is_word = |entry: &Entry| !entry.code.starts_with("IK");
+    find(typed).map_err(|failure| failure.hint("`innkeeper alerts` lists what is open")).and_then(|entry| {
+        let no_word = || Failure::new(Trouble::NoSuchCode, format!("{} is no reason of an alert", entry.code));
+        if is_word(&entry) { Ok(entry.code) } else { Err(no_word()) }
+    })
+}
+
 /// Every code that the program prints, and every reason for which something waits.
 pub(crate) fn all() -> Vec<Entry> {
     let own = Trouble::ALL.iter().map(|trouble| entry(trouble.code(), trouble.title(), trouble.text()));
@@ -218,6 +227,16 @@ const ALERTS: &[(&str, &str, &str)] = &[
         "CpuBusy",
         "an instance has used up its processors for a quarter of an hour",
         "It uses 90 % of the cores of its plan. Pages are slow for this customer, and for nobody else. It is over below 70 %. `innkeeper info NAME` shows the last day; a scheduled action that never ends is the usual cause.",
+    ),
+    (
+        "ContainerDied",
+        "an instance's container ended by itself",
+        "Its main process ended without having been asked to, and Docker started it again; its users saw an error meanwhile. Out of memory is the usual cause: `innkeeper logs NAME -n 200` shows the last lines, `dmesg` whether Linux killed it.",
+    ),
+    (
+        "AlertSilenced",
+        "somebody knows of an alert",
+        "AlertSilenced and AlertSeen tell who said so (`innkeeper silence`, `innkeeper ack`, or in the dashboard), SilenceEnded that it asks for attention again. A silenced alert stays open and is told everywhere.",
     ),
     (
         "StrainOver",

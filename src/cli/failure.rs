@@ -81,6 +81,8 @@ troubles! {
         "A fleet is a directory with `innkeeper.toml` (the settings of this host), `plans.toml`, `instances.d/` and `nginx-templates/`.\nCommands look in --fleet DIR, then in $INNKEEPER_FLEET, then in the current directory. `innkeeper init DIR` writes a new one.";
     InvalidFiles = "IK0006", Invalid, "files have problems",
         "The instances' files could be read, but some cannot be obeyed: their last good versions stay in force. `innkeeper check` prints all problems with line and column.";
+    Preferences = "IK0007", Invalid, "the dashboard's own file has problems",
+        "`innkeeper top` reads keys and theme from `$XDG_CONFIG_HOME/innkeeper/top.toml` (or --preferences FILE, $INNKEEPER_TOP). Actions are named as in the help of the dashboard (?); a key does one thing in each view; what a customer would notice has no key. Correct the file or move it away.";
     NoSuchInstance = "IK0201", NoSuch, "no such instance",
         "An instance is called as its file in `instances.d/` is, without `.toml`. `innkeeper status` lists all of them; `innkeeper new NAME …` writes the file of a new one.";
     NoSuchPlan = "IK0202", NoSuch, "no such service plan",

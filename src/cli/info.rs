@@ -33,7 +33,16 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     let zone = cx.zone(&fleet.settings);
-    let mut text = render::info::render(&status, &history, &events(cx, &fleet, &name), (cx.now)(), &zone, cx.columns());
+    let wanted = fleet.instances.get(&name).and_then(|instance| instance.wanted.as_ref());
+    let disk = wanted.map(|wanted| wanted.limits.disk);
+    let mut text = render::info::render(
+        &status,
+        (&history, disk),
+        &events(cx, &fleet, std::slice::from_ref(&name)),
+        (cx.now)(),
+        &zone,
+        cx.columns(),
+    );
     let problems = fleet.instances.get(&name).map(|instance| instance.problems.as_slice()).unwrap_or_default();
     if !problems.is_empty() {
         text.push_str("\nProblems of its file\n");
@@ -62,9 +71,9 @@ fn bring_up_to_date(status: &mut InstanceStatus, history: &UsageHistory, fleet: 
 }
 
 /// The last events; none where the journal cannot be read, which is no reason to say nothing about the instance.
-fn events(cx: &Context, fleet: &Fleet, name: &InstanceName) -> Vec<Event> {
+pub(super) fn events(cx: &Context, fleet: &Fleet, names: &[InstanceName]) -> Vec<Event> {
     let filter = EventFilter {
-        names: [name.clone()].into(),
+        names: names.iter().cloned().collect(),
         min_level: Level::Info,
         limit: EVENTS_SHOWN,
         ..EventFilter::default()

@@ -81,10 +81,10 @@ fn answer(cx: &Context, dir: &Path, files: &[(PathBuf, String)]) -> Result<Exit,
          For real:\n  \
          1. set `base_domain`, `[postgres]` and `[acme]` in {}\n  \
          2. innkeeper {flag}doctor     says what this host still lacks, with the command for it\n  \
-         3. innkeeper {flag}new NAME --plan starter --company \"…\" --admin-email …\n  \
-         4. innkeeper {flag}plan     shows what would be done\n  \
-         5. innkeeper {flag}run\n\
-         {} is an example: delete it, or it becomes a real instance.",
+         3. rm {}     it is an example, and would become a real instance\n  \
+         4. innkeeper {flag}new NAME --plan starter --company \"…\" --admin-email …\n  \
+         5. innkeeper {flag}plan     shows what would be done\n  \
+         6. innkeeper {flag}run     does it and keeps it so; see it in another terminal: innkeeper {flag}top",
         count(files.len(), "file", "files"),
         settings.display(),
         example.display(),

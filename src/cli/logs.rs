@@ -3,9 +3,10 @@
 use super::context::Context;
 use super::failure::{Exit, Failure, Trouble};
 use super::render::log::{Entry, Form, Reading, grep, render};
+use super::render::text::count;
 use super::{events, fleet, moment, pager, world};
-use crate::edges::Edges;
 use crate::edges::engine::{LogLines, LogQuery, LogSource};
+use crate::edges::{EdgeError, Edges, ErrorKind};
 use crate::model::event::Level;
 use crate::model::name::InstanceName;
 use crate::model::status::SCHEMA;
@@ -19,12 +20,17 @@ use serde::Serialize;
 
 /// Lines are looked through in this many where only some of them are asked for.
 const LINES_SEARCHED_MAX: u64 = 100_000;
+/// Fewer entries than these are not sorted again and again.
+const ENTRIES_MIN: usize = 1_000;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The instances
-    #[arg(required = true)]
+    /// The instances; several are told as one, in the order of their times
+    #[arg(required_unless_present = "all")]
     names: Vec<String>,
+    /// Every instance that has a container
+    #[arg(long, conflicts_with = "names")]
+    all: bool,
     /// Whose output
     #[arg(long, value_enum, value_name = "SOURCE", default_value = "odoo")]
     source: Source,
@@ -152,13 +158,14 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
         Source::Job => LogSource::Job,
     };
     let fleet = fleet::read(cx)?;
-    let names = fleet::many(&args.names, &fleet::known(cx, &fleet))?;
+    let known = fleet::known(cx, &fleet);
+    let names = if args.all { known.into_iter().collect() } else { fleet::many(&args.names, &known)? };
     let zone = cx.zone(&fleet.settings);
     let chosen = args.choice.understand((cx.now)(), &zone)?;
     let edges = world::edges(cx, &fleet.settings)?;
     let told = Told { cx, args, zone, several: names.len() > 1 };
     let read = world::block_on(async {
-        let lines = open(&edges, &names, source, args, &chosen).await?;
+        let lines = open(cx, &edges, &names, source, args, &chosen).await?;
         match args.choice.follow {
             true => follow(&told, lines, &chosen).await.map(|()| None),
             false => collect(lines, args, &chosen).await.map(Some),
@@ -173,6 +180,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
 type Lines = SelectAll<futures::stream::BoxStream<'static, (InstanceName, Result<String, crate::edges::EdgeError>)>>;
 
 async fn open(
+    cx: &Context,
     edges: &Edges,
     names: &[InstanceName],
     source: LogSource,
@@ -186,13 +194,35 @@ async fn open(
         tail: Some(tail),
         since_unix_s: chosen.since.map(|since| since.as_second()),
     };
-    let mut all = Vec::new();
+    let (mut all, mut without) = (Vec::new(), 0);
     for name in names {
-        let lines: LogLines = edges.engine.logs(name, &query).await.map_err(|e| world::of_edge(&e))?;
+        let lines: LogLines = match edges.engine.logs(name, &query).await {
+            Ok(lines) => lines,
+            // Who asks for all means all that there are.
+            Err(error) if args.all && error.kind == ErrorKind::Refused => {
+                without += 1;
+                continue;
+            }
+            Err(error) => return Err(unread(&error, name)),
+        };
         let name = name.clone();
         all.push(lines.map(move |line| (name.clone(), line)).boxed());
     }
+    if without > 0 {
+        cx.notice(&format!("{} without a container left out", count(without, "instance", "instances")));
+    }
     Ok(select_all(all))
+}
+
+/// Where there is nothing to read it is said how there will be.
+fn unread(error: &EdgeError, name: &InstanceName) -> Failure {
+    let failure = world::of_edge(error);
+    match error.kind {
+        ErrorKind::Refused => {
+            failure.hint(format!("`innkeeper info {name}` says how far it is; `innkeeper run` brings it up"))
+        }
+        _ => failure,
+    }
 }
 
 async fn follow(told: &Told<'_>, mut lines: Lines, chosen: &Chosen) -> Result<(), Failure> {
@@ -210,15 +240,23 @@ async fn follow(told: &Told<'_>, mut lines: Lines, chosen: &Chosen) -> Result<()
 async fn collect(mut lines: Lines, args: &Args, chosen: &Chosen) -> Result<Vec<Entry>, Failure> {
     let mut reading = Reading::default();
     let mut entries = Vec::new();
+    let asked_for = usize::try_from(args.choice.lines).unwrap_or(usize::MAX);
     while let Some((name, line)) = lines.next().await {
         let entry = reading.take(&name, line.map_err(|e| world::of_edge(&e))?);
         entries.extend(chosen.takes(&entry).then_some(entry));
+        // However many there are and however much they wrote: never more than a few times what is asked for.
+        if entries.len() / 4 > asked_for.max(ENTRIES_MIN) {
+            keep_newest(&mut entries, asked_for);
+        }
     }
+    keep_newest(&mut entries, asked_for);
+    Ok(entries)
+}
+
+fn keep_newest(entries: &mut Vec<Entry>, count: usize) {
     // Lines without a time of their own (tracebacks) have that of the line before them, and stay behind it.
     entries.sort_by(|a, b| (a.at, &a.instance).cmp(&(b.at, &b.instance)));
-    let surplus = entries.len().saturating_sub(usize::try_from(args.choice.lines).unwrap_or(usize::MAX));
-    entries.drain(..surplus);
-    Ok(entries)
+    entries.drain(..entries.len().saturating_sub(count));
 }
 
 /// How it is told.

@@ -2,6 +2,7 @@
 //!
 //! Nothing here decides about the world: commands call `spec`, `daemon`, `control` and `journal`, and print.
 
+mod alerts;
 mod apply;
 mod args;
 mod backups;
@@ -19,6 +20,7 @@ mod files;
 mod fleet;
 mod info;
 mod init;
+mod is;
 mod logs;
 mod man;
 mod moment;
@@ -95,12 +97,18 @@ fn dispatch(cx: &Context, command: Command) -> Result<Exit, Failure> {
         Command::Run(args) => run::run(cx, &args),
         Command::Status(args) => status::run(cx, &args),
         Command::Info(args) => info::run(cx, &args),
+        Command::IsRunning(args) => is::run(cx, &args, is::Question::Running),
+        Command::IsHealthy(args) => is::run(cx, &args, is::Question::Healthy),
         Command::Wait(args) => wait::run(cx, &args),
         Command::Events(args) => events::run(cx, &args),
         Command::Logs(args) => logs::run(cx, &args),
         Command::Start(args) => switch::run(cx, &args, WantedState::Running),
         Command::Stop(args) => switch::run(cx, &args, WantedState::Stopped),
         Command::Retire(args) => retire::run(cx, &args),
+        Command::Alerts(args) => alerts::run(cx, &args),
+        Command::Ack(args) => alerts::acknowledge(cx, &args),
+        Command::Silence(args) => alerts::silence(cx, &args),
+        Command::Unsilence(args) => alerts::unsilence(cx, &args),
         Command::Backups(args) => backups::run(cx, &args),
         Command::Restart(args) => errands::run(cx, &args, ErrandKind::Restart),
         Command::Retry(args) => errands::run(cx, &args, ErrandKind::Retry),

@@ -35,11 +35,13 @@ enum LogFormat {
 
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
     if args.rehearse {
-        return rehearse::run(cx, || log_to_stderr(cx, args.log_format));
+        // Sixty customers have much to tell, and how to look at them would be off the screen before it is read.
+        let level = if cx.verbose == 0 { "warn" } else { level(cx) };
+        return rehearse::run(cx, || log_to_stderr(cx, args.log_format, level));
     }
     // Files that cannot be used at all are told as every command tells them, before anything is logged.
     fleet::read(cx)?;
-    log_to_stderr(cx, args.log_format);
+    log_to_stderr(cx, args.log_format, level(cx));
     let keeper = world::keeper(cx, Conduct::Keep)?;
     world::block_on(async {
         let signals = daemon::signals()
@@ -57,14 +59,17 @@ pub(super) fn of_run(error: &RunError) -> Failure {
     }
 }
 
-fn log_to_stderr(cx: &Context, format: LogFormat) {
-    let default = match (cx.quiet, cx.verbose) {
+fn level(cx: &Context) -> &'static str {
+    match (cx.quiet, cx.verbose) {
         (true, _) => "warn",
         (false, 0) => "info",
         (false, 1) => "innkeeper=debug,info",
         (false, _) => "innkeeper=trace,debug",
-    };
-    let filter = EnvFilter::try_from_env(LOG_VARIABLE).unwrap_or_else(|_| EnvFilter::new(default));
+    }
+}
+
+fn log_to_stderr(cx: &Context, format: LogFormat, level: &str) {
+    let filter = EnvFilter::try_from_env(LOG_VARIABLE).unwrap_or_else(|_| EnvFilter::new(level));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // A subscriber that is set already (there is none in the program) stays.
     let _ = match format {

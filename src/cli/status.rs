@@ -2,11 +2,13 @@
 
 use super::context::Context;
 use super::failure::{Exit, Failure, Trouble};
-use super::{fleet, render, world};
+use super::{fleet, info, render, world};
 use crate::model::filter::{Filter, is_filter};
 use crate::model::name::InstanceName;
 use crate::model::status::{FleetStatus, InstanceStatus, State};
 use crate::model::wanted::WantedState;
+use crate::spec::Fleet;
+use clap::ValueEnum;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -23,6 +25,23 @@ pub(crate) struct Args {
     /// End with 3 when something does not serve
     #[arg(long)]
     check: bool,
+    /// How it is written
+    #[arg(short = 'o', long = "output", value_name = "FORM", value_enum, default_value = "table")]
+    form: Form,
+}
+
+/// How the fleet is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Form {
+    /// What fits the terminal, with alerts and totals; the last events of instances that are named
+    Table,
+    /// The same, however wide it becomes
+    Wide,
+    /// Names alone, a line each
+    Name,
+    /// For scripts without JSON: a line each, a tab between fields, nothing shortened: name, state, wanted state, plan,
+    /// Odoo release, per cent of a core, bytes of memory, bytes on disk, end of the certificate, address, note; - is unknown
+    Plain,
 }
 
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
@@ -42,12 +61,29 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
     status.instances.retain(|it| filter.as_ref().is_none_or(|filter| filter.matches(it, company(&it.name), at)));
     match cx.json {
         true => cx.document(&status)?,
-        false => cx.say(&render::status_text(&status, cx.columns()))?,
+        false => cx.say(&written(cx, &fleet, &status, &names, args.form))?,
     }
     match args.check && !serves(&status, &names) {
         true => Ok(Exit::NotReady),
         false => Ok(Exit::Done),
     }
+}
+
+fn written(cx: &Context, fleet: &Fleet, status: &FleetStatus, names: &[InstanceName], form: Form) -> String {
+    let columns = match form {
+        Form::Table => cx.columns(),
+        Form::Wide => None,
+        Form::Name => return status.instances.iter().map(|it| format!("{}\n", it.name)).collect(),
+        Form::Plain => return render::status_plain(status),
+    };
+    let mut text = render::status_text(status, columns);
+    if !names.is_empty() {
+        let zone = cx.zone(&fleet.settings);
+        let events = info::events(cx, fleet, names);
+        text.extend((!events.is_empty()).then_some("\n".to_owned()));
+        text.extend(events.iter().map(|event| render::event::render(event, &zone)));
+    }
+    text
 }
 
 fn serves(status: &FleetStatus, names: &[InstanceName]) -> bool {

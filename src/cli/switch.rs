@@ -15,6 +15,9 @@ use std::path::Path;
 pub(crate) struct Args {
     /// The instance
     name: String,
+    /// Print the difference and change nothing
+    #[arg(long)]
+    dry_run: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -22,7 +25,9 @@ struct Document<'a> {
     schema: u32,
     instance: &'a InstanceName,
     state: &'static str,
+    /// The file is another one now, or would be.
     changed: bool,
+    dry_run: bool,
     file: &'a Path,
     diff: String,
 }
@@ -30,11 +35,17 @@ struct Document<'a> {
 pub(crate) fn run(cx: &Context, args: &Args, state: WantedState) -> Result<Exit, Failure> {
     let fleet = fleet::read(cx)?;
     let name = fleet::one(&args.name, &fleet::known(cx, &fleet))?;
-    set(cx, &fleet, &name, state)
+    set(cx, &fleet, &name, state, args.dry_run)
 }
 
-/// Sets `state` in the instance's file and wakes the daemon.
-pub(crate) fn set(cx: &Context, fleet: &Fleet, name: &InstanceName, state: WantedState) -> Result<Exit, Failure> {
+/// Sets `state` in the instance's file and wakes the daemon; with `dry_run` only says what would become of the file.
+pub(crate) fn set(
+    cx: &Context,
+    fleet: &Fleet,
+    name: &InstanceName,
+    state: WantedState,
+    dry_run: bool,
+) -> Result<Exit, Failure> {
     let file = fleet::file_of(cx, name);
     let (former, changed) = edited(&file, state)?;
     let already = fleet
@@ -42,11 +53,13 @@ pub(crate) fn set(cx: &Context, fleet: &Fleet, name: &InstanceName, state: Wante
         .get(name)
         .is_some_and(|instance| instance.valid && instance.wanted.as_ref().is_some_and(|wanted| wanted.state == state));
     let text = if already { former.clone() } else { changed };
-    if text != former {
+    if dry_run {
+        cx.notice("nothing is written: --dry-run");
+    } else if text != former {
         files::replace(&file, &text)?;
         world::wake(cx, &fleet.settings, name);
     }
-    answer(cx, name, state, &file, &former, &text)
+    answer(cx, name, state, dry_run, &file, (&former, &text))
 }
 
 /// The file's text, and the same with `state` set.
@@ -60,14 +73,14 @@ fn answer(
     cx: &Context,
     name: &InstanceName,
     state: WantedState,
+    dry_run: bool,
     file: &Path,
-    former: &str,
-    text: &str,
+    (former, text): (&str, &str),
 ) -> Result<Exit, Failure> {
     let changed = former != text;
     if cx.json {
         let diff = if changed { diff::plain(file, former, text) } else { String::new() };
-        cx.document(&Document { schema: SCHEMA, instance: name, state: state.as_str(), changed, file, diff })?;
+        cx.document(&Document { schema: SCHEMA, instance: name, state: state.as_str(), changed, dry_run, file, diff })?;
     } else if changed {
         cx.say(&diff::render(file, former, text))?;
     } else {

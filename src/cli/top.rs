@@ -7,13 +7,16 @@ use super::failure::{Exit, Failure, Trouble};
 use super::render::diff;
 use super::{files, fleet, switch, world};
 use crate::daemon::board::Board;
-use crate::model::name::InstanceName;
+use crate::model::name::{InstanceName, Resources};
+use crate::model::problem::Problem;
 use crate::model::status::InstanceStatus;
 use crate::model::wanted::WantedState;
-use crate::tui::look::{ASCII, COLOURS, Look, NO_COLOURS, UNICODE};
+use crate::tui::look::{ASCII, Look, NO_COLOURS, Theme, UNICODE};
+use crate::tui::preferences::{self, Fault, Preferences};
 use crate::tui::state::Options;
 use crate::tui::{self, Ending, Hands, Setup};
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
@@ -22,6 +25,13 @@ use std::sync::Arc;
 const EDITOR: &str = "vi";
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Keys are those of the help (?), and others for those who write them down by the names of actions:
+  theme = \"night\"          # terminal (its own 16 colours), night, day
+  [keys]
+  restart = \"R\"
+  next-tab = [\"]\", \"right\"]
+  mouse = []               # none: from the palette only")]
 pub(crate) struct Args {
     /// Offer nothing that changes anything
     #[arg(long)]
@@ -32,12 +42,17 @@ pub(crate) struct Args {
     /// Show no time of day: an idle screen is then not written to
     #[arg(long)]
     no_clock: bool,
+    /// Your keys and theme, when they are not in $XDG_CONFIG_HOME/innkeeper/top.toml
+    #[arg(long, value_name = "FILE", env = "INNKEEPER_TOP", hide_env_values = true)]
+    preferences: Option<PathBuf>,
 }
 
 /// Files of the fleet.
 struct Files {
     cx: Context,
     state_dir: PathBuf,
+    /// Docker's address.
+    docker: String,
 }
 
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
@@ -47,29 +62,62 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
         return Err(Failure::new(Trouble::Usage, message));
     }
     let state_dir = settings.fleet.state_dir.clone();
+    let preferences = preferences(args)?;
     let setup = Setup {
-        hands: Arc::new(Files { cx: cx.clone(), state_dir: state_dir.clone() }),
+        hands: Arc::new(Files { cx: cx.clone(), state_dir: state_dir.clone(), docker: settings.docker.host.clone() }),
         state_dir,
-        look: look(cx, args),
+        look: look(cx, args, preferences.theme),
+        keymap: preferences.keymap,
         options: Options { read_only: args.read_only, clock: !args.no_clock },
         now: cx.now,
     };
-    let ended = world::block_on(tui::run(setup))?;
+    // One thread for the loop and the conversations: keys and painting have their own.
+    let ended = world::block_on_this_thread(tui::run(setup))?;
     match ended {
         Ok(Ending::Quit | Ending::HungUp | Ending::Terminated) => Ok(Exit::Done),
         Err(error) => Err(Failure::new(Trouble::Failed, format!("could not use the terminal: {error}"))),
     }
 }
 
+/// What the user wrote down; nobody has to.
+fn preferences(args: &Args) -> Result<Preferences, Failure> {
+    let file = match &args.preferences {
+        Some(file) => file.clone(),
+        None => match own_file().filter(|file| file.exists()) {
+            Some(file) => file,
+            None => return Ok(Preferences::default()),
+        },
+    };
+    let text = std::fs::read_to_string(&file).map_err(|error| Failure::of_file(&file, "read", &error))?;
+    preferences::read(&text).map_err(|faults| {
+        let problem = |fault: Fault| Problem {
+            file: file.clone(),
+            line: fault.line,
+            column: fault.column,
+            code: Trouble::Preferences.code().to_owned(),
+            message: fault.message,
+            hint: fault.hint,
+        };
+        Failure::of_problems(faults.into_iter().map(problem).collect(), "the dashboard was not opened")
+    })
+}
+
+/// Where programs keep what their users prefer (XDG Base Directory Specification).
+fn own_file() -> Option<PathBuf> {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let config = set("XDG_CONFIG_HOME").or_else(|| set("HOME").map(|home| home.join(".config")))?;
+    Some(config.join("innkeeper/top.toml"))
+}
+
 /// Colours and characters that this terminal shows.
-fn look(cx: &Context, args: &Args) -> Look {
+fn look(cx: &Context, args: &Args, theme: Theme) -> Look {
     let colours = match cx.color() {
         Color::Always => true,
         Color::Never => false,
         Color::Auto => std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
     };
     Look {
-        theme: if colours { COLOURS } else { NO_COLOURS },
+        theme: if colours { theme } else { NO_COLOURS },
         glyphs: if args.ascii || !shows_unicode() { &ASCII } else { &UNICODE },
     }
 }
@@ -98,12 +146,27 @@ impl Hands for Files {
         std::fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))
     }
 
+    fn write(&self, file: &str, text: &str) -> Result<PathBuf, String> {
+        let refused = |error: std::io::Error| format!("{file} could not be written here: {error}");
+        let path = std::env::current_dir().map_err(refused)?.join(file);
+        // What customers' programs write is nobody else's to read.
+        let options = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+        options.and_then(|mut file| file.write_all(text.as_bytes())).map_err(refused)?;
+        Ok(path)
+    }
+
     fn editor(&self, name: &InstanceName) -> Command {
         let set = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
         let words = set("VISUAL").or_else(|| set("EDITOR")).unwrap_or_else(|| EDITOR.to_owned());
         let mut words = words.split_whitespace();
         let mut command = Command::new(words.next().unwrap_or(EDITOR));
         command.args(words).arg(fleet::file_of(&self.cx, name));
+        command
+    }
+
+    fn shell(&self, name: &InstanceName) -> Command {
+        let mut command = Command::new("docker");
+        command.env("DOCKER_HOST", &self.docker).args(["exec", "-it", &Resources::of(name).container, "bash"]);
         command
     }
 

@@ -22,12 +22,28 @@ use crate::observe;
 use crate::spec::Fleet;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// Threads that still wait for a disk may end within this time.
+const RUNTIME_END_MAX: Duration = Duration::from_secs(2);
 
 /// Runs what waits for systems. The runtime is made only here, so that `--version` needs none.
 pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    run_on(tokio::runtime::Builder::new_multi_thread(), work)
+}
+
+/// The same on this thread alone: what it takes does not depend on how many cores the host has.
+pub(crate) fn block_on_this_thread<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
+    run_on(tokio::runtime::Builder::new_current_thread(), work)
+}
+
+fn run_on<T>(mut runtime: tokio::runtime::Builder, work: impl Future<Output = T>) -> Result<T, Failure> {
+    let runtime = runtime.enable_all().build();
     let runtime = runtime.map_err(|e| Failure::new(Trouble::Failed, format!("could not start the runtime: {e}")))?;
-    Ok(runtime.block_on(work))
+    let done = runtime.block_on(work);
+    // A thread that waits for a disk which does not answer would be waited for until it does.
+    runtime.shutdown_timeout(RUNTIME_END_MAX);
+    Ok(done)
 }
 
 /// A conversation with the daemon; none when no daemon runs.
@@ -263,6 +279,8 @@ fn looked(cx: &Context, fleet: &Fleet, names: &[InstanceName]) -> Result<FleetSt
         }
         Err(failure) => return Err(failure),
     }
+    // Where the journal cannot be read, every alert asks for attention.
+    board.set_silences(fleet::journal(cx, settings).ok().and_then(|it| it.silences().ok()).unwrap_or_default());
     let nobody = DaemonStatus { running: false, pid: None, since: None };
     Ok(FleetStatus::clone(&board.snapshot(&settings.fleet.base_domain, &nobody, (cx.now)())))
 }
@@ -320,5 +338,22 @@ pub(crate) fn finding(settings: &Settings) -> Finding {
         Ok(Err(failure)) | Err(failure) => {
             Finding::warn("daemon", failure.message, failure.hint.unwrap_or_else(|| "see the message".to_owned()))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "real time is what this test measures")]
+    fn a_thread_that_waits_for_a_disk_keeps_no_command_from_its_end() {
+        let began = std::time::Instant::now();
+        block_on(async {
+            drop(tokio::task::spawn_blocking(|| std::thread::sleep(Duration::from_secs(60))));
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        })
+        .unwrap();
+        assert!(began.elapsed() < Duration::from_secs(20), "it waited for {:?}", began.elapsed());
     }
 }

@@ -1,10 +1,13 @@
 //! The commands' side of the socket.
 
-use super::protocol::{ApplyRequest, Converged, Hello, LogRequest, Planned, Progress, Reply, Request, STREAMS};
+use super::protocol::{
+    ApplyRequest, Converged, Hello, LogRequest, Planned, Progress, Reply, Request, STREAMS, SilenceRequest,
+};
 use super::view::View;
 use super::{LINE_BYTES_MAX, SOCKET_FILE};
 use crate::model::errand::ErrandKind;
 use crate::model::name::InstanceName;
+use crate::model::silence::{AlertsOf, Silence};
 use crate::model::status::{FleetStatus, SCHEMA};
 use crate::model::usage::UsageHistory;
 use std::io;
@@ -105,6 +108,28 @@ impl Client {
     pub async fn wake(&mut self, names: &[InstanceName]) -> Result<(), ControlError> {
         match self.ask(&Request::Wake { names: names.to_vec() }).await? {
             Reply::Woken => Ok(()),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// Notes that somebody knows of alerts; returns what was noted.
+    ///
+    /// # Errors
+    /// No such alert is open, or the conversation broke.
+    pub async fn silence(&mut self, request: SilenceRequest) -> Result<Vec<Silence>, ControlError> {
+        match self.ask(&Request::Silence(request)).await? {
+            Reply::Silenced { silences } => Ok(silences),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// Has alerts ask for attention again; returns how many silences ended.
+    ///
+    /// # Errors
+    /// None was silenced, or the conversation broke.
+    pub async fn unsilence(&mut self, of: AlertsOf) -> Result<u64, ControlError> {
+        match self.ask(&Request::Unsilence(of)).await? {
+            Reply::Unsilenced { count } => Ok(count),
             other => Err(unexpected(other)),
         }
     }

@@ -13,7 +13,7 @@ pub mod view;
 pub use client::{Client, ControlError, LogBatch, LogReading, Watching};
 pub use protocol::{
     ApplyRequest, Converged, End, Hello, InstanceEnd, LogOf, LogRequest, Planned, Progress, ProgressWord, Reply,
-    Request, Verdict,
+    Request, SilenceRequest, Verdict,
 };
 pub use server::{Handler, LogLines, Peer, ProgressSink, Server};
 

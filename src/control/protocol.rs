@@ -4,6 +4,7 @@ use super::view::View;
 use crate::model::changes::{Changes, Hold};
 use crate::model::errand::ErrandKind;
 use crate::model::name::InstanceName;
+use crate::model::silence::{AlertsOf, Silence};
 use crate::model::status::FleetStatus;
 use crate::model::time::Timestamp;
 use crate::model::usage::UsageHistory;
@@ -50,6 +51,10 @@ pub enum Request {
         #[serde(default)]
         names: Vec<InstanceName>,
     },
+    /// Somebody knows of these alerts.
+    Silence(SilenceRequest),
+    /// These alerts ask for attention again.
+    Unsilence(AlertsOf),
     /// What an instance used: see [`UsageHistory`].
     Usage {
         /// Which.
@@ -65,6 +70,18 @@ pub enum Request {
     Watch,
     /// Tell what an instance's container or job writes, until the client goes.
     Logs(LogRequest),
+}
+
+/// Somebody knows of alerts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SilenceRequest {
+    /// Which.
+    #[serde(flatten)]
+    pub of: AlertsOf,
+    /// Until then, at most [`crate::model::silence::SILENCE_D_MAX`] days. Without it those that are open are
+    /// acknowledged: until each is over.
+    #[serde(default)]
+    pub until: Option<Timestamp>,
 }
 
 /// What would be done, as the daemon sees it.
@@ -136,6 +153,16 @@ pub enum Reply {
     },
     /// To [`Request::Wake`].
     Woken,
+    /// To [`Request::Silence`].
+    Silenced {
+        /// What was noted.
+        silences: Vec<Silence>,
+    },
+    /// To [`Request::Unsilence`].
+    Unsilenced {
+        /// So many silences ended.
+        count: u64,
+    },
     /// To [`Request::Usage`].
     Usage(Box<UsageHistory>),
     /// To [`Request::Plan`].

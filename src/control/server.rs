@@ -1,10 +1,11 @@
 //! The daemon's side of the socket. It knows no fleet: a [`Handler`] answers.
 
-use super::protocol::{ApplyRequest, Converged, Hello, LogRequest, Planned, Progress, Reply, Request};
+use super::protocol::{ApplyRequest, Converged, Hello, LogRequest, Planned, Progress, Reply, Request, SilenceRequest};
 use super::view::{Cursor, View};
 use super::{REQUEST_BYTES_MAX, SOCKET_FILE, streams};
 use crate::model::errand::ErrandKind;
 use crate::model::name::InstanceName;
+use crate::model::silence::{AlertsOf, Silence};
 use crate::model::status::FleetStatus;
 use crate::model::usage::UsageHistory;
 use async_trait::async_trait;
@@ -44,6 +45,12 @@ pub trait Handler: Send + Sync + 'static {
 
     /// Wakes instances, or the whole fleet.
     fn wake(&self, names: &[InstanceName], by: &Peer) -> Result<(), String>;
+
+    /// Notes that the peer knows of alerts.
+    fn silence(&self, request: &SilenceRequest, by: &Peer) -> Result<Vec<Silence>, String>;
+
+    /// Has alerts ask for attention again; how many silences that ended.
+    fn unsilence(&self, of: &AlertsOf, by: &Peer) -> Result<u64, String>;
 
     /// What an instance used.
     fn usage(&self, instance: &InstanceName) -> Result<UsageHistory, String>;
@@ -184,6 +191,8 @@ fn answer(request: Request, peer: &Peer, handler: &dyn Handler) -> Reply {
         Request::Status => Ok(Reply::Status(Box::new(FleetStatus::clone(&handler.status())))),
         Request::Errand { instance, kind } => handler.errand(&instance, kind, peer).map(|id| Reply::Errand { id }),
         Request::Wake { names } => handler.wake(&names, peer).map(|()| Reply::Woken),
+        Request::Silence(request) => handler.silence(&request, peer).map(|silences| Reply::Silenced { silences }),
+        Request::Unsilence(of) => handler.unsilence(&of, peer).map(|count| Reply::Unsilenced { count }),
         Request::Usage { instance } => handler.usage(&instance).map(|history| Reply::Usage(Box::new(history))),
         Request::Apply(_) | Request::Plan { .. } | Request::Watch | Request::Logs(_) => {
             unreachable!("these have answers of their own")

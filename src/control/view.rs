@@ -12,8 +12,8 @@ use crate::model::wanted::Wanted;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// Instances in one line of a view: a fleet of thousands is never one line of megabytes.
-pub const VIEW_INSTANCES_MAX: usize = 256;
+/// Instances in one line of a view: a line is 200 KB, which its reader takes apart within a millisecond or two.
+pub const VIEW_INSTANCES_MAX: usize = 64;
 /// Events that a watcher is given at first.
 pub const EVENTS_KEPT_MAX: usize = 500;
 /// Steps that ended and are still shown.
@@ -58,6 +58,9 @@ pub struct View {
     /// Steps that began or ended.
     #[serde(default)]
     pub runs: Vec<RunView>,
+    /// They are all that are known: forget the others. So it is when some ended that could not be told any more.
+    #[serde(default)]
+    pub runs_whole: bool,
     /// What happened, oldest first. One with a known `seq` was repeated.
     #[serde(default)]
     pub events: Vec<Event>,
@@ -79,6 +82,7 @@ impl View {
             usage: Vec::new(),
             removed: Vec::new(),
             runs: Vec::new(),
+            runs_whole: false,
             events: Vec::new(),
             events_missed: 0,
         }

@@ -7,6 +7,7 @@ use super::marks::Marks;
 use crate::control::view::{InstanceView, PendingStep, UsageView, View};
 use crate::model::changes::{HoldReason, InstanceChanges};
 use crate::model::name::{Domain, InstanceName, PlanName};
+use crate::model::silence::{Silence, quiet};
 use crate::model::status::{
     Alert, Condition, ConditionStatus, ConditionType, DaemonStatus, FleetStatus, InstanceStatus, SCHEMA, State,
     UsageStatus,
@@ -43,6 +44,8 @@ struct Inner {
     statuses: BTreeMap<InstanceName, Arc<InstanceStatus>>,
     /// Alerts that belong to no instance, by what they are about.
     host: BTreeMap<String, Alert>,
+    /// Alerts of which somebody knows.
+    silences: Vec<Silence>,
     documents_written: u64,
     /// Their documents could not be written; the next put tries again.
     unwritten: BTreeSet<InstanceName>,
@@ -180,9 +183,22 @@ impl Board {
         self.inner().host.get(about).cloned()
     }
 
-    /// All open alerts, the host's first.
-    pub(super) fn alerts(&self) -> Vec<Alert> {
-        self.inner().alerts()
+    /// All open alerts, the host's first, and who knows of them.
+    pub fn alerts(&self, now: Timestamp) -> Vec<Alert> {
+        self.inner().alerts(now)
+    }
+
+    /// Takes the silences that are in force, in place of those before.
+    pub fn set_silences(&self, silences: Vec<Silence>) {
+        let mut inner = self.inner();
+        if inner.silences == silences {
+            return;
+        }
+        inner.silences = silences;
+        inner.snapshot = None;
+        inner.marks.fleet_changed();
+        drop(inner);
+        self.ring();
     }
 
     /// How many instances each plan has.
@@ -222,7 +238,8 @@ impl Board {
     pub fn raise(&self, about: &str, reason: &str, message: &str, now: Timestamp) -> bool {
         let mut inner = self.inner();
         let since = inner.host.get(about).map_or(now, |alert| alert.since);
-        let alert = Alert { instance: None, reason: reason.to_owned(), message: message.to_owned(), since };
+        let (reason, message) = (reason.to_owned(), message.to_owned());
+        let alert = Alert { instance: None, reason, message, since, silence: None };
         if inner.host.get(about) == Some(&alert) {
             return false;
         }
@@ -263,7 +280,7 @@ impl Board {
             at: now,
             base_domain: base_domain.clone(),
             daemon: daemon.clone(),
-            alerts: inner.alerts(),
+            alerts: inner.alerts(now),
             instances: inner.statuses.values().map(|status| inner.in_full(status)).collect(),
         });
         inner.snapshot = Some(Arc::clone(&snapshot));
@@ -353,9 +370,10 @@ impl Inner {
         InstanceStatus { usage: self.usages.get(&status.name).cloned(), ..status.clone() }
     }
 
-    fn alerts(&self) -> Vec<Alert> {
+    fn alerts(&self, now: Timestamp) -> Vec<Alert> {
         let of_instances = self.statuses.values().filter_map(|status| alert(status));
-        self.host.values().cloned().chain(of_instances).chain(self.strains.values().flatten().cloned()).collect()
+        let open = self.host.values().cloned().chain(of_instances).chain(self.strains.values().flatten().cloned());
+        open.map(|alert| Alert { silence: quiet(&self.silences, &alert, now), ..alert }).collect()
     }
 
     fn view(&self, name: &InstanceName) -> Option<InstanceView> {
@@ -423,7 +441,7 @@ fn alert(status: &InstanceStatus) -> Option<Alert> {
         (None, None) => (format!("{about:?}"), status.state.as_str().to_owned()),
     };
     let since = condition.or(condition_of(status, ConditionType::Ready)).map(|condition| condition.since)?;
-    Some(Alert { instance: Some(status.name.clone()), reason, message, since })
+    Some(Alert { instance: Some(status.name.clone()), reason, message, since, silence: None })
 }
 
 fn condition_of(status: &InstanceStatus, kind: ConditionType) -> Option<&Condition> {

@@ -7,11 +7,14 @@ use super::keeper::event;
 use super::scene::Scene;
 use super::turn::Subject;
 use crate::control::view::{Cursor, FleetView, InstanceView, PlanView, VIEW_INSTANCES_MAX, View};
-use crate::control::{ApplyRequest, Converged, Handler, LogLines, LogOf, LogRequest, Peer, Planned, ProgressSink};
+use crate::control::{
+    ApplyRequest, Converged, Handler, LogLines, LogOf, LogRequest, Peer, Planned, ProgressSink, SilenceRequest,
+};
 use crate::edges::engine::{LogQuery, LogSource};
 use crate::model::errand::ErrandKind;
 use crate::model::event::{Level, NewEvent};
 use crate::model::name::InstanceName;
+use crate::model::silence::{AlertsOf, Silence};
 use crate::model::status::{DaemonStatus, FleetStatus, chain};
 use crate::model::usage::UsageHistory;
 use crate::observe;
@@ -51,7 +54,7 @@ impl Desk {
             timezone: fleet.settings.fleet.timezone.clone(),
             daemon: self.daemon.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            alerts: keeper.board.alerts(),
+            alerts: keeper.board.alerts(keeper.now()),
             plans: plans.collect(),
             host: host::view(keeper, self.crew.turns()),
         }
@@ -118,6 +121,17 @@ impl Handler for Desk {
         keeper.tell(&NewEvent { cause: asked_by(by), ..told });
         self.crew.wake(Subject::Instance(instance.clone()), asked_by(by));
         Ok(id)
+    }
+
+    fn silence(&self, request: &SilenceRequest, by: &Peer) -> Result<Vec<Silence>, String> {
+        if let Some(name) = &request.of.instance {
+            self.known(name)?;
+        }
+        self.crew.keeper.silence(request, by)
+    }
+
+    fn unsilence(&self, of: &AlertsOf, by: &Peer) -> Result<u64, String> {
+        self.crew.keeper.unsilence(of, by)
     }
 
     fn wake(&self, names: &[InstanceName], by: &Peer) -> Result<(), String> {

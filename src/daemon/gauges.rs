@@ -116,6 +116,11 @@ impl Gauges {
         gauges.iter_mut().filter_map(read).collect()
     }
 
+    /// An instance's filestore as last measured.
+    pub(super) fn filestore_bytes(&self, name: &InstanceName) -> Option<u64> {
+        self.inner().get(name)?.filestore.bytes
+    }
+
     /// Takes what is not in the journal yet.
     pub(super) fn take_unkept(&self) -> Vec<(InstanceName, Vec<UsagePoint>)> {
         let mut gauges = self.inner();

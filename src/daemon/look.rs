@@ -71,6 +71,7 @@ impl Keeper {
         let instance = |(name, entry): (&InstanceName, &Entry)| {
             let mut facts = entry.facts.clone();
             facts.ending.tombstone = tombstones.get(name).cloned();
+            facts.ending.filestore_bytes = self.gauges.filestore_bytes(name);
             (name.clone(), facts)
         };
         Ok(Facts {

@@ -190,6 +190,7 @@ fn alerts(name: &InstanceName, reading: &Reading) -> Vec<Alert> {
         reason: warning.reason.to_owned(),
         message: warning.message.clone(),
         since: warning.since,
+        silence: None,
     };
     reading.warnings.iter().map(alert).collect()
 }

@@ -23,6 +23,7 @@ mod run;
 mod scan;
 mod scene;
 pub mod schedule;
+mod silences;
 mod tell;
 pub mod turn;
 pub mod watch;

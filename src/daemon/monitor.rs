@@ -83,6 +83,7 @@ impl Keeper {
         self.tell_templates(&changes.host);
         self.tell_guard(&changes);
         self.tick(&self.register())?;
+        self.end_silences()?;
         let (mut due, nothing): (Due, _) = (Vec::new(), InstanceChanges::default());
         if !changes.host.steps.is_empty() {
             due.push((Subject::Host, Duration::ZERO));

@@ -7,7 +7,8 @@ use crate::diff::PASSWORD_GENERATION;
 use crate::diff::facts::{EndingFacts, Failure, FileState, HostFacts, InstanceFacts};
 use crate::journal::{FailureRow, FileSeen, Journal, JournalError, Known};
 use crate::model::name::{InstanceName, Uid};
-use crate::model::secret::{self, InstallationKey, SecretPurpose};
+use crate::model::secret::{self, InstallationKey};
+use crate::model::step::Access;
 use crate::model::wanted::{Wanted, WantedState};
 use crate::spec::{Fleet, FleetInstance};
 use std::collections::BTreeMap;
@@ -41,6 +42,8 @@ pub(super) struct Entry {
     pub(super) restless: u32,
     /// Turns in a row that only waited for its health.
     pub(super) unhealthy: u32,
+    /// The container that was seen last, and how often the engine had started it again by itself.
+    pub(super) restarts: Option<(String, u64)>,
     /// When a complete reading found its file gone first, since it was there last.
     missing_since: Option<Instant>,
     /// Digest of `facts.wanted`, and the one on which it settled last.
@@ -213,7 +216,8 @@ impl Entry {
                 wanted: None,
                 file: FileState::Missing,
                 uid,
-                password_mark: password_mark(key, uid),
+                password_mark: password_mark(key, Access::Instance, uid),
+                backup_password_mark: password_mark(key, Access::Backup, uid),
                 provisioned: false,
                 ports: None,
                 generation: 1,
@@ -231,6 +235,7 @@ impl Entry {
             decided_at: None,
             restless: 0,
             unhealthy: 0,
+            restarts: None,
             missing_since: None,
             wish: String::new(),
             settled_wish: None,
@@ -312,7 +317,8 @@ impl Entry {
     pub(super) fn identify(&mut self, uid: Uid, key: &InstallationKey) {
         if self.facts.uid != uid {
             self.facts.uid = uid;
-            self.facts.password_mark = password_mark(key, uid);
+            self.facts.password_mark = password_mark(key, Access::Instance, uid);
+            self.facts.backup_password_mark = password_mark(key, Access::Backup, uid);
         }
     }
 
@@ -365,8 +371,8 @@ fn problem_lines(file: &FleetInstance) -> Vec<String> {
     file.problems.iter().map(|problem| problem.to_string().replace("\n  ", ", ")).collect()
 }
 
-fn password_mark(key: &InstallationKey, uid: Uid) -> String {
-    key.mark(&key.derive(SecretPurpose::RolePassword, uid, PASSWORD_GENERATION))
+fn password_mark(key: &InstallationKey, access: Access, uid: Uid) -> String {
+    key.mark(&key.derive(access.password(), uid, PASSWORD_GENERATION))
 }
 
 /// The journal's rows as decisions know them.

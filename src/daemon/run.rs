@@ -29,6 +29,8 @@ use tokio_util::task::TaskTracker;
 const SHUTDOWN_GRACE_S_MAX: u64 = 30;
 /// Files are read this often without a hint.
 const SCAN_EVERY: Duration = Duration::from_secs(30);
+/// The start does not wait longer for an archive that does not answer.
+const TIDY_MAX: Duration = Duration::from_secs(5);
 /// The lock on the PostgreSQL server is asked for again this often while the server is down.
 const LOCK_EVERY: Duration = Duration::from_secs(10);
 /// The engine's events are asked for again at the latest after this time.
@@ -76,6 +78,8 @@ pub async fn run(keeper: Arc<Keeper>, mut signals: mpsc::Receiver<Signal>) -> Re
     let lock = first_lock(&keeper).await?;
     let server = Server::bind(&keeper.connected.fleet.state_dir).map_err(RunError::Socket)?;
     tell_start(&keeper)?;
+    keeper.show_silences()?;
+    tidy(&keeper).await;
     let crew = Crew::new(Arc::clone(&keeper), BTreeSet::new());
     let conversations = Conversations::begin(server, &crew);
     let watch = Watch::new(&keeper.place.fleet_dir, &keeper.place.settings_file);
@@ -118,6 +122,15 @@ pub async fn run(keeper: Arc<Keeper>, mut signals: mpsc::Receiver<Signal>) -> Re
     meter.end(&keeper).await;
     keeper.tell(&event(Level::Info, None, "daemon", "DaemonStopped", "the daemon stopped"));
     held.map_or(Ok(()), |error| Err(RunError::Held(error)))
+}
+
+/// Throws away half-made backups: whoever made them is gone, and they may fill the disk that the journal is on.
+async fn tidy(keeper: &Keeper) {
+    match tokio::time::timeout(TIDY_MAX, keeper.edges.archive.tidy()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(error = %chain(&error), "half-made backups stay until they are begun again"),
+        Err(_) => tracing::warn!("the archive does not answer: half-made backups stay until they are begun again"),
+    }
 }
 
 /// Takes no new turn and lets what runs end, until the time is over or a second signal comes.

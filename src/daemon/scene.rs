@@ -27,6 +27,8 @@ struct Inner {
     revision: u64,
     /// By id, so oldest first: those that run and the last that ended, each with its revision.
     runs: BTreeMap<u64, (u64, RunView)>,
+    /// The newest revision of a run that was dropped: whoever has not been told of it must be told all.
+    dropped: u64,
     next_run: u64,
     durations_ms: BTreeMap<String, VecDeque<u64>>,
     /// The last events.
@@ -74,7 +76,8 @@ impl Scene {
     /// Adds what is newer than `cursor` to `view`, and moves the cursor on.
     pub(super) fn view_since(&self, cursor: &mut Cursor, view: &mut View) {
         let inner = self.inner();
-        let since = if view.whole { 0 } else { cursor.runs };
+        view.runs_whole = view.whole || cursor.runs < inner.dropped;
+        let since = if view.runs_whole { 0 } else { cursor.runs };
         view.runs = inner.runs.values().filter(|(at, _)| *at > since).map(|(_, run)| run.clone()).collect();
         cursor.runs = inner.revision;
         let told = if view.whole { 0 } else { cursor.events };
@@ -104,7 +107,9 @@ impl Inner {
             let Some(oldest) = self.runs.iter().find(|(_, (_, run))| run.ended.is_some()).map(|(id, _)| *id) else {
                 break;
             };
-            self.runs.remove(&oldest);
+            if let Some((at, _)) = self.runs.remove(&oldest) {
+                self.dropped = self.dropped.max(at);
+            }
         }
     }
 
@@ -147,4 +152,50 @@ fn median(durations: &VecDeque<u64>) -> u64 {
     let mut sorted: Vec<u64> = durations.iter().copied().collect();
     sorted.sort_unstable();
     sorted.get(sorted.len() / 2).copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    fn run(scene: &Scene, nth: usize, ends: bool) {
+        let (instance, step) = (InstanceName::parse("acme").ok(), StepId(format!("acme/put-site:{nth}")));
+        let mut inner = scene.inner();
+        inner.began(instance.clone(), step.clone(), String::new(), Timestamp::UNIX_EPOCH);
+        if ends {
+            inner.ended(&instance, &step, None, Timestamp::UNIX_EPOCH);
+        }
+    }
+
+    /// The ids of those that run, as a watcher has it who was told these views.
+    fn told(scene: &Scene, cursor: &mut Cursor, known: &mut BTreeSet<u64>) -> bool {
+        let mut view = View::nothing(Timestamp::UNIX_EPOCH);
+        scene.view_since(cursor, &mut view);
+        if view.runs_whole {
+            known.clear();
+        }
+        for run in view.runs {
+            let _ = if run.ended.is_none() { known.insert(run.id) } else { known.remove(&run.id) };
+        }
+        view.runs_whole
+    }
+
+    #[test]
+    fn a_watcher_hears_of_every_end_however_many_there_were() {
+        let (scene, mut cursor, mut known) = (Scene::default(), Cursor::default(), BTreeSet::new());
+        run(&scene, 0, false);
+        assert!(!told(&scene, &mut cursor, &mut known), "nothing was dropped");
+        assert_eq!(known, [1].into());
+        let step = StepId("acme/put-site:0".to_owned());
+        scene.inner().ended(&InstanceName::parse("acme").ok(), &step, None, Timestamp::UNIX_EPOCH);
+        // Its end and some more are dropped before the watcher looks again.
+        (1..=RUNS_KEPT_MAX + 5).for_each(|nth| run(&scene, nth, true));
+        run(&scene, 1_000, false);
+        assert!(told(&scene, &mut cursor, &mut known));
+        assert_eq!(known, [RUNS_KEPT_MAX as u64 + 7].into(), "only the last one runs");
+        run(&scene, 1_001, false);
+        assert!(!told(&scene, &mut cursor, &mut known), "only what is new is told again");
+        assert_eq!(known.len(), 2);
+    }
 }

@@ -5,7 +5,7 @@ use crate::diff::conditions;
 use crate::diff::facts::Facts;
 use crate::model::changes::{Hold, HoldReason, InstanceChanges};
 use crate::model::event::{Level, NewEvent};
-use crate::model::name::InstanceName;
+use crate::model::name::{InstanceName, Resources};
 use crate::model::status::InstanceStatus;
 use crate::model::step::Origin;
 
@@ -32,6 +32,32 @@ impl Keeper {
         for hold in changes.holds.iter().filter(|hold| hold.reason == HoldReason::DriftFight) {
             self.tell(&event(Level::Error, Some(name), "drift", "DriftFight", hold.message.clone()));
         }
+    }
+
+    /// Tells that a container ended by itself and that the engine started it again: nothing is left to repair then, and
+    /// still its users were thrown out.
+    pub(super) fn tell_crash(&self, name: &InstanceName, facts: &Facts) {
+        let Some(engine) = facts.live.engine.known() else { return };
+        // One that was only listed tells no such count.
+        let seen = engine.services.get(&Resources::of(name).container).filter(|it| it.started_at.is_some());
+        let Some(service) = seen else { return };
+        let Some(before) = self.register().entries.get_mut(name).map(|entry| {
+            let seen = (service.id.clone(), service.restarts);
+            entry.restarts.replace(seen)
+        }) else {
+            return;
+        };
+        let before = before.filter(|(id, _)| *id == service.id).map(|(_, restarts)| restarts);
+        // One that was started by hand is counted from nothing again.
+        let Some(times) = before.and_then(|before| service.restarts.checked_sub(before)).filter(|times| *times > 0)
+        else {
+            return;
+        };
+        let often = if times == 1 { String::new() } else { format!(" ({times} times)") };
+        let message = format!(
+            "its container ended by itself and Docker started it again{often}: `innkeeper logs {name}` may say why"
+        );
+        self.tell(&event(Level::Error, Some(name), "drift", "ContainerDied", message));
     }
 
     /// Tells of templates that cannot be used, and of their mending.

@@ -121,6 +121,7 @@ async fn instance(
     };
     keeper.publish(name, &facts, &changes);
     keeper.tell_drift(Some(name), &changes);
+    keeper.tell_crash(name, &facts);
     let context = context(keeper, Some(name), &facts, cause);
     let outcome = apply::carry_out(&changes, &context).await;
     errands::end(keeper, name, &facts, &changes, &outcome)?;

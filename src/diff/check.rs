@@ -69,7 +69,27 @@ fn danger(case: &Case<'_>) -> Option<&'static str> {
         }
         () if case.service().is_some_and(|service| service.running) => Some("it runs"),
         // Also what holds no data goes only then: a person who looks for what is left shall find all of it.
-        () => ending::unkept(case),
+        () => ending::unkept(case).or_else(|| final_backup_fault(case).filter(|_| !tombstone.purging)),
+    }
+}
+
+/// Why its final backup is not enough to begin with; what began with a good one goes on.
+fn final_backup_fault(case: &Case<'_>) -> Option<&'static str> {
+    let backup = ending::final_backup(case)?;
+    let role = case.database.and_then(|database| database.roles.get(&case.resources.database));
+    match () {
+        () if !ending::is_fresh(case, backup) => {
+            Some("its final backup was not read back since its grace period ended")
+        }
+        () if ending::unconfirmed(case, backup).is_some() => {
+            Some("its final backup lacks files, and nobody confirmed that they may go")
+        }
+        () if role
+            .is_some_and(|role| role.login && role.owner.tag().is_some_and(|tag| tag.uid == case.instance.uid)) =>
+        {
+            Some("somebody may log in and write what its final backup does not have")
+        }
+        () => None,
     }
 }
 

@@ -13,6 +13,7 @@ use crate::model::status::{
 };
 use crate::model::step::Origin;
 use crate::model::wanted::{Wanted, WantedState};
+use std::sync::Arc;
 
 /// A step that failed so often in a row makes its instance `failed`, although it is still tried again.
 const ATTEMPTS_BEFORE_FAILED: u32 = 3;
@@ -166,6 +167,10 @@ fn backups_healthy(case: &Case<'_>) -> Verdict {
     let Some(archive) = case.archive else { return Verdict::unknown(kind, case.facts.live.archive.why()) };
     match archive.newest(case.name, case.instance.uid) {
         None => Verdict::new(kind, ConditionStatus::Unknown, "NoneYet", "no backup was taken yet"),
+        Some(backup) if !backup.missing.is_none() => {
+            let message = format!("{} is partial: {}", backup.manifest.id, backup.missing);
+            Verdict::new(kind, ConditionStatus::False, "Partial", message)
+        }
         Some(backup) => Verdict::known(
             kind,
             backup.verified_at.is_some(),
@@ -386,7 +391,7 @@ fn port(case: &Case<'_>) -> Option<u16> {
 
 fn modules(case: &Case<'_>) -> ModulesStatus {
     let installed = case.odoo().map(|odoo| odoo.modules.keys().filter(|module| odoo.has(module)).cloned().collect());
-    ModulesStatus { wanted: case.wanted.modules.clone(), installed: installed.unwrap_or_default() }
+    ModulesStatus { wanted: Arc::new(case.wanted.modules.clone()), installed: Arc::new(installed.unwrap_or_default()) }
 }
 
 fn last_backup(case: &Case<'_>) -> Option<BackupStatus> {
@@ -396,6 +401,7 @@ fn last_backup(case: &Case<'_>) -> Option<BackupStatus> {
         at: backup.manifest.begun_at,
         bytes: backup.manifest.bytes(),
         verified: backup.verified_at.is_some(),
+        missing_files: backup.missing.count,
     })
 }
 

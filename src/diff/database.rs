@@ -5,7 +5,7 @@ use super::odoo::CONNECTIONS_PER_PROCESS;
 use crate::model::changes::HoldReason;
 use crate::model::live::{DatabaseObjectLive, RoleLive};
 use crate::model::service_plan::Limits;
-use crate::model::step::{Action, DatabaseSpec, FieldChange, Origin, Risk, RoleSpec};
+use crate::model::step::{Access, Action, DatabaseSpec, FieldChange, Origin, Risk, RoleSpec};
 
 /// Connections that a role may hold besides the application's own: a job container and a person's `psql`.
 const CONNECTIONS_SPARE: u32 = 8;
@@ -14,28 +14,37 @@ pub const PASSWORD_GENERATION: u32 = 1;
 
 /// The role: LOGIN and nothing else, the derived password, a connection limit.
 pub(super) fn role(case: &Case<'_>, draft: &mut Draft) {
+    let why = Why {
+        reason: "the role is not as it should be",
+        origin: case.origin(),
+        risk: Risk::None,
+        fields: Vec::new(),
+        // As long as it counts as retired nobody logs in.
+        after: &["close-tombstone"],
+    };
+    role_for(case, Access::Instance, why, draft);
+}
+
+/// The role, with this access. One that is not there is made.
+pub(super) fn role_for(case: &Case<'_>, access: Access, why: Why<'_>, draft: &mut Draft) {
     let Some(database) = case.database else { return };
     let role = &case.resources.database;
     let Some(live) = database.roles.get(role) else {
         let fields = vec![new_field("connection_limit", wanted_limit(case))];
         let reason = if case.is_provisioned() { "the role is gone" } else { "new instance" };
-        let why = Why { reason, origin: case.origin(), risk: Risk::None, fields, after: &[] };
-        return draft.step(Action::SetRole(role_spec(case, true)), why);
+        return draft.step(Action::SetRole(role_spec(case, access, true)), Why { reason, fields, ..why });
     };
     if !case.owns(&live.owner, &format!("role {role}"), draft) {
         return;
     }
-    let password_differs = live.password_mark.as_deref() != Some(&case.instance.password_mark);
-    let fields = role_fields(case, live, password_differs);
+    let mark = match access {
+        Access::Instance => &case.instance.password_mark,
+        Access::Backup | Access::Nobody => &case.instance.backup_password_mark,
+    };
+    let password_differs = live.password_mark.as_deref() != Some(mark);
+    let fields = role_fields(case, live, access, password_differs);
     if !fields.is_empty() {
-        let why = Why {
-            reason: "the role is not as it should be",
-            origin: case.origin(),
-            risk: Risk::None,
-            fields,
-            after: &[],
-        };
-        draft.step(Action::SetRole(role_spec(case, password_differs)), why);
+        draft.step(Action::SetRole(role_spec(case, access, password_differs)), Why { fields, ..why });
     }
 }
 
@@ -69,6 +78,11 @@ pub(super) fn database(case: &Case<'_>, draft: &mut Draft) {
             None => create(case, "its making was interrupted", draft),
         };
     }
+    privileges(case, live, draft);
+}
+
+/// It belongs to its role, and nobody else may connect.
+pub(super) fn privileges(case: &Case<'_>, live: &DatabaseObjectLive, draft: &mut Draft) {
     let mut fields: Vec<FieldChange> =
         changed("owner", &live.owner_role, &case.resources.database).into_iter().collect();
     fields.extend(live.others_may_connect.iter().map(|role| FieldChange {
@@ -119,28 +133,36 @@ pub fn connections(limits: &Limits) -> u32 {
     processes * CONNECTIONS_PER_PROCESS + CONNECTIONS_SPARE
 }
 
-fn role_spec(case: &Case<'_>, set_password: bool) -> RoleSpec {
+fn role_spec(case: &Case<'_>, access: Access, set_password: bool) -> RoleSpec {
     RoleSpec {
         role: case.resources.database.clone(),
         instance: case.name.clone(),
         uid: case.instance.uid,
+        access,
         password_generation: PASSWORD_GENERATION,
         connection_limit: wanted_limit(case),
         set_password,
     }
 }
 
-fn role_fields(case: &Case<'_>, live: &RoleLive, password_differs: bool) -> Vec<FieldChange> {
+fn role_fields(case: &Case<'_>, live: &RoleLive, access: Access, password_differs: bool) -> Vec<FieldChange> {
     let mut fields: Vec<FieldChange> =
         changed("connection_limit", live.connection_limit, wanted_limit(case)).into_iter().collect();
-    fields.extend(changed("login", live.login, true));
+    fields.extend(changed("login", live.login, access.may_log_in()));
     fields.extend(live.excess.iter().map(|excess| FieldChange {
         field: "privilege".to_owned(),
         from: Some(excess.clone()),
         to: None,
     }));
     if password_differs {
-        fields.push(new_field("password", "(derived anew)"));
+        fields.push(match access {
+            Access::Instance => new_field("password", "(derived anew)"),
+            Access::Backup | Access::Nobody => FieldChange {
+                field: "password".to_owned(),
+                from: Some("(the instance's)".to_owned()),
+                to: Some("(its final backup's alone)".to_owned()),
+            },
+        });
     }
     fields
 }

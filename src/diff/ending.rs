@@ -14,7 +14,7 @@ use crate::model::name::{Domain, InstanceName};
 use crate::model::service::{Component, Owner, Tag};
 use crate::model::settings::OnMissingFile;
 use crate::model::site::{CertificateName, SitePage, SiteRow};
-use crate::model::step::{Action, DatabaseSpec, FieldChange, Origin, Risk};
+use crate::model::step::{Access, Action, DatabaseSpec, FieldChange, Origin, Risk};
 use crate::model::time::Timestamp;
 use crate::model::tombstone::{Grace, Tombstone};
 use crate::model::wanted::{Wanted, WantedState};
@@ -25,6 +25,9 @@ pub(super) const ORPHANED: &str =
 
 /// Why a file that is missing from a list which could not be read whole changes nothing.
 pub(super) const UNLISTED: &str = "instances.d cannot be listed, so nobody knows whether its file is there: it is left as it is until that can be told";
+
+/// Data are deleted at most so long after their backup was read back, in seconds.
+const FRESH_S: i64 = 86_400;
 
 /// Which way an instance goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -144,7 +147,8 @@ pub(super) fn retire(case: &Case<'_>, why: &str, draft: &mut Draft) {
     if !has_anything(case) {
         return;
     }
-    let tombstone = match case.instance.ending.tombstone.as_ref().filter(|it| !has_run_since(case, it)) {
+    let standing = case.instance.ending.tombstone.as_ref();
+    let tombstone = match standing.filter(|it| !has_run_since(case, it) && !was_opened_since(case, it)) {
         Some(standing) => standing.clone(),
         None => open(case, why, draft),
     };
@@ -165,6 +169,14 @@ fn has_anything(case: &Case<'_>) -> bool {
 fn has_run_since(case: &Case<'_>, tombstone: &Tombstone) -> bool {
     let started_at = case.service().and_then(|service| service.started_at);
     !tombstone.purging && started_at.is_some() && started_at != tombstone.last_start
+}
+
+/// A role that has its instance's password got that after the final backup, for which it has another: whoever knows it may
+/// have written what the backup does not have.
+fn was_opened_since(case: &Case<'_>, tombstone: &Tombstone) -> bool {
+    let role = case.database.and_then(|database| database.roles.get(&case.resources.database));
+    let open = role.is_some_and(|role| role.password_mark.as_deref() == Some(&case.instance.password_mark));
+    !tombstone.purging && open && final_backup(case).is_some_and(|it| it.manifest.parts.contains_key(&Part::Database))
 }
 
 fn open(case: &Case<'_>, why: &str, draft: &mut Draft) -> Tombstone {
@@ -190,7 +202,7 @@ fn open(case: &Case<'_>, why: &str, draft: &mut Draft) -> Tombstone {
         new_field("backup", case.facts.settings.backup.directory.display()),
     ];
     let reason = match case.instance.ending.tombstone {
-        Some(_) => "its container ran again since it was retired, so it is retired anew".to_owned(),
+        Some(_) => "it could be used again since it was retired, so it is retired anew".to_owned(),
         None => why.to_owned(),
     };
     let why = Why { reason: &reason, origin: Origin::Intended, risk: Risk::Interruption, fields, after: &[] };
@@ -273,10 +285,15 @@ fn back_up(case: &Case<'_>, tombstone: &Tombstone, draft: &mut Draft) {
     let (Some(archive), Some(database), Some(engine)) = (case.archive, case.database, case.engine) else { return };
     let id = tombstone.backup();
     let taken = archive.find(case.name, case.instance.uid, &id);
-    if taken.is_some_and(|backup| backup.verified_at.is_some()) || draft.has_hold(HoldReason::Conflict) {
+    if draft.has_hold(HoldReason::Conflict) {
         return;
     }
-    if taken.is_none() {
+    if let Some(taken) = taken {
+        close(case, taken, draft);
+        if taken.verified_at.is_some() {
+            return;
+        }
+    } else {
         let own = |owner: &Owner| owner.tag().is_some_and(|tag| tag.uid == case.instance.uid);
         let object = database.databases.get(&case.resources.database).filter(|it| own(&it.owner) && it.valid);
         let volume = engine.volumes.get(&case.resources.volume).filter(|owner| own(owner));
@@ -294,8 +311,16 @@ fn back_up(case: &Case<'_>, tombstone: &Tombstone, draft: &mut Draft) {
         if draft.has_hold(HoldReason::JobRunning) {
             return;
         }
-        if object.is_some() {
-            database::role(case, draft);
+        if let Some(object) = object {
+            database::privileges(case, object, draft);
+            let why = Why {
+                reason: "its final backup is taken: nobody else writes from now on",
+                origin: Origin::Intended,
+                risk: Risk::None,
+                fields: Vec::new(),
+                after: &["open-tombstone", "stop-container"],
+            };
+            database::role_for(case, Access::Backup, why, draft);
         }
         if volume.is_some() && case.service().is_none() {
             service::network(case, draft);
@@ -323,6 +348,25 @@ fn back_up(case: &Case<'_>, tombstone: &Tombstone, draft: &mut Draft) {
     draft.step(Action::VerifyBackup { instance: case.name.clone(), backup: id }, why);
 }
 
+/// Once the backup stands nobody logs in any more: nothing may be written that it does not have.
+fn close(case: &Case<'_>, taken: &BackupLive, draft: &mut Draft) {
+    let role = case.database.and_then(|database| database.roles.get(&case.resources.database));
+    let own = role.filter(|role| role.owner.tag().is_some_and(|tag| tag.uid == case.instance.uid));
+    // Whatever else it may do by somebody's mistake, it does nothing with it.
+    if own.is_none_or(|role| !role.login) {
+        return;
+    }
+    let why = Why {
+        reason: "it is retired: nobody logs in",
+        // Between the backup and its reading it is closed for the first time; later somebody opened it.
+        origin: if taken.verified_at.is_some() { Origin::Drift } else { Origin::Intended },
+        risk: Risk::None,
+        fields: Vec::new(),
+        after: &[],
+    };
+    database::role_for(case, Access::Nobody, why, draft);
+}
+
 fn take(case: &Case<'_>, tombstone: &Tombstone, (object, volume): (bool, bool), draft: &mut Draft) {
     let odoo = case.inside().and_then(Seen::known);
     let tag = case.service().and_then(|service| service.owner.tag()).cloned();
@@ -333,6 +377,7 @@ fn take(case: &Case<'_>, tombstone: &Tombstone, (object, volume): (bool, bool), 
         cause: BackupCause::Final,
         database: object.then(|| DumpSpec {
             database: case.resources.database.clone(),
+            access: Access::Backup,
             password_generation: database::PASSWORD_GENERATION,
         }),
         filestore: volume.then(|| FilestoreSpec {
@@ -352,7 +397,7 @@ fn take(case: &Case<'_>, tombstone: &Tombstone, (object, volume): (bool, bool), 
         origin: Origin::Intended,
         risk: Risk::None,
         fields: vec![new_field("parts", parts), new_field("directory", case.facts.settings.backup.directory.display())],
-        after: &["open-tombstone", "stop-container", "set-role", "create-container"],
+        after: &["open-tombstone", "stop-container", "set-role", "set-privileges", "create-container"],
     };
     draft.step(Action::BackUp(spec), why);
 }
@@ -371,6 +416,18 @@ pub(super) fn purge(case: &Case<'_>, draft: &mut Draft) {
     let remains = remains(case);
     if remains.is_empty() {
         return forget(case, draft);
+    }
+    // Where something is not in the backup at all, `check` says what.
+    if !tombstone.purging
+        && unkept(case).is_none()
+        && let Some(backup) = final_backup(case)
+    {
+        if let Some(missing) = unconfirmed(case, backup) {
+            return draft.hold(HoldReason::Guard, missing);
+        }
+        if !is_fresh(case, backup) {
+            return read_again(case, backup, draft);
+        }
     }
     let backup = final_backup(case).map(|backup| backup.place.clone());
     let fields = vec![
@@ -392,6 +449,44 @@ pub(super) fn purge(case: &Case<'_>, draft: &mut Draft) {
         };
         draft.step(action, why);
     }
+}
+
+/// Why the data stay until a person says that they may go: what the backup does not have is gone with them. Files that the
+/// customer was missing all along look the same, so somebody must be able to say so.
+pub(super) fn unconfirmed(case: &Case<'_>, backup: &BackupLive) -> Option<String> {
+    let permitted = case.facts.guard.permitted.contains(case.name);
+    (!backup.missing.is_none() && !permitted).then(|| {
+        format!(
+            "its grace period is over, but its final backup {} is partial: {}; its data are kept. Put the files back into volume \
+             {}, bring it back and retire it anew; or, if they were missing all along: innkeeper apply --max-destroy 1 \
+             --confirm {}",
+            backup.manifest.id, backup.missing, case.resources.volume, case.name
+        )
+    })
+}
+
+/// True for a backup that was read back since the grace period ended, and within [`FRESH_S`]: what was read long ago may be
+/// damaged by now. A time that lies ahead was noted before somebody set the clock back.
+pub(super) fn is_fresh(case: &Case<'_>, backup: &BackupLive) -> bool {
+    let ended = case.instance.ending.tombstone.as_ref().map(|tombstone| tombstone.purge_after);
+    backup.verified_at.is_some_and(|at| {
+        let age_s = case.facts.now.as_second() - at.as_second();
+        ended.is_none_or(|ended| at >= ended) && (0..FRESH_S).contains(&age_s)
+    })
+}
+
+/// Reads the backup back once more before data go. What comes of it is looked at by the next decision, which is over the
+/// deletion; its risk is that of what follows.
+fn read_again(case: &Case<'_>, backup: &BackupLive, draft: &mut Draft) {
+    let why = Why {
+        reason: "its grace period is over: when its final backup is still sound, its data are deleted",
+        origin: Origin::Schedule,
+        risk: Risk::Data,
+        fields: remains(case).iter().map(|action| new_field(action.kind(), action.resource())).collect(),
+        after: &[],
+    };
+    let backup = backup.manifest.id.clone();
+    draft.step(Action::VerifyBackup { instance: case.name.clone(), backup }, why);
 }
 
 fn is_seen_whole(case: &Case<'_>) -> bool {

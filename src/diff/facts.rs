@@ -62,6 +62,8 @@ pub struct InstanceFacts {
     pub uid: Uid,
     /// The mark that its role's comment should show.
     pub password_mark: String,
+    /// The same of the password that the role has from its final backup on.
+    pub backup_password_mark: String,
     /// The journal says that it was set up once.
     pub provisioned: bool,
     /// Ports that it was given; they stay.
@@ -116,6 +118,8 @@ pub struct EndingFacts {
     pub renamed_to: Option<InstanceName>,
     /// The instance whose missing file had what this one's new file has.
     pub renamed_from: Option<InstanceName>,
+    /// Bytes of its filestore as last measured; none when not known.
+    pub filestore_bytes: Option<u64>,
     /// The last version of its file that did not ask for its end was protected.
     pub was_protected: bool,
 }

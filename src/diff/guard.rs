@@ -41,6 +41,31 @@ pub(super) fn disk(case: &Case<'_>, draft: &mut Draft) {
     }
 }
 
+/// No final backup is begun that would not fit: where it goes others' data may be, and half a backup helps nobody. A dump is
+/// smaller than its database; a filestore that was never measured counts for nothing, and the archive itself stops in time.
+pub(super) fn room(case: &Case<'_>, draft: &mut Draft) {
+    let Some(free) = case.archive.and_then(|archive| archive.free_bytes) else { return };
+    let before = draft.steps().len();
+    let mut wanted = 0;
+    draft.changes_mut().remove_with_dependents(|step| {
+        let Action::BackUp(spec) = &step.action else { return false };
+        let database = case.database_object().filter(|_| spec.database.is_some()).map_or(0, |it| it.size_bytes);
+        let filestore = case.instance.ending.filestore_bytes.filter(|_| spec.filestore.is_some()).unwrap_or(0);
+        wanted = database.saturating_add(filestore).saturating_add(DISK_FREE_BYTES_MIN);
+        free < wanted
+    });
+    if draft.steps().len() < before {
+        let message = format!(
+            "its final backup may take {}, only {} are free in {}, and {} stay free: free some space; nothing of it is deleted before",
+            Bytes(wanted - DISK_FREE_BYTES_MIN),
+            Bytes(free),
+            case.facts.settings.backup.directory.display(),
+            Bytes(DISK_FREE_BYTES_MIN)
+        );
+        draft.hold(HoldReason::DiskFull, message);
+    }
+}
+
 /// What the guard against mass changes refuses is held, whole: a stop without its page, or half a purge, helps nobody.
 pub(super) fn masses(case: &Case<'_>, draft: &mut Draft) {
     let Some(index) = case.index.filter(|_| !draft.steps().is_empty()) else { return };

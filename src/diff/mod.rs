@@ -123,6 +123,7 @@ fn end(case: &Case<'_>, why: &str, draft: &mut Draft) {
 
     guard::unlisted(case, draft);
     guard::masses(case, draft);
+    guard::room(case, draft);
     guard::failures(&past(case), draft);
     guard::fights(&past(case), draft);
     guard::suspended(case, draft);

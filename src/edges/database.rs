@@ -19,7 +19,8 @@ pub trait Database: Send + Sync {
     async fn look(&self, ask: &Ask) -> Result<DatabaseLive, EdgeError>;
 
     /// Makes the role, or sets what differs: attributes, memberships, limit, and the password where
-    /// `spec.set_password`. `mark` goes into the role's comment.
+    /// `spec.set_password`. `mark` goes into the role's comment. Where `spec.access` ends sessions, nobody is connected as
+    /// the role any more when it returns.
     async fn set_role(&self, spec: &RoleSpec, password: &SecretString, mark: &str) -> Result<(), EdgeError>;
 
     /// Makes the database (UTF-8, from template0, sorted as C so that no library upgrade breaks an index; letters are

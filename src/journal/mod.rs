@@ -1,4 +1,5 @@
-//! What happened and what was promised, on disk: identities, ports, file versions, intents, failures, errands, events.
+//! What happened and what was promised, on disk: identities, ports, file versions, intents, failures, errands, silences,
+//! events.
 //!
 //! One SQLite file, `<state_dir>/journal.db`. Everything here is short and synchronous; callers on an async thread may
 //! call it directly. It decides nothing, holds no secret, and may be deleted: the marks on the live objects are enough
@@ -10,6 +11,7 @@ mod events;
 mod instances;
 mod repairs;
 mod roll_outs;
+mod silences;
 mod steps;
 mod store;
 mod tombstones;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Counts the layouts below; a file of a higher one is refused.
-const LAYOUT: u32 = 3;
+const LAYOUT: u32 = 4;
 /// A reader beside the daemon waits so long for a write to end.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Statements kept prepared.
@@ -77,6 +77,17 @@ CREATE TABLE IF NOT EXISTS let_through (
 ) STRICT;
 ";
 
+/// What layout 4 added.
+const TABLES_4: &str = "
+CREATE TABLE IF NOT EXISTS silence (
+    instance TEXT NOT NULL, reason TEXT NOT NULL, by TEXT NOT NULL, since INTEGER NOT NULL, until INTEGER,
+    PRIMARY KEY (instance, reason)
+) STRICT;
+";
+
+/// The layouts in their order: each adds to those before it.
+const LAYOUTS: [&str; LAYOUT as usize] = [TABLES, TABLES_2, TABLES_3, TABLES_4];
+
 pub(super) struct Opened {
     pub(super) connection: Connection,
     /// Where the former journal went, when it could not be read.
@@ -100,9 +111,7 @@ pub(super) fn open_read_only(file: &Path) -> Result<Connection, JournalError> {
     let failed = |source| JournalError::Database { doing: "read", file: file.to_owned(), source };
     if !file.exists() {
         let connection = Connection::open_in_memory().map_err(failed)?;
-        connection.execute_batch(TABLES).map_err(failed)?;
-        connection.execute_batch(TABLES_2).map_err(failed)?;
-        connection.execute_batch(TABLES_3).map_err(failed)?;
+        LAYOUTS.iter().try_for_each(|tables| connection.execute_batch(tables)).map_err(failed)?;
         connection.pragma_update(None, "query_only", true).map_err(failed)?;
         return Ok(connection);
     }
@@ -111,12 +120,11 @@ pub(super) fn open_read_only(file: &Path) -> Result<Connection, JournalError> {
     connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
     // Written by an earlier version that was not followed by this one yet: what it lacks reads as empty.
     let found = refuse_newer(&connection, file)?;
-    for (layout, tables) in [(2, TABLES_2), (3, TABLES_3)] {
-        if found < layout {
-            let (_, tables) = tables.split_once("CREATE").unwrap_or_default();
-            let tables = format!("CREATE{tables}").replace("CREATE TABLE", "CREATE TEMP TABLE");
-            connection.execute_batch(&tables).map_err(failed)?;
-        }
+    for tables in LAYOUTS.iter().skip(usize::try_from(found).unwrap_or_default().max(1)) {
+        // What a layout takes away first is not read any more.
+        let (_, tables) = tables.split_once("CREATE").unwrap_or_default();
+        let tables = format!("CREATE{tables}").replace("CREATE TABLE", "CREATE TEMP TABLE");
+        connection.execute_batch(&tables).map_err(failed)?;
     }
     Ok(connection)
 }
@@ -142,9 +150,7 @@ fn prepare(file: &Path) -> Result<Connection, JournalError> {
     connection.pragma_update(None, "journal_mode", "WAL").map_err(failed("begin"))?;
     // A reservation or an identity that was told to a system must not be forgotten by a power cut.
     connection.pragma_update(None, "synchronous", "FULL").map_err(failed("begin"))?;
-    connection.execute_batch(TABLES).map_err(failed("lay out"))?;
-    connection.execute_batch(TABLES_2).map_err(failed("lay out"))?;
-    connection.execute_batch(TABLES_3).map_err(failed("lay out"))?;
+    LAYOUTS.iter().try_for_each(|tables| connection.execute_batch(tables)).map_err(failed("lay out"))?;
     connection.pragma_update(None, "user_version", LAYOUT).map_err(failed("lay out"))?;
     Ok(connection)
 }

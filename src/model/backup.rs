@@ -1,10 +1,12 @@
 //! A backup: what it is called, what it consists of, and what its manifest says. The first version of the archive format.
 //!
 //! A backup is a directory with one file a part and a `manifest.json`. The manifest is written last, so a directory that
-//! has one is whole; that it was read back is a mark of its own, because it becomes true later.
+//! has one is whole; what reading it back came to is a mark of its own (`verified.json`: `at`, `tool`, and where files are
+//! missing `missing`, a [`MissingFiles`], all of which stand in `missing-files.txt`), because it becomes true later.
 
 use super::name::{InstallationId, InstanceName, ModuleName, NameError, Uid};
 use super::service::Tag;
+use super::step::Access;
 use super::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -126,6 +128,8 @@ pub struct BackupSpec {
 pub struct DumpSpec {
     /// Its name, and that of the role that owns it.
     pub database: String,
+    /// With which of the role's passwords it is connected to.
+    pub access: Access,
     /// Generation of the role's password.
     pub password_generation: u32,
 }
@@ -186,6 +190,40 @@ pub struct PartSum {
     pub sha256: String,
 }
 
+/// Files that a backup's database names and that it does not have: its filestore was not whole when it was taken, or the
+/// disk could not give them.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct MissingFiles {
+    /// How many; 0 is a backup with everything.
+    pub count: u64,
+    /// The first of them, at most [`Self::TOLD_MAX`], as the database names them (`ab/ab12…`).
+    pub first: Vec<String>,
+}
+
+impl MissingFiles {
+    /// So many are named where all of them would be too many.
+    pub const TOLD_MAX: usize = 5;
+
+    /// What is told of all these.
+    pub fn of(names: &BTreeSet<String>) -> Self {
+        Self { count: names.len() as u64, first: names.iter().take(Self::TOLD_MAX).cloned().collect() }
+    }
+
+    /// True for a backup that has everything.
+    pub fn is_none(&self) -> bool {
+        self.count == 0
+    }
+}
+
+impl fmt::Display for MissingFiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let more = if self.count > self.first.len() as u64 { ", …" } else { "" };
+        let files =
+            if self.count == 1 { "file that its database names is" } else { "files that its database names are" };
+        write!(f, "{} {files} not in it ({}{more})", self.count, self.first.join(", "))
+    }
+}
+
 /// A backup that stands in the archive, whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BackupLive {
@@ -193,6 +231,8 @@ pub struct BackupLive {
     pub manifest: Manifest,
     /// When it was read back whole, its sums compared and its dump read by `pg_restore`; none before that.
     pub verified_at: Option<Timestamp>,
+    /// What was found missing when it was read back.
+    pub missing: MissingFiles,
     /// Where it stands, for people.
     pub place: String,
 }
@@ -202,6 +242,8 @@ pub struct BackupLive {
 pub struct ArchiveLive {
     /// Whole backups of the instances that were asked about, by id.
     pub backups: BTreeMap<InstanceName, BTreeMap<BackupId, BackupLive>>,
+    /// Bytes that are free where backups are written; none when not known.
+    pub free_bytes: Option<u64>,
 }
 
 impl ArchiveLive {

@@ -33,7 +33,7 @@ pub struct Event {
     pub level: Level,
     /// Whose it is; none is the host's.
     pub instance: Option<InstanceName>,
-    /// What it is about: `step`, `file`, `errand`, `daemon`, `credentials`, `usage`.
+    /// What it is about: `step`, `file`, `errand`, `daemon`, `credentials`, `usage`, `alert`.
     pub kind: String,
     /// CamelCase word: `StepDone`, `StepFailed`, `DriftFound`.
     pub reason: String,

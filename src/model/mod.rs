@@ -15,6 +15,7 @@ pub mod secret;
 pub mod service;
 pub mod service_plan;
 pub mod settings;
+pub mod silence;
 pub mod site;
 pub mod size;
 pub mod status;

@@ -16,6 +16,8 @@ pub const INSTALLATION_KEY_BYTES: usize = 32;
 pub enum SecretPurpose {
     /// The PostgreSQL role's password.
     RolePassword,
+    /// The same role's while its final backup is taken: nobody else has it.
+    BackupPassword,
     /// Odoo's master password (`admin_passwd`), of which only a hash is stored.
     MasterPassword,
     /// The first administrator's password.
@@ -26,6 +28,7 @@ impl SecretPurpose {
     fn label(self) -> &'static str {
         match self {
             Self::RolePassword => "innkeeper/v1/role-password",
+            Self::BackupPassword => "innkeeper/v1/backup-password",
             Self::MasterPassword => "innkeeper/v1/master-password",
             Self::AdminPassword => "innkeeper/v1/admin-password",
         }

@@ -2,10 +2,12 @@
 
 use super::changes::Hold;
 use super::name::{Domain, InstanceName, ModuleName, OdooVersion, PlanName, Uid};
+use super::silence::Quiet;
 use super::time::Timestamp;
 use super::wanted::WantedState;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Version of every JSON document that Innkeeper prints.
 pub const SCHEMA: u32 = 1;
@@ -210,9 +212,9 @@ impl InstanceStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
 pub struct ModulesStatus {
     /// What the plan and the file ask for.
-    pub wanted: BTreeSet<ModuleName>,
-    /// What `ir_module_module` says is installed.
-    pub installed: BTreeSet<ModuleName>,
+    pub wanted: Arc<BTreeSet<ModuleName>>,
+    /// What `ir_module_module` says is installed: a hundred names and more, the same for many instances.
+    pub installed: Arc<BTreeSet<ModuleName>>,
 }
 
 /// Certificates of an instance's hosts, taken together.
@@ -254,6 +256,25 @@ pub struct BackupStatus {
     pub bytes: u64,
     /// Read back whole.
     pub verified: bool,
+    /// So many files that its database names are not in it.
+    #[serde(default)]
+    pub missing_files: u64,
+}
+
+impl BackupStatus {
+    /// How good it is, in a word.
+    pub fn word(&self) -> &'static str {
+        match self.verified {
+            true if self.missing_files > 0 => "partial",
+            true => "verified",
+            false => "not verified",
+        }
+    }
+
+    /// True when it was read back and nothing is missing in it.
+    pub fn is_whole(&self) -> bool {
+        self.verified && self.missing_files == 0
+    }
 }
 
 /// Something that a person should know.
@@ -267,6 +288,9 @@ pub struct Alert {
     pub message: String,
     /// Since when.
     pub since: Timestamp,
+    /// Who knows of it already; none while nobody does. It is as open as any other.
+    #[serde(default)]
+    pub silence: Option<Quiet>,
 }
 
 /// The fleet: `status --json`.

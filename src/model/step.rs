@@ -2,6 +2,7 @@
 
 use super::backup::{BackupId, BackupSpec};
 use super::name::{Domain, InstanceName, Uid};
+use super::secret::SecretPurpose;
 use super::service::{ImageUser, JobSpec, OdooConf, ServiceSpec, Tag};
 use super::service_plan::Limits;
 use super::site::{CertificateName, SiteRow};
@@ -336,7 +337,39 @@ impl Step {
     }
 }
 
-/// A role as it should be: LOGIN and nothing else.
+/// Who may log in as a role.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Access {
+    /// Its instance, and whoever else knows the password in its odoo.conf.
+    Instance,
+    /// The final backup alone: another password, which stands nowhere. Whoever was connected is not any more.
+    Backup,
+    /// Nobody: NOLOGIN. Whoever was connected is not any more.
+    Nobody,
+}
+
+impl Access {
+    /// Which password the role has.
+    pub fn password(self) -> SecretPurpose {
+        match self {
+            Self::Instance => SecretPurpose::RolePassword,
+            Self::Backup | Self::Nobody => SecretPurpose::BackupPassword,
+        }
+    }
+
+    /// LOGIN
+    pub fn may_log_in(self) -> bool {
+        self != Self::Nobody
+    }
+
+    /// True where sessions that began earlier are ended.
+    pub fn ends_sessions(self) -> bool {
+        self != Self::Instance
+    }
+}
+
+/// A role as it should be: LOGIN, as far as somebody has access, and nothing else.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RoleSpec {
     /// Its name.
@@ -345,6 +378,8 @@ pub struct RoleSpec {
     pub instance: InstanceName,
     /// That instance's identity: the password is derived from it.
     pub uid: Uid,
+    /// Who may log in, which also says which password it has.
+    pub access: Access,
     /// Generation of the password.
     pub password_generation: u32,
     /// CONNECTION LIMIT.

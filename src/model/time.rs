@@ -1,6 +1,7 @@
 //! Points in time and spans of time. Nothing here reads a clock: "now" is always handed in.
 
 pub use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -19,6 +20,16 @@ pub struct Uptime {
     pub boot: String,
     /// Seconds since then.
     pub seconds: u64,
+}
+
+/// When people are back at work, by the hour of the day.
+const MORNING_H: i8 = 8;
+
+/// Eight o'clock tomorrow, where people of the fleet live.
+pub fn tomorrow_morning(now: Timestamp, zone: &TimeZone) -> Timestamp {
+    let tomorrow = now.to_zoned(zone.clone()).date().tomorrow().map(|date| date.at(MORNING_H, 0, 0, 0));
+    let there = tomorrow.and_then(|at| at.to_zoned(zone.clone()));
+    there.map_or(now, |zoned| zoned.timestamp())
 }
 
 /// A text is not a duration.

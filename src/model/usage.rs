@@ -79,3 +79,33 @@ pub struct UsageHistory {
     /// The last thirty days: see [`Resolution::Hours`].
     pub month: Vec<UsagePoint>,
 }
+
+/// Less time than this says nothing about how data grow: one day's import is no trend.
+const GROWTH_D_MIN: f64 = 2.0;
+
+impl UsageHistory {
+    /// Bytes by which database and filestore grow a day, over all that is known; less than nothing when they shrink. None
+    /// while less than two days are known.
+    pub fn disk_growth_per_day(&self) -> Option<f64> {
+        let points = || self.month.iter().chain(&self.day).chain(&self.hour).filter(|point| point.disk_bytes() > 0);
+        let (first, last) = (points().min_by_key(|point| point.at)?, points().max_by_key(|point| point.at)?);
+        let days = (last.at.as_second() - first.at.as_second()) as f64 / 86_400.0;
+        (days >= GROWTH_D_MIN).then(|| (last.disk_bytes() as f64 - first.disk_bytes() as f64) / days)
+    }
+
+    /// Days until data fill so many bytes, if they go on to grow as they did. None when they do not grow, or are over it.
+    pub fn days_until_full(&self, disk_bytes: u64) -> Option<u64> {
+        let growth = self.disk_growth_per_day().filter(|growth| *growth >= 1.0)?;
+        let now =
+            [self.hour.last(), self.day.last(), self.month.last()].into_iter().flatten().max_by_key(|it| it.at)?;
+        let left = disk_bytes.checked_sub(now.disk_bytes())?;
+        Some((left as f64 / growth) as u64)
+    }
+}
+
+impl UsagePoint {
+    /// Database and filestore together.
+    pub fn disk_bytes(&self) -> u64 {
+        self.database_bytes.saturating_add(self.filestore_bytes)
+    }
+}

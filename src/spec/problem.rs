@@ -162,7 +162,7 @@ pub(super) fn visible(text: &str) -> String {
 }
 
 /// The one of `known` that `given` was probably meant to be.
-pub(super) fn nearest<'k>(given: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+pub(crate) fn nearest<'k>(given: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     if given.len() > SUGGEST_BYTES_MAX {
         return None;
     }

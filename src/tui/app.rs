@@ -1,11 +1,13 @@
 //! The loop: messages in, effects out, a frame when something changed. It never waits for anything but messages.
 
+use super::keymap::Keymap;
 use super::look::Look;
 use super::paint::Painter;
 use super::state::{Options, State};
 use super::terminal::{self, Keys};
 use super::update::{Effect, Msg, update};
 use super::view;
+use crate::control::LogRequest;
 use crate::model::name::InstanceName;
 use crate::model::status::InstanceStatus;
 use crate::model::time::Timestamp;
@@ -48,8 +50,17 @@ pub trait Hands: Send + Sync + 'static {
     /// Why it could not be read, as a sentence.
     fn file(&self, name: &InstanceName) -> Result<String, String>;
 
+    /// Writes text into a new file of that name, in the directory from which the dashboard was opened.
+    ///
+    /// # Errors
+    /// Why it was not written, as a sentence; a file that is there already is not touched.
+    fn write(&self, file: &str, text: &str) -> Result<PathBuf, String>;
+
     /// The command that edits it.
     fn editor(&self, name: &InstanceName) -> std::process::Command;
+
+    /// The command that is a shell in its container.
+    fn shell(&self, name: &InstanceName) -> std::process::Command;
 
     /// What the last daemon wrote about the instances.
     fn documents(&self) -> Vec<InstanceStatus>;
@@ -65,6 +76,8 @@ pub struct Setup {
     pub look: Look,
     /// How it was started.
     pub options: Options,
+    /// Which keys do what.
+    pub keymap: Keymap,
     /// The clock.
     pub now: fn() -> Timestamp,
 }
@@ -113,17 +126,16 @@ pub async fn run(setup: Setup) -> io::Result<Ending> {
     let mut words = words()?;
     terminal::take()?;
     let ending = run_taken(setup, &mut words).await;
-    match ending {
-        Ok(Ending::HungUp) => terminal::abandon(),
-        _ => terminal::give_back(),
-    }
+    // Also after a hang-up: whoever sends the signal by hand has the terminal still.
+    terminal::give_back();
     ending
 }
 
 async fn run_taken(setup: Setup, words: &mut mpsc::Receiver<Word>) -> io::Result<Ending> {
     let (key_sender, mut keys) = mpsc::channel(KEYS_MAX);
     let (news, mut messages) = mpsc::channel(NEWS_MAX);
-    let state = State::new(setup.options, terminal::size(), (setup.now)());
+    let mut state = State::new(setup.options, terminal::size(), (setup.now)());
+    state.keymap = setup.keymap.clone();
     let (state_dir, hands, sender) = (setup.state_dir.clone(), Arc::clone(&setup.hands), news.clone());
     let mut app = App {
         state,
@@ -197,7 +209,7 @@ impl App {
 
     /// Takes a message in and has a frame drawn soon.
     fn take(&mut self, msg: Msg, frame_after: Duration) -> Option<Ending> {
-        let back = matches!(msg, Msg::EditorEnded { .. });
+        let back = matches!(msg, Msg::EditorEnded { .. } | Msg::ShellEnded(_));
         if back && let Err(error) = self.come_back() {
             tracing::error!(%error, "the terminal could not be taken again");
             return Some(Ending::HungUp);
@@ -246,7 +258,17 @@ impl App {
             Effect::Redraw => self.painter.anew(),
             Effect::Mouse(on) => self.painter.write(terminal::mouse(on)),
             Effect::Copy(text) => self.painter.write(clipboard(&text).as_bytes()),
-            Effect::Edit(name) => self.edit(name),
+            Effect::Edit(name) => {
+                let editor = self.setup.hands.editor(&name);
+                self.lend(editor, |result| Msg::EditorEnded {
+                    name,
+                    result: result.map_err(|why| format!("the editor {why}; set $EDITOR")),
+                });
+            }
+            Effect::Shell(name) => {
+                let shell = self.setup.hands.shell(&name);
+                self.lend(shell, |result| Msg::ShellEnded(result.map_err(|why| format!("the shell {why}"))));
+            }
             Effect::Errand(name, kind) => {
                 tokio::spawn(async move { news.send(super::talk::errand(&state_dir, name, kind).await).await });
             }
@@ -261,15 +283,34 @@ impl App {
                     news.blocking_send(Msg::File { name, result })
                 });
             }
-            Effect::Logs(request) => {
-                if let Some(before) = self.logs.take() {
-                    before.abort();
-                }
-                self.logs = request
-                    .map(|request| tokio::spawn(async move { super::talk::logs(&state_dir, request, &news).await }));
+            Effect::Write { file, text } => {
+                let hands = Arc::clone(&self.setup.hands);
+                tokio::task::spawn_blocking(move || news.blocking_send(Msg::Written(hands.write(&file, &text))));
             }
+            Effect::Silence(request) => {
+                tokio::spawn(async move { news.send(super::talk::silence(&state_dir, request).await).await });
+            }
+            Effect::Unsilence(of) => {
+                tokio::spawn(async move { news.send(super::talk::unsilence(&state_dir, of).await).await });
+            }
+            Effect::Logs(requests) => self.read_logs(requests),
         }
         None
+    }
+
+    fn read_logs(&mut self, mut requests: Vec<LogRequest>) {
+        let (state_dir, news) = (self.setup.state_dir.clone(), self.news.clone());
+        if let Some(before) = self.logs.take() {
+            before.abort();
+        }
+        self.logs = match (requests.len(), requests.pop()) {
+            (_, None) => None,
+            (1, Some(one)) => Some(tokio::spawn(async move { super::talk::logs(&state_dir, one, &news).await })),
+            (_, Some(last)) => {
+                requests.push(last);
+                Some(tokio::spawn(async move { super::talk::logs_together(&state_dir, requests, &news).await }))
+            }
+        };
     }
 
     /// The file first, then the daemon hears of it; without a daemon the next one reads it.
@@ -287,22 +328,22 @@ impl App {
         });
     }
 
-    /// Gives the terminal to the editor.
-    fn edit(&mut self, name: InstanceName) {
+    /// Lends the terminal to another program; `ended` is what its end means.
+    fn lend(&mut self, command: std::process::Command, ended: impl FnOnce(Result<(), String>) -> Msg + Send + 'static) {
         if self.away || self.keys.pause().is_err() {
             return;
         }
         self.away = true;
         terminal::give_back();
-        let mut command = tokio::process::Command::from(self.setup.hands.editor(&name));
+        let mut command = tokio::process::Command::from(command);
         let news = self.news.clone();
         tokio::spawn(async move {
             let result = match command.status().await {
                 Ok(status) if status.success() => Ok(()),
-                Ok(status) => Err(format!("the editor ended with {status}")),
-                Err(error) => Err(format!("the editor could not be started: {error}; set $EDITOR")),
+                Ok(status) => Err(format!("ended with {status}")),
+                Err(error) => Err(format!("could not be started: {error}")),
             };
-            news.send(Msg::EditorEnded { name, result }).await
+            news.send(ended(result)).await
         });
     }
 

@@ -3,11 +3,11 @@
 use crate::control::view::{FleetView, InstanceView, PendingStep, RunView, View};
 use crate::model::event::Event;
 use crate::model::filter::Filter;
-use crate::model::name::InstanceName;
+use crate::model::name::{InstanceName, ModuleName};
 use crate::model::status::{InstanceStatus, State, UsageStatus};
 use crate::model::time::Timestamp;
 use jiff::tz::TimeZone;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// Samples kept for graphs: an hour at one every 15 s would be 240, the widest graph is a little wider.
@@ -34,8 +34,13 @@ pub struct Fleet {
     pub at: Option<Timestamp>,
     /// The fleet's time zone.
     pub zone: Option<TimeZone>,
-    /// Lines of a view that is not complete yet.
+    /// While a whole view comes in lines: instances in it that were not known. Those that were are changed in their
+    /// places, so that a fleet is never held twice.
     coming: Option<Vec<Item>>,
+    /// Counts whole views: whoever was not told in the newest one is gone.
+    round: u32,
+    /// Sets of modules, each kept once: instances on one plan have the same.
+    sets: BTreeSet<Arc<BTreeSet<ModuleName>>>,
 }
 
 /// One instance.
@@ -45,15 +50,40 @@ pub struct Item {
     pub view: InstanceView,
     /// What it used, oldest first.
     pub samples: VecDeque<Sample>,
+    /// The whole view in which it was told last.
+    round: u32,
 }
 
-/// What an instance used at one time.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// What an instance used at one time, as fine as a graph shows it: thousands of instances have hundreds of samples each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sample {
+    /// Tenths of a per cent of one core: at most 65 cores.
+    cpu: u16,
+    /// Memory in units of [`SAMPLE_MEMORY_UNIT_BYTES`]: at most 256 GiB.
+    memory: u16,
+}
+
+/// A graph has eight levels a row: nobody sees less.
+const SAMPLE_MEMORY_UNIT_BYTES: u64 = 4 << 20;
+
+impl Sample {
+    fn of(usage: &UsageStatus) -> Self {
+        Self {
+            // Saturates: a negative number is 0.
+            cpu: (usage.cpu_percent * 10.0).round() as u16,
+            memory: u16::try_from(usage.memory_bytes / SAMPLE_MEMORY_UNIT_BYTES).unwrap_or(u16::MAX),
+        }
+    }
+
     /// Per cent of one core.
-    pub cpu_percent: f32,
-    /// Memory in MiB.
-    pub memory_mib: u32,
+    pub fn cpu_percent(self) -> f64 {
+        f64::from(self.cpu) / 10.0
+    }
+
+    /// Memory in bytes.
+    pub fn memory_bytes(self) -> u64 {
+        u64::from(self.memory) * SAMPLE_MEMORY_UNIT_BYTES
+    }
 }
 
 /// How many instances are in which state, for the header.
@@ -70,10 +100,19 @@ pub struct Counts {
 }
 
 impl Item {
-    fn new(view: InstanceView) -> Self {
-        let mut item = Self { view, samples: VecDeque::new() };
+    fn new(view: InstanceView, round: u32) -> Self {
+        let mut item = Self { view, samples: VecDeque::new(), round };
         item.sample();
         item
+    }
+
+    /// Takes in what the daemon told of it now.
+    fn renew(&mut self, view: InstanceView, round: u32) {
+        let sampled = self.view.status.usage != view.status.usage;
+        (self.view, self.round) = (view, round);
+        if sampled {
+            self.sample();
+        }
     }
 
     /// Its name.
@@ -98,14 +137,10 @@ impl Item {
 
     fn sample(&mut self) {
         let Some(usage) = &self.view.status.usage else { return };
-        let sample = Sample {
-            cpu_percent: usage.cpu_percent as f32,
-            memory_mib: u32::try_from(usage.memory_bytes >> 20).unwrap_or(u32::MAX),
-        };
         if self.samples.len() >= SAMPLES_MAX {
             self.samples.pop_front();
         }
-        self.samples.push_back(sample);
+        self.samples.push_back(Sample::of(usage));
     }
 }
 
@@ -115,6 +150,7 @@ impl Fleet {
         self.at = Some(view.at);
         if view.whole {
             self.coming = Some(Vec::new());
+            self.round += 1;
             (self.runs, self.events, self.events_missed) = (BTreeMap::new(), VecDeque::new(), 0);
         }
         for instance in view.instances {
@@ -128,10 +164,11 @@ impl Fleet {
                 self.items.remove(at);
             }
         }
-        self.runs.extend(view.runs.into_iter().map(|run| (run.id, run)));
-        while self.runs.len() > RUNS_MAX {
-            self.runs.pop_first();
+        if view.runs_whole {
+            self.runs.clear();
         }
+        self.runs.extend(view.runs.into_iter().map(|run| (run.id, run)));
+        self.forget_runs();
         self.events_missed += view.events_missed;
         for event in view.events {
             self.tell(event);
@@ -145,10 +182,8 @@ impl Fleet {
         if view.more {
             return false;
         }
-        if let Some(mut whole) = self.coming.take() {
-            self.keep_samples(&mut whole);
-            self.items = whole;
-            self.items.sort_by(|a, b| a.name().cmp(b.name()));
+        if let Some(new) = self.coming.take() {
+            self.complete(new);
         }
         true
     }
@@ -160,7 +195,7 @@ impl Fleet {
         for status in documents {
             match self.find(&status.name) {
                 Ok(at) => self.items[at].view.status = Arc::new(status),
-                Err(at) => self.items.insert(at, Item::new(view(status))),
+                Err(at) => self.items.insert(at, Item::new(view(status), self.round)),
             }
         }
         if steps_gone {
@@ -202,20 +237,52 @@ impl Fleet {
         counts
     }
 
-    fn put(&mut self, instance: InstanceView) {
-        if let Some(coming) = &mut self.coming {
-            return coming.push(Item::new(instance));
+    fn put(&mut self, mut instance: InstanceView) {
+        self.pack(&mut instance);
+        match (self.find(&instance.status.name), &mut self.coming) {
+            (Ok(at), _) => self.items[at].renew(instance, self.round),
+            (Err(_), Some(new)) => new.push(Item::new(instance, self.round)),
+            (Err(at), None) => self.items.insert(at, Item::new(instance, self.round)),
         }
-        match self.find(&instance.status.name) {
-            Ok(at) => {
-                let item = &mut self.items[at];
-                let sampled = item.view.status.usage != instance.status.usage;
-                item.view = instance;
-                if sampled {
-                    item.sample();
-                }
+    }
+
+    /// Makes it as small as it can be: lists that were read from a line have room to grow, and most sets are known.
+    fn pack(&mut self, instance: &mut InstanceView) {
+        // Just read: nobody else holds them.
+        if let Some(status) = Arc::get_mut(&mut instance.status) {
+            status.conditions.shrink_to_fit();
+            status.holds.shrink_to_fit();
+            status.urls.shrink_to_fit();
+            self.share(&mut status.modules.wanted);
+            self.share(&mut status.modules.installed);
+        }
+    }
+
+    fn share(&mut self, set: &mut Arc<BTreeSet<ModuleName>>) {
+        match self.sets.get(set) {
+            Some(known) => *set = Arc::clone(known),
+            None => drop(self.sets.insert(Arc::clone(set))),
+        }
+    }
+
+    /// A whole view is complete: whoever was not in it is gone.
+    fn complete(&mut self, new: Vec<Item>) {
+        let round = self.round;
+        self.items.retain(|item| item.round == round);
+        self.items.extend(new);
+        self.items.sort_by(|a, b| a.name().cmp(b.name()));
+        self.items.shrink_to_fit();
+        self.sets.retain(|set| Arc::strong_count(set) > 1);
+    }
+
+    /// Keeps as many as are allowed: those that run before those that ended, the newer before the older.
+    fn forget_runs(&mut self) {
+        while self.runs.len() > RUNS_MAX {
+            let ended = self.runs.iter().find(|(_, run)| run.ended.is_some()).map(|(id, _)| *id);
+            match ended {
+                Some(id) => drop(self.runs.remove(&id)),
+                None => drop(self.runs.pop_first()),
             }
-            Err(at) => self.items.insert(at, Item::new(instance)),
         }
     }
 
@@ -236,16 +303,5 @@ impl Fleet {
             self.events.pop_front();
         }
         self.events.push_back(event);
-    }
-
-    /// A daemon that came back tells everything anew: what was sampled before stays.
-    fn keep_samples(&mut self, whole: &mut [Item]) {
-        for item in whole {
-            if let Ok(at) = self.find(item.name()) {
-                let mut samples = std::mem::take(&mut self.items[at].samples);
-                samples.extend(item.samples.iter().copied());
-                item.samples = samples;
-            }
-        }
     }
 }

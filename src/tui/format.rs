@@ -62,3 +62,8 @@ pub fn moment(at: Timestamp, now: Timestamp, zone: Option<&TimeZone>) -> String 
         false => then.strftime("%d %b %H:%M").to_string(),
     }
 }
+
+/// `1 instance`, `2 instances`
+pub fn many(count: usize, word: &str) -> String {
+    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
+}

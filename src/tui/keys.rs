@@ -24,6 +24,22 @@ pub enum Context {
     Host,
 }
 
+impl Context {
+    /// For messages.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Instances => "instances",
+            Self::Detail => "an instance",
+            Self::Logs => "logs",
+            Self::Plan => "plan",
+            Self::Jobs => "jobs",
+            Self::Alerts => "alerts",
+            Self::Backups => "backups",
+            Self::Host => "host",
+        }
+    }
+}
+
 /// All of them.
 pub const CONTEXTS: [Context; 8] = [
     Context::Instances,
@@ -72,17 +88,23 @@ pub enum Action {
     Logs,
     Diff,
     Edit,
+    Shell,
     Look,
     Retry,
     Restart,
     Start,
     Stop,
     Retire,
-    Seen,
+    Acknowledge,
+    Silence,
+    Unsilence,
     Follow,
     Level,
     Source,
     Wrap,
+    FilterLines,
+    CopyLines,
+    WriteLines,
     Copy,
     Mouse,
     Redraw,
@@ -127,6 +149,7 @@ const ON_ONE: &[Context] = &[Context::Instances, Context::Detail, Context::Logs,
 const ROWS: &[Context] = &[Context::Instances, Context::Plan, Context::Jobs, Context::Alerts, Context::Backups];
 const TABS: &[Context] = &[Context::Detail, Context::Logs];
 const TABLE: &[Context] = &[Context::Instances];
+const ALERTS: &[Context] = &[Context::Alerts];
 const LOGS: &[Context] = &[Context::Logs];
 const SEARCH: &[Context] = &[Context::Logs];
 
@@ -163,6 +186,7 @@ pub const TABLE_OF_ACTIONS: &[Entry] = &[
     row(Action::Logs, "logs", &["l"], "what its container writes").on_instance(Tier::Free).footer("logs"),
     row(Action::Diff, "diff", &["d"], "what is to be done for it, and why").on_instance(Tier::Free).footer("diff"),
     row(Action::Edit, "edit", &["e"], "edit its file in $EDITOR").on_instance(Tier::Free).footer("edit"),
+    row(Action::Shell, "shell", &["x"], "a shell in its container").on_instance(Tier::Free),
     row(Action::Restart, "restart", &["r"], "restart its container").on_instance(Tier::Interruption).footer("restart"),
     row(Action::Retry, "retry", &["T"], "forget failures and try again now").on_instance(Tier::Free),
     row(Action::Look, "look", &["c"], "have the daemon check it now").on_instance(Tier::Free),
@@ -175,9 +199,21 @@ pub const TABLE_OF_ACTIONS: &[Entry] = &[
         .footer("source"),
     row(Action::Level, "level", &["L"], "only lines of a level and above").within(LOGS).footer("level"),
     row(Action::Wrap, "wrap", &["w"], "wrap long lines").within(LOGS).footer("wrap"),
-    row(Action::Seen, "seen", &["a"], "mark the alert as seen, in this dashboard")
-        .within(&[Context::Alerts])
-        .footer("seen"),
+    row(Action::FilterLines, "filter lines", &["&"], "only lines that hold a text").within(LOGS),
+    row(Action::CopyLines, "copy lines", &["Y"], "copy the visible lines to the clipboard of the terminal")
+        .within(LOGS),
+    row(Action::WriteLines, "write lines", &["W"], "write the lines that pass into a new file here").within(LOGS),
+    row(Action::Acknowledge, "acknowledge", &["a"], "say that you know of it, until it is over")
+        .within(ALERTS)
+        .footer("ack"),
+    row(Action::Acknowledge, "acknowledge", &["a"], "say that you know of its alerts, until they are over")
+        .within(&[Context::Instances, Context::Detail]),
+    row(Action::Silence, "silence", &["s"], "silence the alert for a while; it stays in sight")
+        .within(ALERTS)
+        .footer("silence"),
+    row(Action::Unsilence, "unsilence", &["u"], "have the alert ask for attention again")
+        .within(ALERTS)
+        .footer("unsilence"),
     row(Action::Mark, "mark", &["space"], "mark it, or take the mark off").within(TABLE).footer("mark"),
     row(Action::MarkRange, "mark range", &["v"], "mark all from the last mark to here").within(TABLE),
     row(Action::Unmark, "unmark all", &["u"], "take all marks off").within(TABLE),
@@ -218,12 +254,6 @@ pub fn entry(action: Action) -> &'static Entry {
         .iter()
         .find(|entry| entry.action == action)
         .unwrap_or_else(|| unreachable!("every action has its row: a test keeps it"))
-}
-
-/// What the key does in that context.
-pub fn action(context: Context, key: &str) -> Option<Action> {
-    let here = TABLE_OF_ACTIONS.iter().filter(|entry| entry.is_in(context));
-    here.filter(|entry| entry.keys.contains(&key)).map(|entry| entry.action).next()
 }
 
 /// The key's name as the table writes it; none for those that mean nothing here.

@@ -7,6 +7,12 @@ use std::collections::VecDeque;
 
 /// Lines kept.
 pub const LINES_MAX: usize = 20_000;
+/// Bytes of text kept, so that an output of long lines takes no more than one of short ones: four times as many as such
+/// lines usually have.
+pub const BYTES_MAX: usize = 8 << 20;
+
+/// The level of the line before is looked for in so many lines.
+const BEFORE_MAX: usize = 64;
 
 /// How bad a line is, as the program that wrote it says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -50,6 +56,8 @@ pub struct Line {
     pub text: Box<str>,
     /// How bad it is; lines that do not say it are as bad as the one before.
     pub level: LogLevel,
+    /// Whose it is, where several are read together: 0 is the first of them.
+    pub owner: u8,
 }
 
 /// The output that is read.
@@ -57,8 +65,12 @@ pub struct Line {
 pub struct Logs {
     /// Whose, and which; none when none is read.
     pub of: Option<(InstanceName, LogOf)>,
+    /// Others whose output is read together with that one.
+    pub also: Vec<InstanceName>,
     /// Oldest first.
     pub lines: VecDeque<Line>,
+    /// Bytes of their text.
+    pub bytes: usize,
     /// The number of the first line that is kept, counted from the beginning of reading.
     pub first: u64,
     /// Lines that the daemon left out because this client was too slow.
@@ -67,6 +79,8 @@ pub struct Logs {
     pub anchor: Option<u64>,
     /// Only lines of this level and above.
     pub level: LogLevel,
+    /// Only lines that hold this, in small letters.
+    pub filter: Option<String>,
     /// Wrap long lines.
     pub wrap: bool,
     /// What is searched for, in small letters.
@@ -79,26 +93,44 @@ pub struct Logs {
 
 impl Logs {
     /// Begins anew with another output. How it is shown stays.
-    pub fn open(&mut self, name: InstanceName, source: LogOf) {
-        let (level, wrap, search) = (self.level, self.wrap, self.search.take());
-        *self = Self { of: Some((name, source)), level, wrap, search, ..Self::default() };
+    pub fn open(&mut self, name: InstanceName, also: Vec<InstanceName>, source: LogOf) {
+        let (level, wrap, search, filter) = (self.level, self.wrap, self.search.take(), self.filter.take());
+        *self = Self { of: Some((name, source)), also, level, wrap, search, filter, ..Self::default() };
     }
 
     /// Takes lines in.
     pub fn take(&mut self, lines: Vec<String>, dropped: u64) {
+        self.take_merged(lines.into_iter().map(|line| (0, line)), dropped);
+    }
+
+    /// Takes lines of several in.
+    pub fn take_merged(&mut self, lines: impl IntoIterator<Item = (u8, String)>, dropped: u64) {
         self.dropped += dropped;
-        for text in lines {
-            let before = self.lines.back().map(|line| line.level).unwrap_or_default();
+        for (owner, text) in lines {
+            // Between two lines of one there may be some of others.
+            let before = self.lines.iter().rev().take(BEFORE_MAX).find(|line| line.owner == owner);
+            let before = before.map(|line| line.level).unwrap_or_default();
             let text = plain(&text);
             let level = level_of(&text).unwrap_or(before);
-            if self.lines.len() >= LINES_MAX {
-                self.lines.pop_front();
-                self.first += 1;
-            }
-            self.lines.push_back(Line { text: text.into_boxed_str(), level });
+            self.make_room(text.len());
+            self.bytes += text.len();
+            self.lines.push_back(Line { text: text.into_boxed_str(), level, owner });
         }
         if self.anchor.is_some_and(|anchor| anchor < self.first) {
             self.anchor = Some(self.first);
+        }
+    }
+
+    /// Whose lines there are, in the order of [`Line::owner`].
+    pub fn owners(&self) -> impl Iterator<Item = &InstanceName> {
+        self.of.iter().map(|(name, _)| name).chain(&self.also)
+    }
+
+    /// Drops the oldest lines until one of so many bytes may be kept.
+    fn make_room(&mut self, bytes: usize) {
+        while self.lines.len() >= LINES_MAX || (self.bytes + bytes > BYTES_MAX && !self.lines.is_empty()) {
+            self.bytes -= self.lines.pop_front().map_or(0, |line| line.text.len());
+            self.first += 1;
         }
     }
 
@@ -107,11 +139,32 @@ impl Logs {
         self.lines.get(usize::try_from(number.checked_sub(self.first)?).ok()?)
     }
 
-    /// Lines that pass the level, up to the anchor, the newest first.
+    /// Whether the line is shown.
+    fn passes(&self, line: &Line) -> bool {
+        line.level >= self.level
+            && self.filter.as_ref().is_none_or(|word| line.text.to_lowercase().contains(word.as_str()))
+    }
+
+    /// All lines that pass as text, oldest first, each with its instance where there are several.
+    pub fn text(&self, lines_max: usize) -> String {
+        let names: Vec<&InstanceName> = self.owners().collect();
+        let mut lines: Vec<String> = self
+            .visible()
+            .take(lines_max)
+            .map(|(_, line)| {
+                let name = names.get(usize::from(line.owner)).filter(|_| names.len() > 1);
+                name.map_or_else(|| format!("{}\n", line.text), |name| format!("{name}  {}\n", line.text))
+            })
+            .collect();
+        lines.reverse();
+        lines.concat()
+    }
+
+    /// Lines that pass level and filter, up to the anchor, the newest first.
     pub fn visible(&self) -> impl Iterator<Item = (u64, &Line)> {
         let last = self.anchor.unwrap_or(u64::MAX);
         let numbered = self.lines.iter().enumerate().map(|(at, line)| (self.first + at as u64, line));
-        numbered.rev().filter(move |(number, line)| *number <= last && line.level >= self.level)
+        numbered.rev().filter(move |(number, line)| *number <= last && self.passes(line))
     }
 
     /// Scrolls: towards newer lines when positive. Behind the newest it keeps to it again.
@@ -124,14 +177,13 @@ impl Logs {
         }
         let Some(anchor) = self.anchor else { return };
         let newer = self.lines.iter().enumerate().map(|(at, line)| (self.first + at as u64, line));
-        let mut newer = newer.filter(|(number, line)| *number > anchor && line.level >= self.level);
+        let mut newer = newer.filter(|(number, line)| *number > anchor && self.passes(line));
         self.anchor = newer.nth(count.saturating_sub(1)).map(|(number, _)| number);
     }
 
     /// To the oldest line that is kept.
     pub fn to_top(&mut self, rows: usize) {
-        let level = self.level;
-        let passing = self.lines.iter().enumerate().filter(|(_, line)| line.level >= level);
+        let passing = self.lines.iter().enumerate().filter(|(_, line)| self.passes(line));
         let found = passing.map(|(at, _)| self.first + at as u64).take(rows.max(1)).last();
         self.anchor = found.or(self.anchor);
     }
@@ -142,7 +194,7 @@ impl Logs {
         let end = self.first + self.lines.len() as u64;
         let from = self.hit.or(self.anchor).unwrap_or(end);
         let holds = |number: &u64| {
-            self.line(*number).is_some_and(|line| line.level >= self.level && line.text.to_lowercase().contains(&word))
+            self.line(*number).is_some_and(|line| self.passes(line) && line.text.to_lowercase().contains(&word))
         };
         let found = match back {
             true => (self.first..from).rev().find(holds),

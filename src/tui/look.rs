@@ -13,7 +13,7 @@ pub struct Look {
     pub glyphs: &'static Glyphs,
 }
 
-/// Colours and weights. Only the 16 colours of every terminal: its user has chosen them.
+/// Colours and weights. Without a choice only the 16 colours of every terminal: its user has chosen those.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each is what its name says")]
 pub struct Theme {
@@ -29,6 +29,8 @@ pub struct Theme {
     pub title: Style,
     pub key: Style,
     pub selected: Style,
+    /// Of names that stand beside each other: enough to tell neighbours apart.
+    pub names: [Style; 6],
 }
 
 const fn fg(color: Color) -> Style {
@@ -49,7 +51,66 @@ pub const COLOURS: Theme = Theme {
     title: Style::new().add_modifier(Modifier::BOLD),
     key: fg(Color::Cyan),
     selected: Style::new().add_modifier(Modifier::REVERSED),
+    names: [
+        fg(Color::Cyan),
+        fg(Color::Green),
+        fg(Color::Magenta),
+        fg(Color::Blue),
+        fg(Color::Yellow),
+        fg(Color::LightCyan),
+    ],
 };
+
+/// For dark terminals that show 256 colours, for those who choose it: softer, and the same on every machine.
+pub const NIGHT: Theme = Theme {
+    plain: fg(Color::Indexed(252)),
+    strong: fg(Color::Indexed(255)).add_modifier(Modifier::BOLD),
+    faint: fg(Color::Indexed(244)),
+    good: fg(Color::Indexed(114)),
+    warn: fg(Color::Indexed(221)),
+    bad: fg(Color::Indexed(210)).add_modifier(Modifier::BOLD),
+    moving: fg(Color::Indexed(80)),
+    accent: fg(Color::Indexed(110)),
+    border: fg(Color::Indexed(240)),
+    title: fg(Color::Indexed(255)).add_modifier(Modifier::BOLD),
+    key: fg(Color::Indexed(110)),
+    selected: Style::new().bg(Color::Indexed(238)),
+    names: [
+        fg(Color::Indexed(80)),
+        fg(Color::Indexed(114)),
+        fg(Color::Indexed(176)),
+        fg(Color::Indexed(110)),
+        fg(Color::Indexed(221)),
+        fg(Color::Indexed(216)),
+    ],
+};
+
+/// For light terminals that show 256 colours.
+pub const DAY: Theme = Theme {
+    plain: fg(Color::Indexed(236)),
+    strong: fg(Color::Indexed(232)).add_modifier(Modifier::BOLD),
+    faint: fg(Color::Indexed(242)),
+    good: fg(Color::Indexed(28)),
+    warn: fg(Color::Indexed(130)),
+    bad: fg(Color::Indexed(160)).add_modifier(Modifier::BOLD),
+    moving: fg(Color::Indexed(30)),
+    accent: fg(Color::Indexed(25)),
+    border: fg(Color::Indexed(247)),
+    title: fg(Color::Indexed(232)).add_modifier(Modifier::BOLD),
+    key: fg(Color::Indexed(25)),
+    selected: Style::new().bg(Color::Indexed(252)),
+    names: [
+        fg(Color::Indexed(30)),
+        fg(Color::Indexed(28)),
+        fg(Color::Indexed(90)),
+        fg(Color::Indexed(25)),
+        fg(Color::Indexed(130)),
+        fg(Color::Indexed(124)),
+    ],
+};
+
+/// The themes that can be chosen, by name. Without a choice it is the terminal's own colours.
+pub const THEMES: [(&str, Theme); 3] = [("terminal", COLOURS), ("night", NIGHT), ("day", DAY)];
 
 /// Without any colour, for NO_COLOR: attributes alone.
 pub const NO_COLOURS: Theme = Theme {
@@ -65,6 +126,7 @@ pub const NO_COLOURS: Theme = Theme {
     title: Style::new().add_modifier(Modifier::BOLD),
     key: Style::new().add_modifier(Modifier::BOLD),
     selected: Style::new().add_modifier(Modifier::REVERSED),
+    names: [Style::new().add_modifier(Modifier::BOLD); 6],
 };
 
 impl Theme {

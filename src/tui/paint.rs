@@ -66,6 +66,8 @@ impl Drop for Painter {
     fn drop(&mut self) {
         self.shared.next().stop = true;
         self.shared.filled.notify_one();
+        // It may be in the midst of a write to a slow terminal.
+        terminal::discard();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }

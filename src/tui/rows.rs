@@ -6,7 +6,7 @@ use super::layout;
 use super::state::{Id, Page, Row, Sort, State};
 use crate::control::view::RunView;
 use crate::model::name::InstanceName;
-use crate::model::status::{Alert, UsageStatus};
+use crate::model::status::UsageStatus;
 use std::cmp::{Ordering, Reverse};
 
 /// Makes the rows anew; the selection stays with what was selected, or at its place when that is gone.
@@ -155,14 +155,10 @@ fn alerts(state: &State) -> Vec<Row> {
         .iter()
         .zip(0_u32..)
         .filter(|(alert, _)| shown(&alert.instance))
-        .map(|(alert, at)| (usize::from(is_seen(state, alert)), at))
+        .map(|(alert, at)| (usize::from(alert.silence.is_some()), at))
         .collect();
-    places.sort_by_key(|(seen, at)| (*seen, Reverse(facts.alerts[*at as usize].since)));
+    places.sort_by_key(|(quiet, at)| (*quiet, Reverse(facts.alerts[*at as usize].since)));
     places.into_iter().map(|(_, at)| Row::Alert(at)).collect()
-}
-
-fn is_seen(state: &State, alert: &Alert) -> bool {
-    state.seen.contains(&(alert.instance.clone(), alert.reason.clone()))
 }
 
 /// All instances, the oldest backup first.

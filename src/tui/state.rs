@@ -3,9 +3,9 @@
 
 use super::fleet::Fleet;
 use super::input::Input;
+use super::keymap::Keymap;
 use super::keys::{Action, Context, Tier};
 use super::logs::Logs;
-use crate::control::LogOf;
 use crate::model::filter::Filter;
 use crate::model::name::InstanceName;
 use crate::model::time::Timestamp;
@@ -57,8 +57,8 @@ pub struct State {
     pub overlay: Option<Overlay>,
     /// The newest remark, and when it goes.
     pub toast: Option<Toast>,
-    /// Alerts that were marked as seen.
-    pub seen: BTreeSet<(Option<InstanceName>, String)>,
+    /// Which keys do what.
+    pub keymap: Keymap,
     /// The output that is read.
     pub logs: Logs,
     /// The dashboard has the mouse.
@@ -278,6 +278,8 @@ pub enum Overlay {
     Prompt(Prompt),
     /// Text to read: the difference of an edit.
     Text(Text),
+    /// For how long alerts are silenced.
+    Silence(SilenceMenu),
 }
 
 /// Asks whether something is to be done.
@@ -338,17 +340,39 @@ pub struct Help {
     pub scroll: usize,
 }
 
+/// What a prompt asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// The filter of the instances.
+    Filter,
+    /// What is searched for in the lines of an output.
+    Search,
+    /// What the lines of an output must hold to be shown.
+    Lines,
+}
+
 /// A filter or a search that is being typed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Prompt {
-    /// A search in the lines of an output, else the filter.
-    pub search: bool,
+    /// What is asked for.
+    pub asked: Asked,
     /// What was typed.
     pub input: Input,
     /// Why it is not understood.
     pub error: Option<String>,
     /// What was in force before.
     pub before: Option<String>,
+}
+
+/// For how long alerts are silenced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SilenceMenu {
+    /// The alert: whose, and its reason.
+    pub alert: (Option<InstanceName>, String),
+    /// Not only that one, but all alerts of the same instance, those that come later too.
+    pub all: bool,
+    /// The selected span.
+    pub at: usize,
 }
 
 /// Text to read.
@@ -394,7 +418,7 @@ impl State {
             zoomed: false,
             overlay: None,
             toast: None,
-            seen: BTreeSet::new(),
+            keymap: Keymap::default(),
             logs: Logs::default(),
             mouse: false,
         }
@@ -443,8 +467,11 @@ impl State {
         }
     }
 
-    /// Whom an action is for: those that are marked in the table, else the current one.
+    /// Whom an action is for: those that are marked in the table or whose outputs are read together, else the current one.
     pub fn targets(&self) -> Vec<InstanceName> {
+        if self.detail.is_some() && !self.logs.also.is_empty() {
+            return self.logs.owners().cloned().collect();
+        }
         match self.detail.is_none() && self.page == Page::Instances && !self.marks.is_empty() {
             true => self.marks.iter().cloned().collect(),
             false => self.current().cloned().into_iter().collect(),
@@ -456,10 +483,5 @@ impl State {
         let Some((filter, _)) = &self.filter else { return 0 };
         let hidden = |name: &&InstanceName| !self.fleet.get(name).is_some_and(|item| item.passes(filter, self.now));
         self.marks.iter().filter(hidden).count()
-    }
-
-    /// What the output pane reads.
-    pub fn log_source(&self) -> Option<(&InstanceName, LogOf)> {
-        self.logs.of.as_ref().map(|(name, source)| (name, *source))
     }
 }

@@ -8,7 +8,7 @@ use rustix::termios::{OptionalActions, QueueSelector, Termios, tcflush, tcgetatt
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
-use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError, TryLockError};
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -20,6 +20,9 @@ const MOUSE_ON: &[u8] = b"\x1b[?1000h\x1b[?1006h";
 const MOUSE_OFF: &[u8] = b"\x1b[?1006l\x1b[?1000l";
 /// Bytes are there and make no event yet: the rest of a sequence is waited for so long.
 const PARTIAL_WAIT: Duration = Duration::from_millis(5);
+/// A write that is not done after so many looks waits for a slow terminal.
+const SLOW_LOOKS: u32 = 10;
+const SLOW_LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// What must be undone.
 struct Taken {
@@ -65,20 +68,27 @@ pub(super) fn is_taken() -> bool {
     taken().is_some()
 }
 
-/// Gives it back as it was. Again and again does no harm.
+/// Has nobody wait for a slow terminal: where a write waits, what the terminal did not take yet is dropped, pictures that
+/// nobody looks at any more. Only for whoever leaves the screen, since a sequence may be cut.
+pub(super) fn discard() {
+    for _ in 0..SLOW_LOOKS {
+        // Whoever writes holds it.
+        if !matches!(TAKEN.try_lock(), Err(TryLockError::WouldBlock)) {
+            return;
+        }
+        std::thread::sleep(SLOW_LOOK_EVERY);
+    }
+    let _ = tcflush(io::stdout(), QueueSelector::OFlush);
+}
+
+/// Gives it back as it was. Again and again does no harm, nor does it where the terminal is gone.
 pub(super) fn give_back() {
+    discard();
     let Some(mut it) = taken().take() else { return };
     let _ = it.screen.write_all(LEAVE);
     // Keys that were pressed for the dashboard are not for the shell.
     let _ = tcflush(io::stdin(), QueueSelector::IFlush);
     let _ = tcsetattr(io::stdin(), OptionalActions::Now, &it.before);
-}
-
-/// Gives the line back without writing: the terminal is gone.
-pub(super) fn abandon() {
-    if let Some(it) = taken().take() {
-        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &it.before);
-    }
 }
 
 /// Writes, in one piece where the terminal takes it.
@@ -159,16 +169,38 @@ fn read_keys(line: &UnixStream, messages: &mpsc::Sender<Option<Msg>>) {
             break;
         }
         match send_events(messages) {
-            Ok(true) => {}
-            Ok(false) => return,
+            Ok(Heard::Something) => {}
+            Ok(Heard::Nothing) => rouse(),
+            Ok(Heard::NobodyListens) => return,
             Err(_) => break,
         }
     }
     let _ = messages.blocking_send(None);
 }
 
-/// Sends what can be read now. False when nobody listens any more.
-fn send_events(messages: &mpsc::Sender<Option<Msg>>) -> io::Result<bool> {
+/// Has a key told again that got lost: crossterm is told of a byte once (epoll's edges), and forgets it when a new size
+/// comes at the same time, so that the key would wait for the next one. Setting modes, though they are the same, tells it
+/// again (Linux, `n_tty_set_termios`).
+fn rouse() {
+    // Held, so that nobody gives the terminal back between the two.
+    let place = taken();
+    if place.is_some()
+        && let Ok(modes) = tcgetattr(io::stdin())
+    {
+        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &modes);
+    }
+}
+
+/// What became of what could be read.
+enum Heard {
+    Something,
+    /// A part of a sequence, or less.
+    Nothing,
+    NobodyListens,
+}
+
+/// Sends what can be read now.
+fn send_events(messages: &mpsc::Sender<Option<Msg>>) -> io::Result<Heard> {
     let mut any = false;
     while event::poll(if any { Duration::ZERO } else { PARTIAL_WAIT })? {
         any = true;
@@ -177,7 +209,7 @@ fn send_events(messages: &mpsc::Sender<Option<Msg>>) -> io::Result<bool> {
             Event::Key(key) if key.modifiers.contains(KeyModifiers::ALT) => {
                 let escape = KeyEvent::new(KeyCode::Esc, KeyModifiers::NONE);
                 if messages.blocking_send(Some(Msg::Key(escape))).is_err() {
-                    return Ok(false);
+                    return Ok(Heard::NobodyListens);
                 }
                 Msg::Key(KeyEvent { modifiers: key.modifiers - KeyModifiers::ALT, ..key })
             }
@@ -187,8 +219,8 @@ fn send_events(messages: &mpsc::Sender<Option<Msg>>) -> io::Result<bool> {
             _ => continue,
         };
         if messages.blocking_send(Some(msg)).is_err() {
-            return Ok(false);
+            return Ok(Heard::NobodyListens);
         }
     }
-    Ok(true)
+    Ok(if any { Heard::Something } else { Heard::Nothing })
 }

@@ -4,6 +4,7 @@
 mod fleet;
 mod looks;
 mod manual;
+mod operators;
 mod output;
 mod rehearse;
 mod sellers;

@@ -17,6 +17,7 @@ mod once;
 mod removal;
 mod roll_out;
 mod secrets;
+mod silences;
 mod socket;
 mod streams;
 mod under_fire;

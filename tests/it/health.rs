@@ -6,6 +6,7 @@ use innkeeper::model::service_plan::Limits;
 use innkeeper::model::size::Bytes;
 use innkeeper::model::status::UsageStatus;
 use innkeeper::model::time::Timestamp;
+use innkeeper::model::usage::{UsageHistory, UsagePoint};
 
 const GIB: u64 = 1 << 30;
 
@@ -105,4 +106,27 @@ fn what_was_not_measured_does_not_count_as_time() {
     let told = told.after(&busy(20_000), &limits());
     assert_eq!(reasons(&told), ["CpuBusy"]);
     assert_eq!(reasons(&told.after(&idle(20_015), &limits())), [""; 0]);
+}
+
+/// What an instance has on disk on that day, in GiB.
+fn on_day(day: i64, gib: f64) -> UsagePoint {
+    let bytes = (gib * GIB as f64) as u64;
+    UsagePoint { at: at(day * 86_400), cpu_percent: 0.0, memory_bytes: 0, database_bytes: bytes, filestore_bytes: 0 }
+}
+
+#[test]
+fn a_disk_that_fills_is_foretold_from_how_it_filled() {
+    let history = |month: Vec<UsagePoint>| UsageHistory { month, ..UsageHistory::default() };
+    let grows = history((0..=10).map(|day| on_day(day, 1.0 + day as f64 * 0.1)).collect());
+    assert!((grows.disk_growth_per_day().unwrap() - 0.1 * GIB as f64).abs() < GIB as f64 / 1_000.0);
+    // Two are used, eight are left.
+    assert_eq!(grows.days_until_full(10 * GIB), Some(80));
+    assert_eq!(grows.days_until_full(GIB), None, "it is over that already");
+    assert_eq!(history((0..=10).map(|day| on_day(day, 2.0)).collect()).days_until_full(10 * GIB), None, "it stays");
+    assert_eq!(
+        history((0..=10).map(|day| on_day(day, 3.0 - day as f64 * 0.1)).collect()).days_until_full(10 * GIB),
+        None
+    );
+    assert_eq!(history(vec![on_day(0, 1.0), on_day(1, 2.0)]).disk_growth_per_day(), None, "one day is no trend");
+    assert_eq!(UsageHistory::default().disk_growth_per_day(), None);
 }

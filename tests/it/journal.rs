@@ -7,6 +7,7 @@ use innkeeper::model::errand::ErrandKind;
 use innkeeper::model::event::{Level, NewEvent};
 use innkeeper::model::name::{InstanceName, Uid};
 use innkeeper::model::service::Ports;
+use innkeeper::model::silence::{AlertsOf, Quiet, Silence};
 use innkeeper::model::step::{Action, Origin, Risk, Step, StepId};
 use innkeeper::model::time::Timestamp;
 use innkeeper::model::usage::{UsageHistory, UsagePoint};
@@ -265,6 +266,46 @@ fn an_errand_is_noted_once_until_it_is_done() {
     assert_eq!(kinds, [(ErrandKind::Restart, "root".to_owned()), (ErrandKind::Retry, "ann".to_owned())]);
     journal.end_errand(id).unwrap();
     assert_eq!(journal.all_errands().unwrap()[&acme].iter().map(|errand| errand.id).collect::<Vec<_>>(), [retry]);
+}
+
+#[test]
+fn silences_survive_a_restart_and_replace_those_over_the_same_alerts() {
+    let (dir, journal) = begun();
+    let of = |reason: Option<&str>| AlertsOf { instance: Some(name("acme")), reason: reason.map(str::to_owned) };
+    let silence = |of: AlertsOf, by: &str, until: Option<Timestamp>| Silence {
+        of,
+        quiet: Quiet { by: by.to_owned(), since: noon(), until },
+    };
+    let host = silence(AlertsOf { instance: None, reason: None }, "ana", None);
+    let first = silence(of(Some("CpuBusy")), "ana", None);
+    let second = silence(of(Some("CpuBusy")), "ben", Some(Timestamp::from_second(1_800_003_600).unwrap()));
+    let all = silence(of(None), "ana", None);
+    for noted in [&host, &first, &all, &second] {
+        journal.silence(noted).unwrap();
+    }
+    drop(journal);
+    let journal = open(&dir);
+    assert_eq!(journal.silences().unwrap(), [host.clone(), all.clone(), second]);
+    assert!(journal.end_silence(&of(Some("CpuBusy"))).unwrap());
+    assert!(!journal.end_silence(&of(Some("CpuBusy"))).unwrap(), "it is over already");
+    assert_eq!(journal.silences().unwrap(), [host, all], "the others stay");
+    assert_eq!(Journal::open_read_only(TempDir::new().unwrap().path(), noon).unwrap().silences().unwrap(), []);
+}
+
+#[test]
+fn a_journal_of_a_former_layout_is_read_without_being_changed_and_then_followed() {
+    let (dir, journal) = begun();
+    drop(journal);
+    let plain = rusqlite::Connection::open(dir.path().join("journal.db")).unwrap();
+    plain.execute_batch("DROP TABLE silence; PRAGMA user_version = 3;").unwrap();
+    drop(plain);
+    assert_eq!(Journal::open_read_only(dir.path(), noon).unwrap().silences().unwrap(), []);
+    let silence = Silence {
+        of: AlertsOf { instance: None, reason: Some("NotWatching".to_owned()) },
+        quiet: Quiet { by: "ana".to_owned(), since: noon(), until: None },
+    };
+    open(&dir).silence(&silence).unwrap();
+    assert_eq!(Journal::open_read_only(dir.path(), noon).unwrap().silences().unwrap(), [silence]);
 }
 
 #[test]

@@ -66,6 +66,34 @@ async fn a_hundred_changes_at_once_give_at_most_two_generations() {
     assert_eq!(generations.iter().map(Vec::len).sum::<usize>(), 100, "every row is in exactly one");
 }
 
+/// Lets so many changes come, one each 40 ms; how long the first one took, in milliseconds.
+async fn come_one_after_the_other(proxy: &Remembering, lanes: &Lanes, changes: u16) -> u128 {
+    let rows: Vec<SiteRow> = (0..changes).map(row).collect();
+    let took = join_all((0..).zip(&rows).map(async |(number, row)| {
+        tokio::time::sleep(std::time::Duration::from_millis(40) * number).await;
+        let began = tokio::time::Instant::now();
+        lanes.sites.put(proxy, row).await.unwrap();
+        began.elapsed().as_millis()
+    }));
+    took.await[0]
+}
+
+#[tokio::test(start_paused = true)]
+async fn changes_that_keep_coming_are_gathered_for_a_second_at_most() {
+    let (proxy, lanes) = (Remembering::default(), Lanes::default());
+    let alone = come_one_after_the_other(&proxy, &lanes, 1).await;
+    assert!(alone <= 60, "a change that comes alone took {alone} ms");
+
+    let (proxy, lanes) = (Remembering::default(), Lanes::default());
+    come_one_after_the_other(&proxy, &lanes, 20).await;
+    assert_eq!(proxy.generations.lock().unwrap().len(), 1, "they came within 0.8 s");
+
+    let (proxy, lanes) = (Remembering::default(), Lanes::default());
+    let first = come_one_after_the_other(&proxy, &lanes, 100).await;
+    assert!((900..=1_100).contains(&first), "the first of many took {first} ms");
+    assert_eq!(proxy.generations.lock().unwrap().len(), 2, "they came within 4 s");
+}
+
 #[tokio::test(start_paused = true)]
 async fn generations_keep_their_distance() {
     let (proxy, lanes) = (Remembering::default(), Lanes::default());

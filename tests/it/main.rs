@@ -2,12 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
 
+mod backups;
 mod bad_instances;
 mod cli;
 mod contract;
 mod converge;
 mod daemon;
 mod decide;
+mod final_backup;
 mod floors;
 mod fuzz;
 mod health;

@@ -1,5 +1,6 @@
 //! Decisions over an instance's end: one `check` a rule, and every rule that keeps data, tried to be broken.
 
+mod backed_up;
 mod kept;
 
 use crate::world::{World, carry_out, facts, name, wanted};
@@ -61,6 +62,15 @@ fn pass(facts: &mut Facts, seconds: i64) {
     facts.guard.steady_s += u64::try_from(seconds).unwrap();
 }
 
+/// `acme` retired, its grace period over, its final backup read back once more: all is decided but the deletion.
+fn due() -> Facts {
+    let mut facts = retired();
+    pass(&mut facts, GRACE_OVER_S);
+    let steps = acme(&facts).steps;
+    steps.iter().for_each(|step| carry_out(&mut facts, step));
+    facts
+}
+
 fn acme(facts: &Facts) -> InstanceChanges {
     changes_of(facts, &name("acme"))
 }
@@ -106,19 +116,21 @@ fn an_absent_instance_is_put_out_of_service_and_backed_up() {
     check(
         &acme(&facts),
         &expect![[r#"
-        open-tombstone [Interruption] its file says state = "absent" after []
-            kept: - → database, filestore, name, domains, and a final backup that is read back
-            data deleted: - → 2026-03-15 at the earliest (after 14d)
-            backup: - → /backups
-        put-site [Interruption] it is retired: its names answer 410 after ["open-tombstone"]
-            page: Odoo → retired
-        stop-container [Interruption] it is retired after ["open-tombstone", "put-site"]
-            state: running → stopped
-        back-up [None] nothing changes in it any more after ["open-tombstone", "stop-container"]
-            parts: - → database and filestore
-            directory: - → /backups
-        verify-backup [None] its data are never deleted before it was read back whole after ["back-up"]
-    "#]],
+            open-tombstone [Interruption] its file says state = "absent" after []
+                kept: - → database, filestore, name, domains, and a final backup that is read back
+                data deleted: - → 2026-03-15 at the earliest (after 14d)
+                backup: - → /backups
+            put-site [Interruption] it is retired: its names answer 410 after ["open-tombstone"]
+                page: Odoo → retired
+            stop-container [Interruption] it is retired after ["open-tombstone", "put-site"]
+                state: running → stopped
+            set-role [None] its final backup is taken: nobody else writes from now on after ["open-tombstone", "stop-container"]
+                password: (the instance's) → (its final backup's alone)
+            back-up [None] nothing changes in it any more after ["open-tombstone", "stop-container", "set-role"]
+                parts: - → database and filestore
+                directory: - → /backups
+            verify-backup [None] its data are never deleted before it was read back whole after ["back-up"]
+        "#]],
     );
 }
 
@@ -155,9 +167,12 @@ fn the_file_back_brings_the_very_same_instance_back() {
         &acme(&facts),
         &expect![[r#"
         close-tombstone [None] it is wanted again, 13d after it was retired after []
+        set-role [None] the role is not as it should be after ["close-tombstone"]
+            login: false → true
+            password: - → (derived anew)
         put-site [None] the site's row differs after []
             page: retired → Odoo
-        start-container [None] the container does not run after []
+        start-container [None] the container does not run after ["set-role"]
             state: stopped → running
     "#]],
     );
@@ -169,8 +184,7 @@ fn the_file_back_brings_the_very_same_instance_back() {
 
 #[test]
 fn data_go_after_the_grace_in_their_order_and_the_name_last() {
-    let mut facts = retired();
-    pass(&mut facts, GRACE_OVER_S);
+    let mut facts = due();
     check(
         &acme(&facts),
         &expect![[r#"
@@ -204,8 +218,7 @@ fn data_go_after_the_grace_in_their_order_and_the_name_last() {
 
 #[test]
 fn wanted_again_after_the_purge_began_what_is_left_is_kept_and_what_is_gone_frees_the_name() {
-    let mut facts = retired();
-    pass(&mut facts, GRACE_OVER_S);
+    let mut facts = due();
     let steps = acme(&facts).steps;
     for (done, step) in steps.iter().enumerate() {
         carry_out(&mut facts, step);
@@ -317,7 +330,7 @@ fn a_container_that_ran_again_has_newer_data_than_the_backup() {
     let now = facts.now;
     let service = facts.engine().services.get_mut("ik-acme").unwrap();
     (service.running, service.started_at) = (true, Some(now));
-    assert_eq!(kinds(&acme(&facts)), ["open-tombstone", "stop-container", "back-up", "verify-backup"]);
+    assert_eq!(kinds(&acme(&facts)), ["open-tombstone", "stop-container", "set-role", "back-up", "verify-backup"]);
     converge(&mut facts);
     pass(&mut facts, GRACE_OVER_S - DAY_S);
     assert!(!destroys(&acme(&facts)), "the grace began anew");

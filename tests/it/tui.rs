@@ -1,9 +1,13 @@
 //! The dashboard: its table of keys, its tiers, its panels at every size, and the shipped program in a real terminal.
 
-mod desk;
-mod fixtures;
+mod alerts;
+pub(crate) mod desk;
+pub(crate) mod fixtures;
 mod laws;
+mod merged;
 mod panels;
-mod pty;
-mod stage;
+mod preferences;
+pub(crate) mod pty;
+mod reading;
+pub(crate) mod stage;
 mod tiers;

@@ -1,7 +1,7 @@
 //! A pure world for tests of decisions: what each step does to what a look shows. No time passes and nothing fails.
 
 use innkeeper::diff::facts::{EndingFacts, Facts, FileState, GuardFacts, HostFacts, InstanceFacts};
-use innkeeper::model::backup::{ArchiveLive, BackupLive, FORMAT, Manifest, Part, PartSum};
+use innkeeper::model::backup::{ArchiveLive, BackupLive, FORMAT, Manifest, MissingFiles, Part, PartSum};
 use innkeeper::model::live::{
     Answer, AuthorityLive, CertificateLive, ConfigLive, DatabaseLive, DatabaseObjectLive, EngineLive, ImageLive,
     JobState, Live, NetworkLive, OdooLive, ProxyLive, RoleLive, Seen, ServiceLive, SiteLive,
@@ -15,7 +15,7 @@ use innkeeper::model::settings::{
 };
 use innkeeper::model::site::SitePage;
 use innkeeper::model::size::Bytes;
-use innkeeper::model::step::{Action, Step};
+use innkeeper::model::step::{Access, Action, Step};
 use innkeeper::model::time::{Seconds, Timestamp};
 use innkeeper::model::wanted::{Company, Wanted, WantedState};
 use std::collections::{BTreeMap, BTreeSet};
@@ -123,6 +123,7 @@ pub(crate) fn instance(wanted: Wanted, number: u128) -> InstanceFacts {
         file: FileState::Valid,
         uid: uid(number),
         password_mark: format!("mark-{number}"),
+        backup_password_mark: format!("backup-mark-{number}"),
         provisioned: false,
         ports: None,
         generation: 1,
@@ -281,7 +282,8 @@ fn end(facts: &mut Facts, action: Action) {
                 parts: parts.into_iter().flatten().map(|part| (part, sum.clone())).collect(),
                 tool: "innkeeper test".to_owned(),
             };
-            let live = BackupLive { manifest, verified_at: None, place: format!("/backups/{}", spec.id) };
+            let (verified_at, missing) = (None, MissingFiles::default());
+            let live = BackupLive { manifest, verified_at, missing, place: format!("/backups/{}", spec.id) };
             facts.archive().backups.entry(spec.instance).or_default().insert(spec.id, live);
         }
         Action::VerifyBackup { instance, backup } => {
@@ -335,14 +337,16 @@ fn inside<'a>(facts: &'a mut Facts, database: &str) -> &'a mut OdooLive {
 
 fn on_database(facts: &mut Facts, step: &Step) {
     let instance = owner_of(step);
-    let (uid, mark) = (facts.instances[&instance].uid, facts.instances[&instance].password_mark.clone());
+    let uid = facts.instances[&instance].uid;
     let tag = |component| Owner::Ours(Tag { instance: instance.clone(), uid, component, digest: String::new() });
     match step.action.clone() {
         Action::SetRole(spec) => {
+            let marks = &facts.instances[&instance];
+            let mark = if spec.access == Access::Instance { &marks.password_mark } else { &marks.backup_password_mark };
             let role = RoleLive {
                 owner: tag(Component::Role),
-                password_mark: Some(mark),
-                login: true,
+                password_mark: Some(mark.clone()),
+                login: spec.access.may_log_in(),
                 excess: BTreeSet::new(),
                 connection_limit: spec.connection_limit,
             };

@@ -1,19 +1,28 @@
 //! Directories and files of the archive: made for root alone, on the disk before they count.
 
-use super::{Backups, MANIFEST, VERIFIED};
-use crate::model::backup::{BackupId, BackupLive, FORMAT, Manifest};
+use super::{Backups, MANIFEST, MISSING, PARTIAL, UNSOUND, VERIFIED};
+use crate::model::backup::{BackupId, BackupLive, FORMAT, Manifest, MissingFiles};
 use crate::model::name::InstanceName;
 use crate::model::time::Timestamp;
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 const DIRECTORY_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
 /// A manifest has about 1 KiB.
 const MANIFEST_BYTES_MAX: u64 = 1 << 20;
+
+/// What reading a backup back came to.
+#[derive(serde::Serialize, serde::Deserialize)]
+pub(super) struct Mark {
+    pub(super) at: Timestamp,
+    pub(super) tool: String,
+    #[serde(default, skip_serializing_if = "MissingFiles::is_none")]
+    pub(super) missing: MissingFiles,
+}
 
 /// The whole backups on one shelf. One that cannot be understood is left out and told in the log; a shelf that cannot be
 /// read is an error.
@@ -34,7 +43,7 @@ pub(super) fn backups(shelf: &Path, instance: &InstanceName) -> io::Result<Backu
     Ok(backups)
 }
 
-/// The instances that have a shelf.
+/// The instances that have a backup on their shelf. One that is only being taken counts for nothing.
 pub(super) fn shelves(root: &Path) -> io::Result<BTreeSet<InstanceName>> {
     let entries = match fs::read_dir(root) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
@@ -42,30 +51,55 @@ pub(super) fn shelves(root: &Path) -> io::Result<BTreeSet<InstanceName>> {
     };
     let mut names = BTreeSet::new();
     for entry in entries {
-        names.extend(entry?.file_name().to_str().and_then(|name| InstanceName::parse(name).ok()));
+        let entry = entry?;
+        let Some(name) = entry.file_name().to_str().and_then(|name| InstanceName::parse(name).ok()) else { continue };
+        if holds_backup(&entry.path())? {
+            names.insert(name);
+        }
     }
     Ok(names)
 }
 
-fn read(path: &Path, instance: &InstanceName, id: &BackupId) -> io::Result<BackupLive> {
+fn holds_backup(shelf: &Path) -> io::Result<bool> {
+    for entry in fs::read_dir(shelf)? {
+        if entry?.file_name().to_str().is_some_and(|name| BackupId::parse(name).is_ok()) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// One backup, as its manifest and its files show it.
+pub(super) fn read(path: &Path, instance: &InstanceName, id: &BackupId) -> io::Result<BackupLive> {
     let manifest: Manifest = manifest(path)?;
     if manifest.format != FORMAT || manifest.id != *id || manifest.instance != *instance {
         return Err(io::Error::other("its manifest is of another backup or another version"));
     }
-    #[derive(serde::Deserialize)]
-    struct Mark {
-        at: Timestamp,
-    }
-    let verified_at = match fs::read(path.join(VERIFIED)) {
+    let mark = match fs::read(path.join(VERIFIED)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        read => serde_json::from_slice::<Mark>(&read?).ok().map(|mark| mark.at),
+        read => serde_json::from_slice::<Mark>(&read?).ok(),
     };
     // A part that was taken away by hand leaves no backup behind.
     let whole = manifest.parts.iter().all(|(part, sum)| {
         fs::metadata(path.join(part.file_name())).is_ok_and(|file| file.is_file() && file.len() == sum.bytes)
     });
-    let verified_at = verified_at.filter(|_| whole);
-    Ok(BackupLive { manifest, verified_at, place: path.display().to_string() })
+    let mark = mark.filter(|_| whole);
+    let (verified_at, missing) = mark.map_or((None, MissingFiles::default()), |mark| (Some(mark.at), mark.missing));
+    Ok(BackupLive { manifest, verified_at, missing, place: path.display().to_string() })
+}
+
+/// Marks a backup as read back, in one moment.
+pub(super) fn mark(place: &Path, mark: &Mark, missing: &BTreeSet<String>) -> io::Result<()> {
+    let lines: String = missing.iter().map(|name| format!("{name}\n")).collect();
+    match missing.is_empty() {
+        true => drop(fs::remove_file(place.join(MISSING))),
+        false => write(&place.join(MISSING), lines.as_bytes())?,
+    }
+    let text = serde_json::to_vec(mark).unwrap_or_else(|error| unreachable!("plain data serializes: {error}"));
+    let new = place.join(format!("{VERIFIED}.new"));
+    write(&new, &text)?;
+    fs::rename(&new, place.join(VERIFIED))?;
+    sync_directory(place)
 }
 
 /// A backup's manifest.
@@ -94,6 +128,45 @@ pub(super) fn remove(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
+}
+
+/// Renames a backup so that it is none any more, to the first name that is free: `<id>.unsound`, `<id>.unsound-2`, …
+pub(super) fn set_aside(place: &Path) -> io::Result<PathBuf> {
+    let name = |number: u32| match number {
+        1 => format!("{}{UNSOUND}", place.display()),
+        _ => format!("{}{UNSOUND}-{number}", place.display()),
+    };
+    let mut number = 1;
+    while Path::new(&name(number)).try_exists()? {
+        number += 1;
+    }
+    let aside = PathBuf::from(name(number));
+    fs::rename(place, &aside)?;
+    sync_parent(&aside)?;
+    Ok(aside)
+}
+
+/// Removes what was begun and not published on one shelf.
+pub(super) fn remove_partials(shelf: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(shelf)? {
+        let path = entry?.path();
+        let name = path.file_name().and_then(|name| name.to_str()?.strip_suffix(PARTIAL));
+        if name.is_some_and(|name| BackupId::parse(name).is_ok()) {
+            remove(&path)?;
+        }
+    }
+    Ok(())
+}
+
+/// Bytes that are free in a directory, or where it would be made. What is kept for root alone does not count.
+pub(super) fn free_bytes(directory: &Path) -> io::Result<u64> {
+    let mut present = directory;
+    while !present.try_exists()? {
+        let above = present.parent();
+        present = above.ok_or_else(|| io::Error::other(format!("nothing stands at {}", directory.display())))?;
+    }
+    let disk = rustix::fs::statvfs(present)?;
+    Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
 /// Opens a file that must not be there yet.

@@ -63,7 +63,15 @@ impl Nginx {
             Some(problem) if changes.put.is_empty() && changes.remove.is_empty() && !moved => {
                 Err(templates_refused(problem))
             }
-            _ => Ok(draft.refused.into_iter().map(|(name, why)| (name.clone(), refusal(&name, why))).collect()),
+            _ => {
+                let told = |(name, why): (InstanceName, String)| {
+                    // The one reason not to take a row away is that it is another's.
+                    let kind =
+                        if changes.remove.contains_key(&name) { ErrorKind::Conflict } else { ErrorKind::Refused };
+                    (name.clone(), EdgeError { kind, ..refusal(&name, why) })
+                };
+                Ok(draft.refused.into_iter().map(told).collect())
+            }
         }
     }
 

@@ -164,8 +164,8 @@ pub(super) async fn settle(
         return Err(EdgeError::new(Edge::Database, ErrorKind::Failed, doing, "it does not exist"));
     };
     let comment = claim(&row, &role, installation, spec, &doing)?;
-    if comment.is_none() && row.valid && !inside::is_empty(server, &row.name).await? {
-        return Err(error::conflict(&doing, "a database with tables in it", "no Innkeeper comment"));
+    if comment.is_none() {
+        require_empty(server, &row, &doing).await?;
     }
     let provisioned = provisioned || comment.as_ref().is_some_and(|comment| comment.provisioned);
     let wanted = Comment::of_database(installation, &spec.instance, spec.uid, provisioned);
@@ -180,14 +180,30 @@ pub(super) async fn settle(
 /// Ends the sessions on the database and drops it; absent is success.
 pub(super) async fn drop(server: &Server, installation: &InstallationId, spec: &DatabaseSpec) -> Result<(), EdgeError> {
     let doing = format!("could not drop the database {}", spec.database);
+    let (row, comment) = {
+        let session = server.admin().await?;
+        let Some(row) = find(&session, &spec.database).await? else { return Ok(()) };
+        let role = own_role(&session, installation, spec, &doing).await?;
+        let comment = claim(&row, &role, installation, spec, &doing)?;
+        roles::grant(&session, &role).await?;
+        (row, comment)
+    };
+    if comment.is_none() {
+        require_empty(server, &row, &doing).await?;
+    }
     let session = server.admin().await?;
-    let Some(row) = find(&session, &spec.database).await? else { return Ok(()) };
-    let role = own_role(&session, installation, spec, &doing).await?;
-    claim(&row, &role, installation, spec, &doing)?;
-    roles::grant(&session, &role).await?;
     // FORCE ends what is connected. It cannot share a transaction with anything.
     let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", identifier(&spec.database));
     session.run(&doing, &sql).await.map_err(|error| explain(error, &row, spec))
+}
+
+/// One without a comment is what a crash left only while nothing is in it. One that is broken cannot be looked into, and
+/// nobody can work in it either.
+async fn require_empty(server: &Server, row: &DatabaseRow, doing: &str) -> Result<(), EdgeError> {
+    match !row.valid || inside::is_empty(server, &row.name).await? {
+        true => Ok(()),
+        false => Err(error::conflict(doing, "a database with tables in it", "no Innkeeper comment")),
+    }
 }
 
 /// The database of that name, whoever's it is.

@@ -12,10 +12,18 @@ use crate::model::secret::{ExposeSecret, SecretString};
 use crate::model::service::Component;
 use crate::model::step::RoleSpec;
 use std::collections::BTreeSet;
+use std::time::Duration;
 use tokio_postgres::Row;
 
 /// The first version on which CREATEROLE alone gives neither INHERIT nor SET over a role that it made.
 const MAJOR_WITH_GRANT_OPTIONS: u32 = 16;
+
+/// Between two looks for sessions that are still open.
+const SESSION_LOOK_EVERY: Duration = Duration::from_millis(250);
+/// So many looks in a row must find none.
+const SESSION_LOOKS_QUIET: u32 = 2;
+/// 30 s: a session ends when its server process next looks for signals.
+const SESSION_LOOKS_MAX: u32 = 120;
 
 /// Word in [`RoleLive::excess`] for a role that our own role cannot act for.
 const NOT_GRANTED: &str = "not granted to Innkeeper's role";
@@ -104,7 +112,7 @@ pub(super) async fn list(
     rows.iter().map(|row| read(session, row)).collect()
 }
 
-/// Makes the role, or sets what differs.
+/// Makes the role, or sets what differs; afterwards nobody is connected as it who was before, where its access says so.
 pub(super) async fn set(
     session: &Session,
     installation: &InstallationId,
@@ -127,7 +135,11 @@ pub(super) async fn set(
         repair(session, &doing, &sql, &row).await?;
     }
     set_limits(session, spec, &row).await?;
-    narrow(session, &row).await
+    narrow(session, &row).await?;
+    match spec.access.ends_sessions() {
+        true => end_sessions(session, spec).await,
+        false => Ok(()),
+    }
 }
 
 /// Drops the role; absent is success. The server itself refuses one that still owns something.
@@ -177,10 +189,11 @@ async fn create(
 ) -> Result<(), EdgeError> {
     let role = identifier(&spec.role);
     let sql = format!(
-        "CREATE ROLE {role} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS
+        "CREATE ROLE {role} {} NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS
              CONNECTION LIMIT {} PASSWORD {};
          {};
          {}",
+        login_clause(spec),
         spec.connection_limit,
         literal(&verifier(password)),
         comment_clause(&spec.role, comment),
@@ -193,10 +206,31 @@ async fn create(
     }
 }
 
+fn login_clause(spec: &RoleSpec) -> &'static str {
+    if spec.access.may_log_in() { "LOGIN" } else { "NOLOGIN" }
+}
+
+/// Ends what is connected as the role, until nothing is any more. Somebody who was let in a moment before the password
+/// changed is in no list before the server has set the session up: two looks in a row must find nothing.
+async fn end_sessions(session: &Session, spec: &RoleSpec) -> Result<(), EdgeError> {
+    let doing = format!("could not end the sessions of the role {}", spec.role);
+    let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1";
+    let mut quiet = 0;
+    for _ in 0..SESSION_LOOKS_MAX {
+        let open = session.query(&doing, sql, &[&spec.role]).await?;
+        quiet = if open.is_empty() { quiet + 1 } else { 0 };
+        if quiet == SESSION_LOOKS_QUIET {
+            return Ok(());
+        }
+        tokio::time::sleep(SESSION_LOOK_EVERY).await;
+    }
+    Err(EdgeError::new(Edge::Database, ErrorKind::Failed, doing, "some of them do not end"))
+}
+
 async fn set_limits(session: &Session, spec: &RoleSpec, row: &RoleRow) -> Result<(), EdgeError> {
     let mut clauses = Vec::new();
-    if !row.login {
-        clauses.push("LOGIN".to_owned());
+    if row.login != spec.access.may_log_in() {
+        clauses.push(login_clause(spec).to_owned());
     }
     if row.connection_limit != spec.connection_limit {
         clauses.push(format!("CONNECTION LIMIT {}", spec.connection_limit));

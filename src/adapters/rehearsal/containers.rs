@@ -22,7 +22,7 @@ impl World {
 
     pub(super) fn ensure_volume(&mut self, name: &str, tag: &Tag) -> Result<(), EdgeError> {
         if !self.volumes.contains_key(name) {
-            let volume = Volume { owner: Owner::Ours(tag.clone()), serial: self.next_serial(), content: 0 };
+            let volume = Volume { owner: Owner::Ours(tag.clone()), serial: self.next_serial(), content: 0, missing: 0 };
             self.volumes.insert(name.to_owned(), volume);
         }
         self.require_volume(name, tag)
@@ -182,7 +182,7 @@ impl World {
         }
         let volume = container.volume.as_ref().and_then(|volume| self.volumes.get(volume));
         let volume = volume.ok_or_else(|| failed(EDGE, format!("the container {name} has no volume")))?;
-        Ok(super::archive::stored("volume", volume.serial, volume.content))
+        Ok(super::world::stored_volume(volume))
     }
 
     pub(super) fn remove_volume(&mut self, name: &str, tag: &Tag) -> Result<(), EdgeError> {

@@ -1,7 +1,7 @@
 //! What others do to the world behind Innkeeper's back: people, the kernel, time. Each change is one that the real
 //! systems permit.
 
-use super::world::{Container, ContainerState, Database, KILLED, NO_COMMENT, NO_LABEL, Role, Volume};
+use super::world::{Container, ContainerState, Database, KILLED, NO_COMMENT, NO_LABEL, Role, StoredBackup, Volume};
 use super::{Rehearsal, World};
 use crate::model::live::OdooLive;
 use crate::model::name::{InstanceName, Resources};
@@ -34,6 +34,13 @@ pub enum Damage {
     RoleAltered,
     /// `GRANT CONNECT … TO PUBLIC`
     PrivilegesGranted,
+    /// A program that has the password of odoo.conf writes into the database, and stays connected.
+    WrittenFromOutside,
+    /// The disk gives other bytes of a backup than it was given. Not among those of any moment: a moment before data go
+    /// nobody could notice it any more.
+    BackupSpoiled,
+    /// Files that the database names are lost in the filestore.
+    FilesLost,
     /// A site's lines are edited in the current generation.
     SiteEdited,
     /// The directory of generations is lost.
@@ -66,7 +73,7 @@ pub enum Damage {
 
 impl Damage {
     /// Every kind that Innkeeper repairs alone.
-    pub const REPAIRABLE: [Self; 18] = [
+    pub const REPAIRABLE: [Self; 19] = [
         Self::ContainerKilled,
         Self::ContainerRemoved,
         Self::LimitsChanged,
@@ -78,6 +85,7 @@ impl Damage {
         Self::ImageReplaced,
         Self::RoleAltered,
         Self::PrivilegesGranted,
+        Self::WrittenFromOutside,
         Self::SiteEdited,
         Self::SitesLost,
         Self::ProxyForgot,
@@ -87,10 +95,11 @@ impl Damage {
         Self::CertificateSpoiled,
     ];
     /// Every kind that needs a person.
-    pub const GRAVE: [Self; 7] = [
+    pub const GRAVE: [Self; 8] = [
         Self::PortTaken,
         Self::DatabaseDropped,
         Self::VolumeRemoved,
+        Self::FilesLost,
         Self::ForeignContainer,
         Self::ForeignVolume,
         Self::ForeignDatabase,
@@ -122,6 +131,8 @@ impl World {
             D::RoleAltered | D::PrivilegesGranted | D::DatabaseDropped | D::VolumeRemoved => {
                 self.damage_data(damage, instance)
             }
+            D::WrittenFromOutside => self.write_from_outside(instance),
+            D::BackupSpoiled | D::FilesLost => self.damage_kept(damage, instance),
             D::SiteEdited | D::SitesLost | D::ProxyForgot | D::TemplatesChanged | D::ForeignHost => {
                 self.damage_proxy(damage, instance)
             }
@@ -195,6 +206,32 @@ impl World {
         }
     }
 
+    /// Whoever is connected stays so; others need the password and LOGIN.
+    fn write_from_outside(&mut self, instance: &InstanceName) -> bool {
+        let name = Resources::of(instance).database;
+        let conf = self.files.get(&(instance.clone(), "odoo.conf".to_owned()));
+        let may_enter = self.sessions.contains(&name) || conf.is_some_and(|conf| self.log_in(conf).is_some());
+        let Some(database) = self.databases.get_mut(&name).filter(|database| may_enter && database.valid) else {
+            return false;
+        };
+        database.content += 1;
+        self.sessions.insert(name);
+        true
+    }
+
+    fn damage_kept(&mut self, damage: Damage, instance: &InstanceName) -> bool {
+        if damage == Damage::FilesLost {
+            let volume = self.volumes.get_mut(&Resources::of(instance).volume);
+            let ours = volume.filter(|volume| volume.owner.tag().is_some());
+            return ours.map(|volume| volume.missing += 1).is_some();
+        }
+        let of_instance =
+            |backup: &&mut StoredBackup| backup.manifest.as_ref().is_some_and(|it| it.instance == *instance);
+        let spoiled = self.archive.values_mut().filter(of_instance).flat_map(|backup| backup.parts.values_mut());
+        let byte = spoiled.filter_map(|bytes| bytes.first_mut()).next();
+        byte.map(|byte| *byte ^= 1).is_some()
+    }
+
     fn damage_proxy(&mut self, damage: Damage, instance: &InstanceName) -> bool {
         let proxy = &mut self.proxy;
         let shown = proxy.current.as_ref().and_then(|generation| generation.rows.get(instance)).cloned();
@@ -242,7 +279,7 @@ impl World {
                 true
             }
             Damage::ForeignVolume if !self.volumes.contains_key(&resources.volume) => {
-                self.volumes.insert(resources.volume, Volume { owner: foreign(), serial, content: 1 });
+                self.volumes.insert(resources.volume, Volume { owner: foreign(), serial, content: 1, missing: 0 });
                 true
             }
             Damage::ForeignDatabase if !self.roles.contains_key(&resources.database) => {

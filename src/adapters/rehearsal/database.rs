@@ -34,8 +34,9 @@ impl Database for Rehearsal {
     }
 
     async fn set_role(&self, spec: &RoleSpec, password: &SecretString, mark: &str) -> Result<(), EdgeError> {
-        let moments: [super::Moment<'_>; 2] =
-            [&|world, _| world.set_password(spec, password, mark), &|world, _| world.narrow_role(spec)];
+        let end_sessions = |world: &mut World, _| world.end_sessions(spec);
+        let moments: [super::Moment<'_>; 3] =
+            [&|world, _| world.set_password(spec, password, mark), &|world, _| world.narrow_role(spec), &end_sessions];
         self.effect(EDGE, "set_role", &spec.role, &moments).await
     }
 
@@ -129,7 +130,8 @@ impl World {
         let database = self.databases.get(name)?;
         let bare = matches!(&database.owner, Owner::Foreign(whose) if whose == NO_COMMENT);
         let tag = self.roles.get(name)?.owner.tag()?;
-        let left_over = bare && database.owner_role == name && database.odoo == OdooLive::default();
+        let left_over =
+            bare && database.owner_role == name && database.odoo == OdooLive::default() && database.content == 0;
         left_over.then(|| Owner::Ours(Tag { component: Component::Database, ..tag.clone() }))
     }
 
@@ -141,7 +143,7 @@ impl World {
                 owner: Owner::Ours(tag),
                 password: password.clone(),
                 mark: Some(mark.to_owned()),
-                login: true,
+                login: spec.access.may_log_in(),
                 excess: BTreeSet::new(),
                 connection_limit: spec.connection_limit,
             };
@@ -157,8 +159,15 @@ impl World {
 
     fn narrow_role(&mut self, spec: &RoleSpec) -> Result<(), EdgeError> {
         let role = self.own_role(&spec.role, (&spec.instance, spec.uid))?;
-        (role.login, role.connection_limit) = (true, spec.connection_limit);
+        (role.login, role.connection_limit) = (spec.access.may_log_in(), spec.connection_limit);
         role.excess.clear();
+        Ok(())
+    }
+
+    fn end_sessions(&mut self, spec: &RoleSpec) -> Result<(), EdgeError> {
+        if spec.access.ends_sessions() {
+            self.sessions.remove(&spec.role);
+        }
         Ok(())
     }
 

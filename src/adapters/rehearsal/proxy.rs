@@ -63,9 +63,6 @@ impl World {
     /// Renders the rows as a new generation and points `current` to it; returns the rows that were refused.
     fn switch(&mut self, changes: &SiteChanges) -> Result<Refused, EdgeError> {
         let proxy = &mut self.proxy;
-        if !proxy.running {
-            return Err(EdgeError::plain(EDGE, ErrorKind::Unreachable, "nginx is not running"));
-        }
         let old = proxy.current.as_ref().map(|generation| generation.rows.clone()).unwrap_or_default();
         let mut rows = old.clone();
         rows.extend(changes.put.iter().map(|(name, row)| (name.clone(), row.clone())));
@@ -86,7 +83,8 @@ impl World {
             refusals.insert(name, refused(EDGE, why));
         }
         let templates = match &proxy.current {
-            Some(generation) if proxy.template_problem.is_some() => generation.templates,
+            // Templates are not tried on an nginx that could not say whether they load.
+            Some(generation) if proxy.template_problem.is_some() || !proxy.running => generation.templates,
             _ => proxy.templates,
         };
         let same = proxy.current.as_ref().is_some_and(|now| now.rows == rows && now.templates == templates);
@@ -98,6 +96,7 @@ impl World {
         Ok(refusals)
     }
 
+    /// A stopped one loads what `current` points to when it is started.
     fn load(&mut self) -> Result<(), EdgeError> {
         if !self.proxy.running {
             return Err(EdgeError::plain(EDGE, ErrorKind::Unreachable, "nginx is not running"));
@@ -112,7 +111,10 @@ impl World {
         let loaded = self.proxy.loaded.as_ref().filter(|_| self.proxy.running).ok_or_else(unreachable)?;
         let row = loaded.rows.values().find(|row| row.hosts.contains_key(host));
         let found = row.and_then(|row| Some((row, row.hosts.get(host)?)));
-        let (row, certificate) = found.ok_or_else(|| failed(EDGE, format!("{host} is served by nobody")))?;
+        let (row, certificate) = found.ok_or_else(|| {
+            // nginx refuses the name before it says anything.
+            EdgeError::plain(EDGE, ErrorKind::Unreachable, format!("{host} is served by nobody"))
+        })?;
         let stored = self.certificates.get(certificate);
         let stored = stored.ok_or_else(|| failed(EDGE, format!("no certificate is stored for {host}")))?;
         let (status, login_page) = match row.page {

@@ -41,6 +41,8 @@ pub struct World {
     pub unknown_modules: BTreeSet<ModuleName>,
     /// Roles, by name.
     pub roles: BTreeMap<String, Role>,
+    /// Roles as which somebody besides Odoo is connected to the database of the same name.
+    pub sessions: BTreeSet<String>,
     /// Databases, by name.
     pub databases: BTreeMap<String, Database>,
     /// nginx.
@@ -49,6 +51,10 @@ pub struct World {
     pub certificates: BTreeMap<CertificateName, StoredCertificate>,
     /// Backups, begun and published, by id.
     pub archive: BTreeMap<BackupId, StoredBackup>,
+    /// Bytes that are free where backups are written; none when nobody knows.
+    pub archive_free_bytes: Option<u64>,
+    /// Backups that were sound once and were put aside when they were found damaged.
+    pub unsound: Vec<StoredBackup>,
     /// Names whose DNS points to another host.
     pub pointing_elsewhere: BTreeSet<Domain>,
     /// Certificate orders that the authority received, failed ones too.
@@ -72,6 +78,8 @@ pub struct Volume {
     pub serial: u64,
     /// What the customer stored in it, as a count.
     pub content: u64,
+    /// Files that the database names and that are not in it, as a count.
+    pub missing: u64,
 }
 
 /// A container of whatever kind.
@@ -219,12 +227,55 @@ pub struct Generation {
 /// A backup in the archive.
 #[derive(Debug, Clone, Default)]
 pub struct StoredBackup {
+    /// For whom it was begun.
+    pub instance: Option<InstanceName>,
     /// What it says of itself; none before it was published.
     pub manifest: Option<Manifest>,
     /// The bytes of its parts.
     pub parts: BTreeMap<Part, Vec<u8>>,
     /// When it was read back whole.
     pub verified_at: Option<Timestamp>,
+}
+
+/// The last word of a backup's part: one without it was cut short.
+const PART_END: &str = " end";
+/// The word before the number of files that are missing in a volume.
+const MISSING: &str = " missing=";
+
+/// What a part of a backup holds: enough to tell of which very object it is, how much was in it, and that it is whole.
+pub fn stored(part: Part, serial: u64, content: u64) -> Vec<u8> {
+    format!("{} serial={serial} content={content}{PART_END}", part.file_name()).into_bytes()
+}
+
+/// The same of a volume, in which files may be missing that its database names.
+pub fn stored_volume(volume: &Volume) -> Vec<u8> {
+    let mut bytes = stored(Part::Filestore, volume.serial, volume.content);
+    if volume.missing > 0 {
+        let end = bytes.len() - PART_END.len();
+        bytes.splice(end..end, format!("{MISSING}{}", volume.missing).into_bytes());
+    }
+    bytes
+}
+
+impl StoredBackup {
+    /// So many files that its database names are not in its filestore.
+    pub(super) fn missing_count(&self) -> u64 {
+        let text = self.parts.get(&Part::Filestore).map(|bytes| String::from_utf8_lossy(bytes)).unwrap_or_default();
+        let count = text.split_once(MISSING).and_then(|(_, rest)| rest.split(' ').next()?.parse().ok());
+        count.unwrap_or(0)
+    }
+
+    /// True when every part is there in its whole length: the rest is only known once it was read back.
+    pub(super) fn is_whole(&self) -> bool {
+        let sums = self.manifest.iter().flat_map(|manifest| &manifest.parts);
+        sums.into_iter().all(|(part, sum)| self.parts.get(part).is_some_and(|bytes| bytes.len() as u64 == sum.bytes))
+    }
+
+    /// True when the part is one that can be restored from, whatever its sum.
+    pub(super) fn is_restorable(&self, part: Part) -> bool {
+        let bytes = self.parts.get(&part);
+        bytes.is_some_and(|it| it.starts_with(part.file_name().as_bytes()) && it.ends_with(PART_END.as_bytes()))
+    }
 }
 
 /// A certificate on disk.

@@ -2,6 +2,7 @@
 
 mod authority;
 mod backups;
+mod config;
 mod docker;
 mod files;
 mod host;
@@ -24,7 +25,11 @@ use serde::Serialize;
 const TEXT_INDENT: usize = 20;
 
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// Check nothing: list every setting that is in force, and where it comes from
+    #[arg(long)]
+    show_config: bool,
+}
 
 /// How a check ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -72,7 +77,10 @@ struct Document<'a> {
     error: Option<ErrorMember<'a>>,
 }
 
-pub(crate) fn run(cx: &Context, _args: &Args) -> Result<Exit, Failure> {
+pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
+    if args.show_config {
+        return config::show(cx);
+    }
     let findings = match fleet::read(cx) {
         Ok(fleet) => examine(cx, &fleet)?,
         Err(failure) => vec![files::unreadable(&failure)],

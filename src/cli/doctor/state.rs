@@ -40,10 +40,10 @@ fn directory(path: &Path) -> Finding {
             format!("chmod 0711 {}", path.display()),
         ),
         Ok(_) => Finding::ok("state_dir", path.display().to_string()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Finding::warn(
+        // Nobody has to do anything about it.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Finding::ok(
             "state_dir",
-            format!("{} does not exist yet", path.display()),
-            "the first `innkeeper run` makes it",
+            format!("{} does not exist yet: the first `innkeeper run` makes it", path.display()),
         ),
         Err(error) => Finding::fail(
             "state_dir",

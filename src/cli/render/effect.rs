@@ -1,7 +1,7 @@
 //! What kind of change a step is, for symbols and for totals: one fold over [`Action`].
 
 use crate::model::changes::Changes;
-use crate::model::step::{Action, Origin, Step};
+use crate::model::step::{Action, Origin, Risk, Step};
 use serde::{Deserialize, Serialize};
 
 /// What a step does to the thing that it acts on.
@@ -52,6 +52,8 @@ impl Effect {
             | Action::EndPurge { .. }
             | Action::ObtainCertificate(_) => Self::Update,
             Action::OpenTombstone(_) => Self::Retire,
+            // Read back for the last time: what follows is told with it.
+            Action::VerifyBackup { .. } if step.risk == Risk::Data => Self::Remove,
             Action::BackUp(_) | Action::VerifyBackup { .. } => Self::Keep,
             Action::BeginPurge { .. }
             | Action::RemoveSite { .. }

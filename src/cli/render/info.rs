@@ -15,7 +15,7 @@ const LABEL_COLUMNS: usize = 14;
 /// The instance, its conditions, what waits, and its last events.
 pub(crate) fn render(
     status: &InstanceStatus,
-    history: &UsageHistory,
+    (history, disk): (&UsageHistory, Option<Bytes>),
     events: &[Event],
     now: Timestamp,
     zone: &TimeZone,
@@ -23,7 +23,9 @@ pub(crate) fn render(
 ) -> String {
     let mut out =
         format!("{}  {}\n", paint(STRONG, status.name.as_str()), paint(of_state(status.state), status.state.as_str()));
-    for (label, value) in facts(status, now, zone) {
+    let mut facts = facts(status, now, zone);
+    facts.extend(disk.and_then(|disk| Some(("disk", growth(status, history, disk)?))));
+    for (label, value) in facts {
         let room = columns_max.map(|max| max.saturating_sub(LABEL_COLUMNS + 2).max(20));
         let value = wrap(&harmless(&value), room).join(&format!("\n{}", " ".repeat(LABEL_COLUMNS + 2)));
         out.push_str(&format!("  {}{value}\n", paint(FAINT, &format!("{label:<LABEL_COLUMNS$}"))));
@@ -60,7 +62,12 @@ fn facts(status: &InstanceStatus, now: Timestamp, zone: &TimeZone) -> Vec<(&'sta
         ("address", if status.urls.is_empty() { "-".to_owned() } else { status.urls.join(" ") }),
         ("modules", if status.modules.wanted.is_empty() { "-".to_owned() } else { list(&status.modules.wanted) }),
     ];
-    if !missing.is_empty() {
+    // What could not be looked at is not missing.
+    let looked = status
+        .conditions
+        .iter()
+        .any(|condition| condition.kind == ConditionType::ModulesReady && condition.status != ConditionStatus::Unknown);
+    if !missing.is_empty() && looked {
         facts.push(("not installed", list(&missing)));
     }
     facts.push((
@@ -96,10 +103,9 @@ fn facts(status: &InstanceStatus, now: Timestamp, zone: &TimeZone) -> Vec<(&'sta
         ));
     }
     if let Some(backup) = &status.last_backup {
-        let verified = if backup.verified { "verified" } else { "not verified" };
         facts.push((
             "last backup",
-            format!("{} ({}, {}, {verified})", backup.id, relative(backup.at, now), Bytes(backup.bytes)),
+            format!("{} ({}, {}, {})", backup.id, relative(backup.at, now), Bytes(backup.bytes), backup.word()),
         ));
     }
     facts.extend(status.next_try.map(|at| ("next try", format!("{} ({})", local(at, zone), relative(at, now)))));
@@ -111,12 +117,28 @@ fn facts(status: &InstanceStatus, now: Timestamp, zone: &TimeZone) -> Vec<(&'sta
     facts
 }
 
+/// `9.1 GiB of 20 GiB, 200 MiB more a day, full in 54d`
+fn growth(status: &InstanceStatus, history: &UsageHistory, disk: Bytes) -> Option<String> {
+    let usage = status.usage.as_ref()?;
+    let used = usage.database_bytes.saturating_add(usage.filestore_bytes);
+    let mut text = format!("{} of {disk}", Bytes(used));
+    if let Some(growth) = history.disk_growth_per_day().filter(|growth| *growth >= 1.0) {
+        text.push_str(&format!(", {} more a day", Bytes(growth as u64)));
+    }
+    if let Some(days) = history.days_until_full(disk.0) {
+        text.push_str(&format!(", full in {days}d"));
+    }
+    Some(text)
+}
+
 /// A condition, with the mark that says whether it is as it should be.
 fn condition(condition: &Condition, now: Timestamp) -> String {
     let wanted = match condition.kind {
-        ConditionType::Drifted | ConditionType::Orphaned | ConditionType::Stalled | ConditionType::Suspended => {
-            ConditionStatus::False
-        }
+        ConditionType::Drifted
+        | ConditionType::Orphaned
+        | ConditionType::RetirePending
+        | ConditionType::Stalled
+        | ConditionType::Suspended => ConditionStatus::False,
         _ => ConditionStatus::True,
     };
     let (mark, style) = match condition.status {

@@ -4,7 +4,7 @@
 //! never the only carrier: each coloured word or symbol says the same without it.
 
 pub use plan::render as plan_text;
-pub use status::render as status_text;
+pub use status::{plain as status_plain, render as status_text};
 
 pub(crate) mod diff;
 pub(crate) mod documents;

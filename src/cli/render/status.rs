@@ -2,7 +2,8 @@
 
 use super::style::{BAD, FAINT, GOOD, PLAIN, STRONG, WARN, of_state, paint};
 use super::table::{Cell, Column, number, render as table, text};
-use super::text::{between, count, harmless, short_size};
+use super::text::{between, count, harmless, relative, short_size};
+use crate::model::silence::Quiet;
 use crate::model::status::{FleetStatus, InstanceStatus, State, UsageStatus};
 use crate::model::time::Timestamp;
 use anstyle::Style;
@@ -39,10 +40,42 @@ pub fn render(fleet: &FleetStatus, columns_max: Option<usize>) -> String {
     let mut out = if rows.is_empty() { String::new() } else { table(&columns, &rows, columns_max) };
     for alert in &fleet.alerts {
         let whose = alert.instance.as_ref().map_or("host", |name| name.as_str());
-        out.push_str(&format!("{} {whose}: {}\n", paint(BAD, "alert:"), harmless(&alert.message)));
+        let (style, known) = match &alert.silence {
+            None => (BAD, String::new()),
+            Some(quiet) => (FAINT, known(quiet, fleet.at)),
+        };
+        out.push_str(&format!(
+            "{} {whose}: {}{}\n",
+            paint(style, "alert:"),
+            harmless(&alert.message),
+            paint(FAINT, &known)
+        ));
     }
     out.push_str(&totals(fleet));
     out
+}
+
+/// A line for each instance, a tab between fields; `-` is not known.
+pub fn plain(fleet: &FleetStatus) -> String {
+    let dash = || "-".to_owned();
+    let line = |status: &InstanceStatus| {
+        let used = |figure: fn(&UsageStatus) -> String| status.usage.as_ref().map_or_else(dash, figure);
+        let fields = [
+            status.name.to_string(),
+            status.state.as_str().to_owned(),
+            status.wanted.as_str().to_owned(),
+            status.plan.as_ref().map_or_else(dash, ToString::to_string),
+            status.odoo.as_ref().map_or_else(dash, ToString::to_string),
+            used(|usage| format!("{:.1}", usage.cpu_percent)),
+            used(|usage| usage.memory_bytes.to_string()),
+            used(|usage| usage.database_bytes.saturating_add(usage.filestore_bytes).to_string()),
+            status.certificate.as_ref().map_or_else(dash, |it| format!("{:.0}", it.not_after)),
+            status.url.as_deref().map_or_else(dash, harmless),
+            Some(harmless(&status.note())).filter(|note| !note.is_empty()).unwrap_or_else(dash),
+        ];
+        format!("{}\n", fields.map(|field| field.replace('\t', " ")).join("\t"))
+    };
+    fleet.instances.iter().map(line).collect()
 }
 
 /// One character that says the same as the colour.
@@ -53,6 +86,14 @@ pub(crate) fn glyph(state: State) -> &'static str {
         State::Degraded | State::Failed | State::Invalid => "!",
         State::Held | State::Orphaned => "=",
         State::Stopped | State::Retired => "-",
+    }
+}
+
+/// ` (silenced by ana, ends in 3h)`, ` (seen by ana)`
+fn known(quiet: &Quiet, now: Timestamp) -> String {
+    match quiet.until {
+        Some(until) => format!(" (silenced by {}, ends {})", harmless(&quiet.by), relative(until, now)),
+        None => format!(" (seen by {})", harmless(&quiet.by)),
     }
 }
 

@@ -1,12 +1,15 @@
 //! What each action does.
 
-use super::{Effect, close, complain, guard, instance_of, open, overlays, read_logs, remark};
+use super::{
+    Effect, alerts, close, complain, guard, instance_of, open, open_logs_together, overlays, read_logs, remark,
+};
 use crate::control::LogOf;
 use crate::model::errand::ErrandKind;
 use crate::model::name::InstanceName;
 use crate::model::wanted::WantedState;
+use crate::tui::format::many;
 use crate::tui::keys::{self, Action, Tier};
-use crate::tui::state::{Help, Id, Overlay, Page, Palette, Sort, State, Tab};
+use crate::tui::state::{Asked, Help, Id, Overlay, Page, Palette, Sort, State, Tab};
 use crate::tui::{layout, rows};
 
 /// Begins an action: asks first where its tier demands it.
@@ -55,6 +58,7 @@ pub(super) fn carry_out(state: &mut State, action: Action, targets: Vec<Instance
         Action::Retire => each(|name| Effect::SetState(name, WantedState::Absent)),
         Action::Look => vec![Effect::Wake(targets)],
         Action::Edit => targets.into_iter().take(1).map(Effect::Edit).collect(),
+        Action::Shell => targets.into_iter().take(1).map(Effect::Shell).collect(),
         _ => Vec::new(),
     }
 }
@@ -74,17 +78,24 @@ fn take(state: &mut State, action: Action) -> Vec<Effect> {
         Action::Menu => overlays::open_menu(state),
         Action::Palette => above(state, Overlay::Palette(Palette::default())),
         Action::Help => above(state, Overlay::Help(Help::default())),
-        Action::Filter => overlays::open_prompt(state),
+        Action::Filter if state.detail.is_some() => overlays::open_prompt(state, Asked::Search),
+        Action::Filter => overlays::open_prompt(state, Asked::Filter),
+        Action::FilterLines => overlays::open_prompt(state, Asked::Lines),
+        Action::CopyLines => copy_lines(state),
+        Action::WriteLines => write_lines(state),
         Action::Down => scroll(state, 1),
         Action::Up => scroll(state, -1),
         Action::PageDown => scroll(state, page_rows(state)),
         Action::PageUp => scroll(state, -page_rows(state)),
         Action::Top => scroll(state, isize::MIN / 2),
         Action::Bottom => scroll(state, isize::MAX / 2),
-        Action::Logs => on_current(state, |state, name| open(state, name, Tab::Logs)),
+        Action::Logs => logs(state),
         Action::Diff => on_current(state, |state, name| open(state, name, Tab::Diff)),
         Action::NextTab => turn_tab(state, 1),
         Action::PreviousTab => turn_tab(state, Tab::ALL.len() - 1),
+        Action::Acknowledge => alerts::acknowledge(state),
+        Action::Silence => alerts::ask_for_how_long(state),
+        Action::Unsilence => alerts::unsilence(state),
         Action::Copy => copy(state),
         Action::Mouse => {
             state.mouse = !state.mouse;
@@ -115,7 +126,6 @@ fn take_in_place(state: &mut State, action: Action) -> Vec<Effect> {
             state.zoomed = !state.zoomed;
             rows::select(state, state.list.at);
         }
-        Action::Seen => mark_as_seen(state),
         Action::Follow => (state.logs.anchor, state.logs.hit) = (None, None),
         Action::Level => state.logs.next_level(),
         Action::Wrap => state.logs.wrap = !state.logs.wrap,
@@ -201,7 +211,22 @@ pub(super) fn scroll(state: &mut State, by: isize) -> Vec<Effect> {
     Vec::new()
 }
 
+/// The output of the current one, or of all that are marked as one.
+fn logs(state: &mut State) -> Vec<Effect> {
+    let targets = state.targets();
+    match targets.len() {
+        0 | 1 => on_current(state, |state, name| open(state, name, Tab::Logs)),
+        _ if state.detail.is_some() => Vec::new(),
+        _ => open_logs_together(state, targets),
+    }
+}
+
 fn turn_tab(state: &mut State, by: usize) -> Vec<Effect> {
+    if !state.logs.also.is_empty() {
+        let back = state.keymap.hint(Action::Back).to_owned();
+        complain(state, format!("tabs belong to one instance: {back} goes back, where one can be opened"));
+        return Vec::new();
+    }
     let Some(detail) = &state.detail else { return Vec::new() };
     let at = Tab::ALL.iter().position(|tab| *tab == detail.tab).unwrap_or_default();
     let (name, tab) = (detail.name.clone(), Tab::ALL[(at + by) % Tab::ALL.len()]);
@@ -209,9 +234,10 @@ fn turn_tab(state: &mut State, by: usize) -> Vec<Effect> {
 }
 
 fn turn_source(state: &mut State) -> Vec<Effect> {
+    let also = state.logs.also.clone();
     match state.logs.of.clone() {
-        Some((name, LogOf::Odoo)) => read_logs(state, name, LogOf::Job),
-        Some((name, LogOf::Job)) => read_logs(state, name, LogOf::Odoo),
+        Some((name, LogOf::Odoo)) => read_logs(state, name, also, LogOf::Job),
+        Some((name, LogOf::Job)) => read_logs(state, name, also, LogOf::Odoo),
         None => Vec::new(),
     }
 }
@@ -240,19 +266,12 @@ fn mark_range(state: &mut State) {
     state.marks.extend(names);
 }
 
-fn mark_as_seen(state: &mut State) {
-    if let Some(Id::Alert(instance, reason)) = state.row().and_then(|row| state.id(row)) {
-        let key = (instance, reason);
-        if !state.seen.remove(&key) {
-            state.seen.insert(key);
-        }
-        rows::refresh(state);
-    }
-}
-
 fn find(state: &mut State, older: bool) {
     match (&state.logs.search, older) {
-        (None, _) => complain(state, "nothing is searched for: / begins".to_owned()),
+        (None, _) => {
+            let key = state.keymap.hint(Action::Filter).to_owned();
+            complain(state, format!("nothing is searched for: {key} begins"));
+        }
         // The newest line is where reading begins, so "next" goes towards older lines, as in a pager read backwards.
         (Some(_), older) => {
             if !state.logs.find(!older) {
@@ -260,6 +279,26 @@ fn find(state: &mut State, older: bool) {
             }
         }
     }
+}
+
+fn copy_lines(state: &mut State) -> Vec<Effect> {
+    let text = state.logs.text(layout::text_rows(state));
+    remark(state, format!("copied {}", many(text.lines().count(), "line")));
+    vec![Effect::Copy(text)]
+}
+
+/// All lines that pass, not only those that are visible.
+fn write_lines(state: &mut State) -> Vec<Effect> {
+    let Some((name, source)) = state.logs.of.clone() else { return Vec::new() };
+    let text = state.logs.text(usize::MAX);
+    if text.is_empty() {
+        complain(state, "there is no line to write".to_owned());
+        return Vec::new();
+    }
+    let source = if source == LogOf::Job { "job" } else { "odoo" };
+    let more = if state.logs.also.is_empty() { String::new() } else { format!("-and-{}", state.logs.also.len()) };
+    let file = format!("{name}{more}-{source}-{}.log", state.now.strftime("%Y%m%dT%H%M%SZ"));
+    vec![Effect::Write { file, text }]
 }
 
 fn copy(state: &mut State) -> Vec<Effect> {

@@ -2,7 +2,7 @@
 
 use super::complain;
 use crate::model::name::InstanceName;
-use crate::model::status::{InstanceStatus, State as Stands};
+use crate::model::status::{ConditionStatus, ConditionType, InstanceStatus, State as Stands};
 use crate::model::text::between;
 use crate::model::wanted::WantedState;
 use crate::tui::input::Input;
@@ -17,7 +17,7 @@ pub fn refusal(state: &State, action: Action, name: &InstanceName) -> Option<Str
     let Some(item) = state.fleet.get(name) else { return Some(format!("{name} is gone")) };
     let status = item.status();
     let entry = keys::entry(action);
-    let changes = entry.tier > Tier::Free || matches!(action, Action::Edit | Action::Retry);
+    let changes = entry.tier > Tier::Free || matches!(action, Action::Edit | Action::Retry | Action::Shell);
     if changes && state.options.read_only {
         return Some("this dashboard was opened with --read-only".to_owned());
     }
@@ -38,9 +38,16 @@ pub fn refusal(state: &State, action: Action, name: &InstanceName) -> Option<Str
         (Action::Retire, _) if protected => {
             Some(format!("{name} is protected: take `protected = true` out of its file first"))
         }
+        (Action::Shell, _) if !runs(status) => Some(format!("the container of {name} does not run")),
         (Action::Restart, WantedState::Stopped | WantedState::Absent) => Some(format!("{name} is not wanted running")),
         _ => None,
     }
+}
+
+/// As far as the daemon knows: one that was never made or is stopped has no shell.
+fn runs(status: &InstanceStatus) -> bool {
+    let app = status.conditions.iter().find(|condition| condition.kind == ConditionType::AppReady);
+    status.state == Stands::Ready || app.is_some_and(|condition| condition.status == ConditionStatus::True)
 }
 
 /// How much the action must be confirmed for so many instances.
@@ -55,8 +62,10 @@ pub(super) fn tier(action: Action, count: usize) -> Tier {
 pub(super) fn hidden_marks(state: &State, tier: Tier, count: usize) -> Option<String> {
     let hidden = state.marks_hidden();
     let refused = tier > Tier::Free && hidden > 0 && state.detail.is_none();
-    refused
-        .then(|| format!("{hidden} of {count} marked are hidden by the filter: esc shows them, u takes the marks off"))
+    let (back, unmark) = (state.keymap.hint(Action::Back), state.keymap.hint(Action::Unmark));
+    refused.then(|| {
+        format!("{hidden} of {count} marked are hidden by the filter: {back} shows them, {unmark} takes the marks off")
+    })
 }
 
 /// The dialog that asks for it.
@@ -104,10 +113,7 @@ fn meaning(state: &State, action: Action) -> Vec<String> {
 fn about(state: &State, name: &InstanceName) -> Option<String> {
     let status: &InstanceStatus = state.fleet.get(name)?.status();
     let backup = match &status.last_backup {
-        Some(backup) => {
-            let word = if backup.verified { "verified" } else { "not verified" };
-            format!("newest backup {} old, {word}", between(backup.at, state.now))
-        }
+        Some(backup) => format!("newest backup {} old, {}", between(backup.at, state.now), backup.word()),
         None => "no backup is known".to_owned(),
     };
     Some(format!("{name}: {} now, {backup}", status.state.as_str()))

@@ -2,6 +2,7 @@
 //! ends come back as messages.
 
 mod actions;
+mod alerts;
 mod guard;
 mod overlays;
 
@@ -9,15 +10,18 @@ use super::keys;
 use super::rows;
 use super::state::{Detail, Link, Overlay, Row, State, Tab, Text, Toast};
 use crate::control::view::View;
-use crate::control::{LogOf, LogRequest};
+use crate::control::{LogOf, LogRequest, SilenceRequest};
 use crate::model::errand::ErrandKind;
 use crate::model::name::InstanceName;
+use crate::model::silence::{AlertsOf, Silence};
 use crate::model::status::InstanceStatus;
 use crate::model::time::Timestamp;
 use crate::model::wanted::WantedState;
 use jiff::SignedDuration;
 use ratatui::crossterm::event::{KeyEvent, MouseButton, MouseEvent, MouseEventKind};
+use std::path::PathBuf;
 
+pub use alerts::spans;
 pub use guard::refusal;
 pub use overlays::{Offer, palette_entries};
 
@@ -25,6 +29,8 @@ pub use overlays::{Offer, palette_entries};
 const TOAST_S: i64 = 6;
 /// Lines of an output that are asked for at first.
 const LOG_TAIL: u64 = 1_000;
+/// Outputs that are read together at most: each is a conversation with the daemon, which has room for 64.
+const LOGS_TOGETHER_MAX: usize = 16;
 /// Rows that a turn of the wheel scrolls.
 const WHEEL_ROWS: isize = 3;
 
@@ -56,6 +62,17 @@ pub enum Msg {
         /// Left out before them.
         dropped: u64,
     },
+    /// Lines of outputs that are read together.
+    Merged {
+        /// Whose first.
+        of: (InstanceName, LogOf),
+        /// And whose besides.
+        also: Vec<InstanceName>,
+        /// Oldest first, each with the place of its instance among them.
+        lines: Vec<(u8, String)>,
+        /// Left out before them.
+        dropped: u64,
+    },
     /// The output ended.
     LogEnded {
         /// Whose.
@@ -72,6 +89,20 @@ pub enum Msg {
         /// Its number.
         result: Result<u64, String>,
     },
+    /// Alerts were silenced, or not.
+    Silenced {
+        /// Which.
+        of: AlertsOf,
+        /// What was noted.
+        result: Result<Vec<Silence>, String>,
+    },
+    /// Silences ended, or not.
+    Unsilenced {
+        /// Over which alerts.
+        of: AlertsOf,
+        /// How many.
+        result: Result<u64, String>,
+    },
     /// Instances are looked at.
     Woken(Result<(), String>),
     /// A file was changed: the difference.
@@ -83,6 +114,8 @@ pub enum Msg {
         /// The difference, or why it was not changed.
         result: Result<String, String>,
     },
+    /// Text was written into a new file: where, or why not.
+    Written(Result<PathBuf, String>),
     /// A file was read.
     File {
         /// Whose.
@@ -90,6 +123,8 @@ pub enum Msg {
         /// Its text.
         result: Result<String, String>,
     },
+    /// A shell ended.
+    ShellEnded(Result<(), String>),
     /// The editor ended.
     EditorEnded {
         /// Whose file.
@@ -112,8 +147,21 @@ pub enum Effect {
     ReadFile(InstanceName),
     /// Edit it.
     Edit(InstanceName),
-    /// Read this output, in place of the one before; none reads nothing more.
-    Logs(Option<LogRequest>),
+    /// Give the terminal to a shell in its container.
+    Shell(InstanceName),
+    /// Read these outputs as one, in place of those before; none reads nothing more.
+    Logs(Vec<LogRequest>),
+    /// Note that its user knows of alerts.
+    Silence(SilenceRequest),
+    /// Have alerts ask for attention again.
+    Unsilence(AlertsOf),
+    /// Write text into a new file of that name.
+    Write {
+        /// Its name.
+        file: String,
+        /// What is in it.
+        text: String,
+    },
     /// Copy to the terminal's clipboard.
     Copy(String),
     /// Take the mouse or leave it.
@@ -167,6 +215,12 @@ pub fn update(state: &mut State, msg: Msg, now: Timestamp) -> Vec<Effect> {
             }
             Vec::new()
         }
+        Msg::Merged { of, also, lines, dropped } => {
+            if state.logs.of.as_ref() == Some(&of) && state.logs.also == also {
+                state.logs.take_merged(lines, dropped);
+            }
+            Vec::new()
+        }
         Msg::LogEnded { of, why } => {
             if state.logs.of.as_ref() == Some(&of) {
                 state.logs.ended = Some(why);
@@ -188,13 +242,6 @@ fn end_of_effect(state: &mut State, msg: Msg) -> Vec<Effect> {
             match result {
                 Ok(id) => remark(state, format!("{word} of {name}: errand {id} is noted")),
                 Err(why) => complain(state, format!("{word} of {name}: {why}")),
-            }
-            Vec::new()
-        }
-        Msg::Woken(result) => {
-            match result {
-                Ok(()) => remark(state, "the daemon looks now".to_owned()),
-                Err(why) => complain(state, why),
             }
             Vec::new()
         }
@@ -226,7 +273,22 @@ fn end_of_effect(state: &mut State, msg: Msg) -> Vec<Effect> {
             effects.extend(read_file_again(state, &name));
             effects
         }
-        _ => Vec::new(),
+        other => {
+            tell_end(state, other);
+            Vec::new()
+        }
+    }
+}
+
+/// Of what there is nothing more to do about than to say so.
+fn tell_end(state: &mut State, msg: Msg) {
+    match msg {
+        Msg::Silenced { of, result } => alerts::silenced(state, &of, result),
+        Msg::Unsilenced { of, result } => alerts::unsilenced(state, &of, result),
+        Msg::Woken(Ok(())) => remark(state, "the daemon looks now".to_owned()),
+        Msg::Written(Ok(file)) => remark(state, format!("written to {}", file.display())),
+        Msg::Woken(Err(why)) | Msg::Written(Err(why)) | Msg::ShellEnded(Err(why)) => complain(state, why),
+        _ => {}
     }
 }
 
@@ -256,7 +318,7 @@ fn press(state: &mut State, key: &str) -> Vec<Effect> {
     if state.overlay.is_some() {
         return overlays::press(state, key);
     }
-    match keys::action(state.context(), key) {
+    match state.keymap.action(state.context(), key) {
         Some(action) => actions::begin(state, action, key),
         None => Vec::new(),
     }
@@ -290,9 +352,10 @@ fn open(state: &mut State, name: InstanceName, tab: Tab) -> Vec<Effect> {
     state.detail = Some(Detail { name: name.clone(), tab, scroll: 0, file });
     let mut effects = Vec::new();
     if tab == Tab::Logs {
-        effects.extend(read_logs(state, name, LogOf::Odoo));
+        effects.extend(read_logs(state, name, Vec::new(), LogOf::Odoo));
     } else if state.logs.of.take().is_some() {
-        effects.push(Effect::Logs(None));
+        state.logs.also.clear();
+        effects.push(Effect::Logs(Vec::new()));
     }
     if tab == Tab::File
         && let Some(detail) = &state.detail
@@ -302,12 +365,27 @@ fn open(state: &mut State, name: InstanceName, tab: Tab) -> Vec<Effect> {
     effects
 }
 
-fn read_logs(state: &mut State, name: InstanceName, source: LogOf) -> Vec<Effect> {
-    if state.logs.of.as_ref() == Some(&(name.clone(), source)) && state.logs.ended.is_none() {
+/// Opens the outputs of all that are marked as one.
+fn open_logs_together(state: &mut State, mut names: Vec<InstanceName>) -> Vec<Effect> {
+    let count = names.len();
+    if count > LOGS_TOGETHER_MAX {
+        complain(state, format!("{count} are marked, and {LOGS_TOGETHER_MAX} outputs at most are read as one"));
         return Vec::new();
     }
-    state.logs.open(name.clone(), source);
-    vec![Effect::Logs(Some(LogRequest { instance: name, source, tail: Some(LOG_TAIL) }))]
+    let first = names.remove(0);
+    state.detail = Some(Detail { name: first.clone(), tab: Tab::Logs, scroll: 0, file: None });
+    read_logs(state, first, names, LogOf::Odoo)
+}
+
+fn read_logs(state: &mut State, name: InstanceName, also: Vec<InstanceName>, source: LogOf) -> Vec<Effect> {
+    let same = state.logs.of.as_ref() == Some(&(name.clone(), source)) && state.logs.also == also;
+    if same && state.logs.ended.is_none() {
+        return Vec::new();
+    }
+    state.logs.open(name, also, source);
+    let tail = Some(LOG_TAIL / (1 + state.logs.also.len() as u64));
+    let request = |name: &InstanceName| LogRequest { instance: name.clone(), source, tail };
+    vec![Effect::Logs(state.logs.owners().map(request).collect())]
 }
 
 fn close(state: &mut State) -> Vec<Effect> {
@@ -315,7 +393,7 @@ fn close(state: &mut State) -> Vec<Effect> {
     match state.logs.of.take() {
         Some(_) => {
             state.logs = super::logs::Logs { level: state.logs.level, wrap: state.logs.wrap, ..Default::default() };
-            vec![Effect::Logs(None)]
+            vec![Effect::Logs(Vec::new())]
         }
         None => Vec::new(),
     }

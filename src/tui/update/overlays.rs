@@ -1,11 +1,11 @@
 //! Keys for what lies above everything: dialogs, menu, palette, help, prompts, text.
 
-use super::{Effect, actions, guard, rows};
+use super::{Effect, actions, alerts, guard, rows};
 use crate::model::filter::{Filter, in_order};
 use crate::model::name::InstanceName;
 use crate::tui::keys::{self, Action, Entry, TABLE_OF_ACTIONS, Tier};
 use crate::tui::layout;
-use crate::tui::state::{Dialog, Help, Menu, Overlay, Palette, Prompt, State, Tab, Text};
+use crate::tui::state::{Asked, Dialog, Help, Menu, Overlay, Palette, Prompt, State, Tab, Text};
 
 /// Instances that the palette offers at once.
 const PALETTE_INSTANCES_MAX: usize = 50;
@@ -27,6 +27,7 @@ pub(super) fn press(state: &mut State, key: &str) -> Vec<Effect> {
         Some(Overlay::Help(help)) => in_help(state, help, key),
         Some(Overlay::Prompt(prompt)) => in_prompt(state, prompt, key),
         Some(Overlay::Text(text)) => in_text(state, text, key),
+        Some(Overlay::Silence(menu)) => alerts::press(state, menu, key),
         None => Vec::new(),
     }
 }
@@ -112,7 +113,8 @@ fn in_menu(state: &mut State, mut menu: Menu, key: &str) -> Vec<Effect> {
             }
         }
         key => {
-            let by_key = menu.entries.iter().find(|(action, _)| keys::entry(*action).keys.contains(&key));
+            let has_key = |action: Action| state.keymap.keys(keys::entry(action)).contains(&key);
+            let by_key = menu.entries.iter().find(|(action, _)| has_key(*action));
             if let Some((action, None)) = by_key {
                 return actions::begin(state, *action, key);
             }
@@ -208,14 +210,14 @@ fn in_help(state: &mut State, mut help: Help, key: &str) -> Vec<Effect> {
     Vec::new()
 }
 
-pub(super) fn open_prompt(state: &mut State) -> Vec<Effect> {
-    let search = state.detail.is_some();
-    let before = match search {
-        true => state.logs.search.clone(),
-        false => state.filter.as_ref().map(|(_, text)| text.clone()),
+pub(super) fn open_prompt(state: &mut State, asked: Asked) -> Vec<Effect> {
+    let before = match asked {
+        Asked::Search => state.logs.search.clone(),
+        Asked::Lines => state.logs.filter.clone(),
+        Asked::Filter => state.filter.as_ref().map(|(_, text)| text.clone()),
     };
     let input = crate::tui::input::Input::of(before.as_deref().unwrap_or_default());
-    state.overlay = Some(Overlay::Prompt(Prompt { search, input, error: None, before }));
+    state.overlay = Some(Overlay::Prompt(Prompt { asked, input, error: None, before }));
     Vec::new()
 }
 
@@ -223,17 +225,19 @@ fn in_prompt(state: &mut State, mut prompt: Prompt, key: &str) -> Vec<Effect> {
     match key {
         "esc" => {
             let before = prompt.before.unwrap_or_default();
-            let _ = put_in_force(state, prompt.search, &before);
+            let _ = put_in_force(state, prompt.asked, &before);
             return Vec::new();
         }
         "enter" if prompt.error.is_none() => {
-            if prompt.search {
+            if prompt.asked == Asked::Search {
                 state.logs.hit = None;
                 state.logs.find(true);
             }
             return Vec::new();
         }
-        "down" | "up" if !prompt.search => drop(actions::scroll(state, if key == "down" { 1 } else { -1 })),
+        "down" | "up" if prompt.asked == Asked::Filter => {
+            drop(actions::scroll(state, if key == "down" { 1 } else { -1 }))
+        }
         key => drop(prompt.input.press(key)),
     }
     state.overlay = Some(Overlay::Prompt(prompt));
@@ -244,15 +248,23 @@ fn in_prompt(state: &mut State, mut prompt: Prompt, key: &str) -> Vec<Effect> {
 /// Puts what is typed in force as far as it is understood: a bad expression keeps the rows that were there before.
 fn judge_prompt(state: &mut State) {
     let Some(Overlay::Prompt(mut prompt)) = state.overlay.take() else { return };
-    prompt.error = put_in_force(state, prompt.search, prompt.input.text()).err();
+    prompt.error = put_in_force(state, prompt.asked, prompt.input.text()).err();
     state.overlay = Some(Overlay::Prompt(prompt));
 }
 
-fn put_in_force(state: &mut State, search: bool, text: &str) -> Result<(), String> {
+fn put_in_force(state: &mut State, asked: Asked, text: &str) -> Result<(), String> {
     let text = text.trim();
-    if search {
-        state.logs.search = (!text.is_empty()).then(|| text.to_lowercase());
-        return Ok(());
+    let word = || (!text.is_empty()).then(|| text.to_lowercase());
+    match asked {
+        Asked::Search => {
+            state.logs.search = word();
+            return Ok(());
+        }
+        Asked::Lines => {
+            state.logs.filter = word();
+            return Ok(());
+        }
+        Asked::Filter => {}
     }
     if state.filter.as_ref().map_or("", |(_, text)| text.as_str()) == text {
         return Ok(());

@@ -72,9 +72,8 @@ pub(super) fn certificate(state: &State, status: &InstanceStatus, pen: &Pen<'_>)
 pub(super) fn backup(state: &State, status: &InstanceStatus, pen: &Pen<'_>) -> super::pen::Piece {
     match &status.last_backup {
         Some(backup) => {
-            let word = if backup.verified { "verified" } else { "not verified" };
-            let text = format!("{} ago, {}, {word}", age(backup.at, state.now), size(backup.bytes));
-            (text, if backup.verified { pen.theme().plain } else { pen.theme().warn })
+            let text = format!("{} ago, {}, {}", age(backup.at, state.now), size(backup.bytes), backup.word());
+            (text, if backup.is_whole() { pen.theme().plain } else { pen.theme().warn })
         }
         None => ("none yet".to_owned(), pen.theme().faint),
     }

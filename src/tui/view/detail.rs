@@ -3,6 +3,7 @@
 use super::pen::{Line, Pen};
 use super::{activity, card, containers, logs, steps, summary};
 use crate::tui::fleet::Item;
+use crate::tui::keys::Action;
 use crate::tui::layout::{self, Room};
 use crate::tui::look::{COLOURS, Look, UNICODE};
 use crate::tui::state::{Detail, State, Tab};
@@ -38,8 +39,9 @@ fn framed(state: &State, detail: &Detail, area: Rect, pen: &mut Pen<'_>) -> Rect
         Tab::File => format!("instances.d/{}.toml", detail.name),
         other => other.title().to_lowercase(),
     };
-    let below = if detail.tab == Tab::File { "e edits" } else { "" };
-    let inner = pen.frame(area, &[(title, pen.theme().title)], below);
+    let edits = || format!("{} edits", state.keymap.hint(Action::Edit));
+    let below = if detail.tab == Tab::File { edits() } else { String::new() };
+    let inner = pen.frame(area, &[(title, pen.theme().title)], &below);
     Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner }
 }
 

@@ -22,12 +22,12 @@ pub(super) fn parts(item: &Item, figure: Figure) -> Vec<f64> {
         Figure::Cpu => limits.map_or(100.0, |limits| f64::from(limits.cpu_millis) / 10.0),
         Figure::Memory => {
             let told = item.status().usage.as_ref().map(|usage| usage.memory_limit_bytes).filter(|limit| *limit > 0);
-            told.or(limits.map(|limits| limits.memory.0)).map_or(1024.0, |bytes| (bytes >> 20) as f64)
+            told.or(limits.map(|limits| limits.memory.0)).map_or(1_073_741_824.0, |bytes| bytes as f64)
         }
     };
     let value = |sample: &crate::tui::fleet::Sample| match figure {
-        Figure::Cpu => f64::from(sample.cpu_percent),
-        Figure::Memory => f64::from(sample.memory_mib),
+        Figure::Cpu => sample.cpu_percent(),
+        Figure::Memory => sample.memory_bytes() as f64,
     };
     item.samples.iter().map(|sample| value(sample) / limit.max(1.0)).collect()
 }

@@ -1,16 +1,19 @@
 //! Steps on their way, with how long such steps take here, and those that ended; below, all steps of the instance.
 
 use super::pen::{Line, Pen};
-use super::steps;
 use super::table::padded;
+use super::{outline, steps};
 use crate::control::view::RunView;
 use crate::tui::format::{milliseconds, moment, taken};
+use crate::tui::keys::Action;
 use crate::tui::layout;
 use crate::tui::state::{Row, State};
 use ratatui::layout::Rect;
 
 /// Columns of a bar.
 const BAR: usize = 20;
+/// Columns of a step's kind.
+const STEP_COLUMNS: usize = 22;
 
 pub(super) fn draw(state: &State, pen: &mut Pen<'_>) {
     let theme = pen.theme();
@@ -28,19 +31,13 @@ pub(super) fn draw(state: &State, pen: &mut Pen<'_>) {
         let host = &facts.host;
         title.push((format!("   turns: {} now, {} wait", host.turns_running, host.turns_waiting), theme.faint));
     }
-    super::outline::list(
-        state,
-        list,
-        &title,
-        "           INSTANCE            STEP                  PROGRESS",
-        pen,
-        |row, pen| run_of(state, row).map(|run| line(state, run, pen)),
-    );
+    let name = padded("INSTANCE", outline::name_columns(state));
+    let head = format!("           {name}{}PROGRESS", padded("STEP", STEP_COLUMNS));
+    outline::list(state, list, &title, &head, pen, |row, pen| run_of(state, row).map(|run| line(state, run, pen)));
     let Some(below) = below else { return };
     let Some(run) = state.row().and_then(|row| run_of(state, row)) else {
         let inner = pen.frame(below, &[], "");
-        let text = "No step has run since the daemon started.";
-        pen.text(inner.x + 1, inner.y, inner.width.saturating_sub(1), text, theme.faint);
+        outline::remark(inner, "No step has run since the daemon started.", pen);
         return;
     };
     let inner = pen.frame(below, &[(run.step.to_string(), theme.title)], "enter opens the instance");
@@ -60,8 +57,8 @@ fn line(state: &State, run: &RunView, pen: &Pen<'_>) -> Line {
     let whose = run.instance.as_ref().map_or("host", |name| name.as_str());
     let mut line = vec![
         steps::word(state, run, pen),
-        (format!("  {}", padded(whose, 20)), theme.strong),
-        (padded(&run.kind, 22), theme.plain),
+        (format!("  {}", outline::in_name_column(state, whose, pen)), theme.strong),
+        (padded(&run.kind, STEP_COLUMNS), theme.plain),
     ];
     match (&run.error, run.ended) {
         (Some(error), _) => line.push((error.clone(), theme.bad)),
@@ -87,7 +84,8 @@ fn about(state: &State, run: &RunView, pen: &Pen<'_>) -> Vec<Line> {
     ]];
     if let Some(error) = &run.error {
         lines.push(vec![(error.clone(), theme.bad)]);
-        lines.push(vec![("T forgets the back-off and tries again now".to_owned(), theme.faint)]);
+        let retry = state.keymap.hint(Action::Retry);
+        lines.push(vec![(format!("{retry} forgets the back-off and tries again now"), theme.faint)]);
     }
     lines.push(Vec::new());
     let item = run.instance.as_ref().and_then(|name| state.fleet.get(name));

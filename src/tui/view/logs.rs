@@ -1,36 +1,44 @@
 //! The output of an instance: the lines up to the anchor, the newest at the bottom.
 
-use super::pen::{Line, Pen};
+use super::pen::{Line, Pen, Piece};
 use crate::control::LogOf;
 use crate::model::text::wrap;
+use crate::tui::keys::Action;
 use crate::tui::layout::{self, Room};
 use crate::tui::logs::{LogLevel, Logs};
 use crate::tui::look::Theme;
 use crate::tui::state::State;
 use ratatui::layout::Rect;
 
+/// Columns of a name in front of a line.
+const NAME_MAX: usize = 20;
+
 pub(super) fn draw(state: &State, area: Rect, pen: &mut Pen<'_>) {
     let logs = &state.logs;
     let tiny = layout::room(state.size) <= Room::Tiny;
-    let inner = if tiny { area } else { pen.frame(area, &title(logs, pen.theme()), &below(logs)) };
+    let inner = if tiny { area } else { pen.frame(area, &title(state, pen.theme()), &below(logs)) };
     if logs.lines.is_empty() {
         let text = logs.ended.clone().unwrap_or_else(|| "no line yet".to_owned());
         let style = if logs.ended.is_some() { pen.theme().warn } else { pen.theme().faint };
         pen.text(inner.x + 1, inner.y, inner.width.saturating_sub(1), &text, style);
         return;
     }
+    let names = Names::of(logs, inner.width);
+    let text_columns = usize::from(inner.width).saturating_sub(names.columns);
     let mut y = inner.bottom();
     'lines: for (number, line) in logs.visible() {
         let rows = match logs.wrap {
-            true => wrapped(&line.text, usize::from(inner.width)),
+            true => wrapped(&line.text, text_columns),
             false => vec![line.text.to_string()],
         };
-        for row in rows.iter().rev() {
+        for (nth, row) in rows.iter().enumerate().rev() {
             if y == inner.y {
                 break 'lines;
             }
             y -= 1;
-            pen.line(inner.x, y, inner.width, &colored(row, line.level, logs, pen.theme()));
+            let mut pieces: Line = names.piece(line.owner, nth == 0, pen.theme()).into_iter().collect();
+            pieces.extend(colored(row, line.level, logs, pen.theme()));
+            pen.line(inner.x, y, inner.width, &pieces);
         }
         if logs.hit == Some(number) {
             pen.highlight(Rect { y, height: 1, ..inner }, pen.theme().selected);
@@ -38,7 +46,34 @@ pub(super) fn draw(state: &State, area: Rect, pen: &mut Pen<'_>) {
     }
 }
 
-fn title(logs: &Logs, theme: Theme) -> Line {
+/// The names in front of lines of several instances.
+struct Names<'a> {
+    names: Vec<&'a str>,
+    /// With the blank behind it; 0 when one output is read alone.
+    columns: usize,
+}
+
+impl<'a> Names<'a> {
+    fn of(logs: &'a Logs, width_of_pane: u16) -> Self {
+        if logs.also.is_empty() {
+            return Self { names: Vec::new(), columns: 0 };
+        }
+        let names: Vec<&str> = logs.owners().map(|name| name.as_str()).collect();
+        let longest = names.iter().map(|name| name.len()).max().unwrap_or_default();
+        Self { names, columns: longest.min(NAME_MAX).min(usize::from(width_of_pane) / 3) + 1 }
+    }
+
+    /// The name of the line's instance, in its colour; blanks in front of rows that go on.
+    fn piece(&self, owner: u8, first: bool, theme: Theme) -> Option<Piece> {
+        let name = self.names.get(usize::from(owner))?;
+        let shown: String = name.chars().take(self.columns - 1).collect();
+        let text = if first { format!("{shown:<0$}", self.columns) } else { " ".repeat(self.columns) };
+        Some((text, theme.names[usize::from(owner) % theme.names.len()]))
+    }
+}
+
+fn title(state: &State, theme: Theme) -> Line {
+    let logs = &state.logs;
     let source = match &logs.of {
         Some((_, LogOf::Odoo)) => "[odoo] job",
         Some((_, LogOf::Job)) => "odoo [job]",
@@ -50,8 +85,11 @@ fn title(logs: &Logs, theme: Theme) -> Line {
     ];
     title.push(match logs.anchor {
         None => ("   follows".to_owned(), theme.good),
-        Some(_) => ("   stands still, f follows".to_owned(), theme.warn),
+        Some(_) => (format!("   stands still, {} follows", state.keymap.hint(Action::Follow)), theme.warn),
     });
+    if let Some(word) = &logs.filter {
+        title.push((format!("   only: {word}"), theme.warn));
+    }
     if let Some(word) = &logs.search {
         title.push((format!("   search: {word}"), theme.accent));
     }

@@ -1,10 +1,12 @@
 //! What surrounds every view: who and how above, filter, marks, remarks and keys below.
 
-use super::pen::{Line, Pen, Piece};
-use crate::model::text::width;
+use super::pen::{Line, Pen, Piece, fitting};
+use super::table::padded;
+use crate::model::name::INSTANCE_NAME_BYTES_MAX;
+use crate::model::text::{width, wrap};
 use crate::tui::fleet::Counts;
-use crate::tui::format::{age, clock};
-use crate::tui::keys::TABLE_OF_ACTIONS;
+use crate::tui::format::{age, clock, many};
+use crate::tui::keys::{self, Action, TABLE_OF_ACTIONS};
 use crate::tui::layout::{self, Room};
 use crate::tui::state::{Link, Page, Row, State, Tab};
 use ratatui::layout::Rect;
@@ -13,10 +15,12 @@ use ratatui::layout::Rect;
 const STALE_S: u64 = 25;
 /// From this width on the host is named, and running steps are counted.
 const HOST_COLUMNS_MIN: u16 = 100;
+/// Of instances whose outputs are read together, so many are named besides the first.
+const NAMES_MAX: usize = 2;
 /// From this width on there is room for the host's figures.
 const FIGURES_COLUMNS_MIN: u16 = 136;
-/// Keys that are shown at the right end, always.
-const ALWAYS: &str = ": cmd  ? help  q quit ";
+/// Actions whose keys are shown at the right end, always.
+const ALWAYS: [Action; 3] = [Action::Palette, Action::Help, Action::Quit];
 
 pub(super) fn draw(state: &State, pen: &mut Pen<'_>) {
     let parts = layout::parts(state.size);
@@ -39,6 +43,35 @@ pub(super) fn one_line(state: &State, pen: &mut Pen<'_>) {
 }
 
 fn header(state: &State, room: Room, y: u16, pen: &mut Pen<'_>) {
+    let right = health(state, room, pen);
+    let columns = state.size.0;
+    let left_columns = columns.saturating_sub(columns_of(&right));
+    let left = who(state, room, left_columns, pen);
+    pen.line(0, y, left_columns, &left);
+    pen.line(left_columns, y, columns - left_columns, &right);
+}
+
+fn columns_of(line: &[Piece]) -> u16 {
+    u16::try_from(line.iter().map(|(text, _)| width(text)).sum::<usize>()).unwrap_or(u16::MAX)
+}
+
+/// What is shown, and how it stands. Where that does not fit, the bad news stay.
+fn who(state: &State, room: Room, columns: u16, pen: &Pen<'_>) -> Line {
+    let whole = named(state, room, pen);
+    if state.detail.is_some() || columns_of(&whole) <= columns {
+        return whole;
+    }
+    let mut line: Line = vec![(" ".to_owned(), pen.theme().plain)];
+    line.extend(counts(&state.fleet.counts(), true, pen));
+    // From the left: those that are as asked, then those on their way.
+    while columns_of(&line) > columns && line.len() > 2 {
+        line.remove(1);
+        line[1].0 = line[1].0.trim_start().to_owned();
+    }
+    line
+}
+
+fn named(state: &State, room: Room, pen: &Pen<'_>) -> Line {
     let theme = pen.theme();
     let mut left: Line = vec![(" innkeeper".to_owned(), theme.title)];
     if let Some(facts) = state.fleet.facts.as_ref().filter(|_| state.size.0 >= HOST_COLUMNS_MIN) {
@@ -51,7 +84,14 @@ fn header(state: &State, room: Room, y: u16, pen: &mut Pen<'_>) {
         Some(detail) => {
             left.push((format!("  {} ", pen.glyphs().arrow), theme.faint));
             left.push((detail.name.to_string(), theme.strong));
+            if let (Tab::Logs, also @ 1..) = (detail.tab, state.logs.also.len()) {
+                let names: Vec<&str> = state.logs.also.iter().take(NAMES_MAX).map(|name| name.as_str()).collect();
+                let more = if also > names.len() { format!(" +{}", also - names.len()) } else { String::new() };
+                left.push((format!(", {}{more}", names.join(", ")), theme.strong));
+            }
         }
+        // Nothing is known yet, not even that there is nothing.
+        None if state.fleet.at.is_none() && state.fleet.items.is_empty() => {}
         None => {
             if room >= Room::Panes {
                 left.push((format!("   {}:", many(state.fleet.items.len(), "instance")), theme.plain));
@@ -67,16 +107,7 @@ fn header(state: &State, room: Room, y: u16, pen: &mut Pen<'_>) {
         let word = if running == 1 { "step runs" } else { "steps run" };
         left.push((format!("   {running} {word}"), theme.moving));
     }
-    let right = health(state, room, pen);
-    let right_columns = u16::try_from(right.iter().map(|(text, _)| width(text)).sum::<usize>()).unwrap_or(u16::MAX);
-    let columns = state.size.0;
-    pen.line(0, y, columns.saturating_sub(right_columns), &left);
-    pen.line(columns.saturating_sub(right_columns), y, right_columns, &right);
-}
-
-/// `1 instance`, `2 instances`
-pub(super) fn many(count: usize, word: &str) -> String {
-    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
+    left
 }
 
 /// `139 ok  3 warn  1 FAILED`
@@ -143,11 +174,19 @@ fn tabs(state: &State, room: Room, y: u16, pen: &mut Pen<'_>) {
     let gap = if room >= Room::Panes { "   " } else { "  " };
     match &state.detail {
         Some(detail) => {
-            for tab in Tab::ALL {
+            // Several instances have nothing together but their outputs.
+            let alone = state.logs.also.is_empty();
+            for tab in Tab::ALL.into_iter().filter(|tab| alone || *tab == Tab::Logs) {
                 match tab == detail.tab {
                     true => line.push((format!("[{}]", tab.title()), theme.accent)),
                     false => line.push((format!(" {} ", tab.title()), theme.faint)),
                 }
+            }
+            // The open one is in sight, on a screen that does not have room for all.
+            let mut open = 1 + detail.tab as usize;
+            while open > 1 && columns_of(&line[..=open]) >= state.size.0 {
+                line.remove(1);
+                open -= 1;
             }
         }
         None => {
@@ -170,7 +209,9 @@ fn count_of(state: &State, page: Page) -> Option<usize> {
     match page {
         Page::Plan => Some(state.fleet.items.iter().filter(|item| !item.view.steps.is_empty()).count()),
         Page::Jobs => Some(state.fleet.running().count()),
-        Page::Alerts => state.fleet.facts.as_ref().map(|facts| facts.alerts.len()),
+        Page::Alerts => {
+            state.fleet.facts.as_ref().map(|facts| facts.alerts.iter().filter(|alert| alert.silence.is_none()).count())
+        }
         _ => None,
     }
 }
@@ -214,9 +255,20 @@ fn status(state: &State, room: Room, y: u16, pen: &mut Pen<'_>) {
 fn footer(state: &State, y: u16, pen: &mut Pen<'_>) {
     let theme = pen.theme();
     let columns = state.size.0;
-    let always = u16::try_from(width(ALWAYS)).unwrap_or(u16::MAX);
-    if columns < always + 12 {
-        pen.text(0, y, columns, " ? help  : cmd", theme.faint);
+    let hint = |action: Action| state.keymap.hint(action);
+    let always_line: Line = ALWAYS
+        .iter()
+        .zip(["  ", "  ", " "])
+        .flat_map(|(action, gap)| {
+            let word = keys::entry(*action).footer;
+            [(hint(*action).to_owned(), theme.key), (format!(" {word}{gap}"), theme.faint)]
+        })
+        .collect();
+    let always = always_line.iter().map(|(text, _)| width(text)).sum::<usize>();
+    let always = u16::try_from(always).unwrap_or(u16::MAX);
+    if columns < always.saturating_add(12) {
+        let text = format!(" {} help  {} cmd", hint(Action::Help), hint(Action::Palette));
+        pen.text(0, y, columns, &text, theme.faint);
         return;
     }
     let room = usize::from(columns - always - 1);
@@ -224,23 +276,43 @@ fn footer(state: &State, y: u16, pen: &mut Pen<'_>) {
     let mut line: Line = vec![(" ".to_owned(), theme.plain)];
     let mut used = 1;
     let shown = TABLE_OF_ACTIONS.iter().filter(|entry| entry.is_in(context) && !entry.footer.is_empty());
-    for entry in shown.filter(|entry| !["cmd", "help", "quit"].contains(&entry.footer)) {
-        let Some(key) = entry.keys.first() else { continue };
+    for entry in shown.filter(|entry| !ALWAYS.contains(&entry.action)) {
+        let Some(key) = state.keymap.keys(entry).first().copied() else { continue };
         let more = width(key) + 1 + width(entry.footer) + 2;
         if used + more > room {
             break;
         }
         used += more;
-        line.push(((*key).to_owned(), theme.key));
+        line.push((key.to_owned(), theme.key));
         line.push((format!(" {}  ", entry.footer), theme.faint));
     }
     pen.line(0, y, columns - always, &line);
-    let always_line: Line = [(":", "cmd"), ("?", "help"), ("q", "quit")]
-        .iter()
-        .zip(["  ", "  ", " "])
-        .flat_map(|((key, word), gap)| [((*key).to_owned(), theme.key), (format!(" {word}{gap}"), theme.faint)])
-        .collect();
     pen.line(columns - always, y, always, &always_line);
+}
+
+/// Columns of an instance's name in a list, with the blank behind it.
+pub(super) fn name_columns(state: &State) -> usize {
+    match layout::room(state.size) {
+        Room::Line | Room::Tiny => 15,
+        Room::Narrow | Room::Normal => 20,
+        Room::Panes => 26,
+        Room::Wide => INSTANCE_NAME_BYTES_MAX + 1,
+    }
+}
+
+/// A name in its column: one that is longer is cut.
+pub(super) fn in_name_column(state: &State, name: &str, pen: &Pen<'_>) -> String {
+    let columns = name_columns(state);
+    padded(&fitting(name, columns - 1, pen.glyphs().more), columns)
+}
+
+/// What an empty panel says, in as many rows as it takes.
+pub(super) fn remark(area: Rect, text: &str, pen: &mut Pen<'_>) {
+    let area = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
+    let style = pen.theme().faint;
+    let lines: Vec<Line> =
+        wrap(text, Some(usize::from(area.width).max(1))).into_iter().map(|row| vec![(row, style)]).collect();
+    pen.lines(area, &lines, 0);
 }
 
 /// A list in a box: a head, and the visible rows as `line` makes them.

@@ -3,11 +3,12 @@
 use super::pen::{Line, Pen};
 use super::table::padded;
 use crate::model::text::{width, wrap};
+use crate::tui::format::moment;
 use crate::tui::input::Input;
-use crate::tui::keys::{self, TABLE_OF_ACTIONS, Tier};
+use crate::tui::keys::{self, Action, TABLE_OF_ACTIONS, Tier};
 use crate::tui::layout;
-use crate::tui::state::{Dialog, Help, Menu, Overlay, Palette, Prompt, State, Text};
-use crate::tui::update::{Offer, palette_entries};
+use crate::tui::state::{Asked, Dialog, Help, Menu, Overlay, Palette, Prompt, SilenceMenu, State, Text};
+use crate::tui::update::{Offer, palette_entries, spans};
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 
@@ -24,6 +25,7 @@ pub(super) fn draw(state: &State, pen: &mut Pen<'_>) {
         Some(Overlay::Help(it)) => help(state, it, pen),
         Some(Overlay::Prompt(it)) => prompt(state, it, pen),
         Some(Overlay::Text(it)) => text(state, it, pen),
+        Some(Overlay::Silence(it)) => silence(state, it, pen),
         None => {}
     }
 }
@@ -92,7 +94,7 @@ fn menu(state: &State, menu: &Menu, pen: &mut Pen<'_>) {
     let scroll = (menu.at + 1).saturating_sub(usize::from(inner.height));
     for (y, (at, (action, why))) in (inner.y..inner.bottom()).zip(menu.entries.iter().enumerate().skip(scroll)) {
         let entry = keys::entry(*action);
-        let key = entry.keys.first().copied().unwrap_or("");
+        let key = state.keymap.keys(entry).first().copied().unwrap_or_default();
         let (strong, text) = match why {
             None => ((theme.strong), (entry.text.to_owned(), theme.plain)),
             Some(why) => (theme.faint, (format!("not now: {why}"), theme.faint)),
@@ -119,7 +121,7 @@ fn palette(state: &State, palette: &Palette, pen: &mut Pen<'_>) {
         let line: Line = match offer {
             Offer::Action(action) => {
                 let entry = keys::entry(*action);
-                let keys = entry.keys.join(" ");
+                let keys = state.keymap.keys(entry).join(" ");
                 vec![
                     (padded(&keys, 11), theme.key),
                     (padded(entry.name, 16), theme.strong),
@@ -145,6 +147,11 @@ fn palette(state: &State, palette: &Palette, pen: &mut Pen<'_>) {
     }
 }
 
+/// How an action without a key is reached.
+fn elsewhere(state: &State) -> String {
+    format!("{} or {}", state.keymap.hint(Action::Menu), state.keymap.hint(Action::Palette))
+}
+
 /// The keys of the view, as far as the search lets them pass.
 pub(super) fn help_lines(state: &State, help: &Help) -> Vec<(String, &'static str)> {
     let context = state.context();
@@ -156,10 +163,11 @@ pub(super) fn help_lines(state: &State, help: &Help) -> Vec<(String, &'static st
             typed.is_empty()
                 || entry.text.contains(&typed)
                 || entry.name.contains(&typed)
-                || entry.keys.contains(&typed.as_str())
+                || state.keymap.keys(entry).contains(&help.input.text().trim())
         })
         .map(|entry| {
-            let keys = if entry.keys.is_empty() { ". or :".to_owned() } else { entry.keys.join(" ") };
+            let keys = state.keymap.keys(entry).join(" ");
+            let keys = if keys.is_empty() { elsewhere(state) } else { keys };
             (format!("{}{}", padded(&keys, 13), padded(entry.name, 16)), entry.text)
         })
         .collect()
@@ -197,14 +205,18 @@ fn prompt(state: &State, prompt: &Prompt, pen: &mut Pen<'_>) {
     let parts = layout::parts(state.size);
     let row = Rect { height: 1, ..parts.status };
     pen.clear(row);
-    let word = if prompt.search { " search: " } else { " filter: " };
+    let word = match prompt.asked {
+        Asked::Filter => " filter: ",
+        Asked::Search => " search: ",
+        Asked::Lines => " only lines with: ",
+    };
     let mut line = vec![(word.to_owned(), theme.key)];
     line.extend(with_cursor(&prompt.input, pen));
     pen.line(row.x, row.y, row.width, &line);
     if let Some(error) = &prompt.error {
         let used = u16::try_from(width(word) + width(prompt.input.text()) + 3).unwrap_or(u16::MAX).min(row.width);
         pen.text(row.x + used, row.y, row.width - used, error, theme.bad);
-    } else if !prompt.search {
+    } else if prompt.asked == Asked::Filter {
         let count = format!("{} of {} ", state.list.rows.len(), state.fleet.items.len());
         pen.text_right(row.x, row.y, row.width, &count, theme.faint);
     }
@@ -222,6 +234,34 @@ fn text(state: &State, text: &Text, pen: &mut Pen<'_>) {
             _ => theme.plain,
         };
         pen.text(inner.x, y, inner.width, line, style);
+    }
+}
+
+fn silence(state: &State, menu: &SilenceMenu, pen: &mut Pen<'_>) {
+    let theme = pen.theme();
+    let (instance, reason) = &menu.alert;
+    let whose = instance.as_ref().map_or("the host", |name| name.as_str());
+    let spans = spans(state);
+    let below = "enter does it, esc closes";
+    let inner =
+        boxed(state, DIALOG_COLUMNS, spans.len() + 2, &format!("silence alerts of {whose}"), below, theme.title, pen);
+    for (y, (at, (label, until))) in (inner.y..inner.bottom()).zip(spans.iter().enumerate()) {
+        let until = format!("until {}", moment(*until, state.now, state.fleet.zone.as_ref()));
+        pen.line(inner.x, y, inner.width, &[(padded(label, 26), theme.strong), (until, theme.faint)]);
+        if at == menu.at {
+            pen.highlight(Rect { y, height: 1, ..inner }, theme.selected);
+        }
+    }
+    let (one, all) = if menu.all { (theme.faint, theme.selected) } else { (theme.selected, theme.faint) };
+    let line: Line = vec![
+        ("tab  ".to_owned(), theme.key),
+        (format!(" only {reason} "), one),
+        ("  ".to_owned(), theme.plain),
+        (format!(" all of {whose} "), all),
+    ];
+    let y = inner.y + u16::try_from(spans.len()).unwrap_or(u16::MAX) + 1;
+    if y < inner.bottom() {
+        pen.line(inner.x, y, inner.width, &line);
     }
 }
 

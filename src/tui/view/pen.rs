@@ -5,6 +5,7 @@ use crate::tui::look::{Glyphs, Look, Theme};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
+use std::borrow::Cow;
 use unicode_width::UnicodeWidthChar;
 
 /// Writes into a buffer.
@@ -48,14 +49,18 @@ impl<'a> Pen<'a> {
         self.text(x + columns - wide, y, wide, text, style);
     }
 
-    /// Writes a line of pieces.
+    /// Writes a line of pieces. One that is cut is the last: a wide character may leave a column that another would use.
     pub(super) fn line(&mut self, x: u16, y: u16, columns: u16, line: &[Piece]) {
         let mut at = 0;
         for (text, style) in line {
-            if at >= columns {
+            let room = columns.saturating_sub(at);
+            if room == 0 {
                 break;
             }
-            at += self.text(x + at, y, columns - at, text, *style);
+            at += self.text(x + at, y, room, text, *style);
+            if width(&shown(text)) > usize::from(room) {
+                break;
+            }
         }
     }
 
@@ -110,11 +115,19 @@ impl<'a> Pen<'a> {
     }
 }
 
+/// Harmless.
+fn shown(text: &str) -> Cow<'_, str> {
+    match text.contains(|c: char| c.is_control() || !c.is_ascii()) {
+        true => Cow::Owned(harmless(text)),
+        false => Cow::Borrowed(text),
+    }
+}
+
 /// `text` as far as it fits, harmless, with a sign where something is missing.
 pub(super) fn fitting(text: &str, columns: usize, more: &str) -> String {
-    let text = if text.contains(|c: char| c.is_control() || !c.is_ascii()) { harmless(text) } else { text.to_owned() };
+    let text = shown(text);
     if width(&text) <= columns {
-        return text;
+        return text.into_owned();
     }
     let room = columns.saturating_sub(width(more));
     let mut used = 0;

@@ -1,13 +1,17 @@
 //! What is to be done in the fleet, the riskiest first, and what waits; below, the selected instance's steps.
 
 use super::pen::{Line, Pen};
-use super::steps;
 use super::table::padded;
+use super::{outline, steps};
 use crate::model::step::Risk;
 use crate::tui::fleet::Item;
+use crate::tui::format::many;
 use crate::tui::layout;
 use crate::tui::state::{Row, State};
 use ratatui::layout::Rect;
+
+/// Columns of the risk.
+const RISK_COLUMNS: usize = 9;
 
 pub(super) fn draw(state: &State, pen: &mut Pen<'_>) {
     let theme = pen.theme();
@@ -19,13 +23,13 @@ pub(super) fn draw(state: &State, pen: &mut Pen<'_>) {
             holds += usize::from(!item.status().holds.is_empty());
         }
     }
+    let waiting = if holds == 1 { "1 instance waits".to_owned() } else { format!("{holds} instances wait") };
     let title = vec![
         ("Plan".to_owned(), theme.title),
-        (format!("  {steps_all} steps to do, {holds} instances wait for something"), theme.faint),
+        (format!("  {} to do, {waiting} for something", many(steps_all, "step")), theme.faint),
     ];
-    super::outline::list(state, list, &title, "RISK     INSTANCE            WHAT", pen, |row, pen| {
-        item_of(state, row).map(|item| line(item, pen))
-    });
+    let head = format!("{}{}WHAT", padded("RISK", RISK_COLUMNS), padded("INSTANCE", outline::name_columns(state)));
+    outline::list(state, list, &title, &head, pen, |row, pen| item_of(state, row).map(|item| line(state, item, pen)));
     let Some(below) = below else { return };
     match state.row().and_then(|row| item_of(state, row)) {
         Some(item) => {
@@ -35,8 +39,7 @@ pub(super) fn draw(state: &State, pen: &mut Pen<'_>) {
         }
         None => {
             let inner = pen.frame(below, &[], "");
-            let text = "Nothing is to be done and nothing waits: the fleet is as its files ask.";
-            pen.text(inner.x + 1, inner.y, inner.width.saturating_sub(1), text, theme.faint);
+            outline::remark(inner, "Nothing is to be done and nothing waits: the fleet is as its files ask.", pen);
         }
     }
 }
@@ -48,7 +51,7 @@ fn item_of(state: &State, row: Row) -> Option<&Item> {
     }
 }
 
-fn line(item: &Item, pen: &Pen<'_>) -> Line {
+fn line(state: &State, item: &Item, pen: &Pen<'_>) -> Line {
     let theme = pen.theme();
     let risk = item.view.steps.iter().map(|step| step.risk).max();
     let (word, style) = match risk {
@@ -61,5 +64,6 @@ fn line(item: &Item, pen: &Pen<'_>) -> Line {
         0 => item.status().note(),
         _ => super::table::note_of_steps(item),
     };
-    vec![(padded(word, 9), style), (padded(item.name().as_str(), 20), theme.strong), (what, theme.plain)]
+    let name = outline::in_name_column(state, item.name().as_str(), pen);
+    vec![(padded(word, RISK_COLUMNS), style), (name, theme.strong), (what, theme.plain)]
 }

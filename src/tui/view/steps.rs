@@ -6,6 +6,7 @@ use crate::control::view::{PendingStep, RunView};
 use crate::model::step::{Origin, Risk};
 use crate::tui::fleet::Item;
 use crate::tui::format::{milliseconds, taken};
+use crate::tui::keys::Action;
 use crate::tui::state::State;
 
 /// Columns of what [`word`] says, with the sign of plain characters.
@@ -35,7 +36,8 @@ pub(super) fn lines(state: &State, item: &Item, pen: &Pen<'_>) -> Vec<Line> {
     }
     if let Some(next) = item.status().next_try {
         let time = crate::tui::format::moment(next, state.now, state.fleet.zone.as_ref());
-        lines.push(vec![(format!("   tried again at {time}; T tries now"), theme.faint)]);
+        let retry = state.keymap.hint(Action::Retry);
+        lines.push(vec![(format!("   tried again at {time}; {retry} tries now"), theme.faint)]);
     }
     if lines.is_empty() {
         lines.push(vec![("nothing: it is as its file asks".to_owned(), theme.faint)]);

@@ -16,6 +16,8 @@ use ratatui::layout::Rect;
 const GRAPH_ROWS: u16 = 6;
 /// Columns of what is wanted and of what is live: the rest is for what is wrong.
 const PART_COLUMNS_MAX: usize = 34;
+/// With less room only what came of it is told.
+const PARTS_WIDE_COLUMNS_MIN: u16 = 56;
 /// Events of it that are shown below.
 const EVENTS_MAX: usize = 12;
 /// Room for lines above the graphs.
@@ -39,7 +41,7 @@ fn draw_graph(item: &Item, title: &str, figure: Figure, area: Rect, pen: &mut Pe
     let theme = pen.theme();
     let parts = graph::parts(item, figure);
     let newest = parts.last().copied().unwrap_or_default() * 100.0;
-    let below = super::outline::many(parts.len(), "sample");
+    let below = crate::tui::format::many(parts.len(), "sample");
     let inner = pen.frame(area, &[(title.to_owned(), theme.title), (format!("  {newest:.0}%"), theme.plain)], &below);
     graph::block(&parts, inner, if newest >= 90.0 { theme.warn } else { theme.accent }, pen);
 }
@@ -142,16 +144,10 @@ struct Part {
 fn parts(state: &State, item: &Item, width: u16, pen: &Pen<'_>) -> Vec<Line> {
     let theme = pen.theme();
     let columns = (usize::from(width).saturating_sub(34) / 2).clamp(12, PART_COLUMNS_MAX);
-    let mut lines = vec![vec![(
-        format!(
-            "{}{}{}{}RESULT",
-            padded("PART", 13),
-            padded("WANTED", columns),
-            padded("LIVE", columns),
-            padded("SINCE", 7)
-        ),
-        theme.faint,
-    )]];
+    let wide = width >= PARTS_WIDE_COLUMNS_MIN;
+    let beside = if wide { padded("WANTED", columns) + &padded("LIVE", columns) } else { String::new() };
+    let head = format!("{}{beside}{}RESULT", padded("PART", 13), padded("SINCE", 7));
+    let mut lines = vec![vec![(head, theme.faint)]];
     for part in of(state, item, pen) {
         let condition = item.status().conditions.iter().find(|condition| condition.kind == part.told_by);
         let (word, style) = match condition.map(|condition| condition.status) {
@@ -162,13 +158,12 @@ fn parts(state: &State, item: &Item, width: u16, pen: &Pen<'_>) -> Vec<Line> {
         };
         let since = condition.map_or_else(String::new, |condition| age(condition.since, state.now));
         let fit = |text: &str| padded(&super::pen::fitting(text, columns - 1, pen.glyphs().more), columns);
-        lines.push(vec![
-            (padded(part.part, 13), theme.strong),
-            (fit(&part.wanted), theme.plain),
-            (fit(&part.live), theme.plain),
-            (padded(&since, 7), theme.faint),
-            (word, style),
-        ]);
+        let mut line = vec![(padded(part.part, 13), theme.strong)];
+        if wide {
+            line.extend([(fit(&part.wanted), theme.plain), (fit(&part.live), theme.plain)]);
+        }
+        line.extend([(padded(&since, 7), theme.faint), (word, style)]);
+        lines.push(line);
     }
     lines
 }

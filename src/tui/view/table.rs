@@ -54,7 +54,9 @@ pub(super) fn draw(state: &State, area: Rect, pen: &mut Pen<'_>) {
     let columns = columns(state, room, inner.width);
     heads(&columns, inner, pen);
     if state.list.rows.is_empty() {
-        pen.text(inner.x + 4, inner.y + 2, inner.width.saturating_sub(4), &nothing(state), pen.theme().faint);
+        let below = inner.height.min(2);
+        let room = Rect { x: inner.x + 3, y: inner.y + below, width: inner.width - 3, height: inner.height - below };
+        super::outline::remark(room, &nothing(state), pen);
         return;
     }
     let visible = state.list.rows.iter().enumerate().skip(state.list.offset);
@@ -96,8 +98,8 @@ fn columns(state: &State, room: Room, width: u16) -> Vec<(Column, u16, u16)> {
     let usage = any(|item| item.status().usage.is_some());
     let mut wanted: Vec<(Column, u16)> = match room {
         Room::Line | Room::Tiny => vec![(Column::Name, 14)],
-        Room::Narrow => vec![(Column::Name, 14), (Column::State, 9)],
-        Room::Normal => vec![(Column::Name, 15), (Column::State, 9), (Column::Plan, 7)],
+        Room::Narrow => vec![(Column::Name, 14), (Column::State, 12)],
+        Room::Normal => vec![(Column::Name, 15), (Column::State, 12), (Column::Plan, 7)],
         Room::Panes => vec![(Column::Name, 18), (Column::State, 12), (Column::Plan, 8)],
         Room::Wide => vec![(Column::Name, 26), (Column::State, 12), (Column::Plan, 12), (Column::Odoo, 5)],
     };
@@ -218,7 +220,7 @@ fn cell(state: &State, item: &Item, column: Column, pen: &Pen<'_>) -> (String, S
         }),
         Column::Backup => status.last_backup.as_ref().map_or_else(none, |backup| {
             let old = between(backup.at, state.now).0 > BACKUP_OLD_S;
-            (age(backup.at, state.now), if old || !backup.verified { theme.warn } else { theme.plain })
+            (age(backup.at, state.now), if old || !backup.is_whole() { theme.warn } else { theme.plain })
         }),
         Column::Certificate => status.certificate.as_ref().map_or_else(none, |certificate| {
             let left = between(state.now, certificate.not_after).0;

@@ -11,13 +11,13 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A rehearsal that runs.
-struct Rehearsal {
+pub(super) struct Rehearsal {
     child: Child,
-    fleet: PathBuf,
+    pub(super) fleet: PathBuf,
 }
 
 impl Rehearsal {
-    fn start(arguments: &[&str]) -> Self {
+    pub(super) fn start(arguments: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_innkeeper"));
         command.args(arguments).args(["run", "--rehearse"]).env_remove("INNKEEPER_FLEET");
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
@@ -29,7 +29,7 @@ impl Rehearsal {
         Self { child, fleet }
     }
 
-    fn told(&self, arguments: &[&str]) -> String {
+    pub(super) fn told(&self, arguments: &[&str]) -> String {
         let mut command = Command::new(env!("CARGO_BIN_EXE_innkeeper"));
         let output = command.arg("--fleet").arg(&self.fleet).args(arguments).output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
@@ -38,18 +38,18 @@ impl Rehearsal {
         answer
     }
 
-    fn ask(&self, arguments: &[&str]) -> Value {
+    pub(super) fn ask(&self, arguments: &[&str]) -> Value {
         serde_json::from_str(&self.told(&[&["--json"], arguments].concat())).unwrap()
     }
 
     /// How many instances are in that state; none while the daemon does not answer yet.
-    fn count(&self, state: &str) -> usize {
+    pub(super) fn count(&self, state: &str) -> usize {
         let status = self.ask(&["status"]);
         status["instances"].as_array().into_iter().flatten().filter(|it| it["state"] == state).count()
     }
 
     #[expect(clippy::disallowed_methods, reason = "another process is waited for, which has a clock of its own")]
-    fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
+    pub(super) fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
         let began = std::time::Instant::now();
         while !holds(self) {
             assert!(began.elapsed() < PATIENCE, "waited in vain for {what}: {}", self.ask(&["status"]));
@@ -58,7 +58,7 @@ impl Rehearsal {
     }
 
     /// Ends it as Ctrl-C does.
-    fn end(mut self) {
+    pub(super) fn end(mut self) {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
         assert!(self.child.wait().unwrap().success());

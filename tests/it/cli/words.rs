@@ -4,7 +4,7 @@ use super::fleet::Fleet;
 use std::collections::BTreeSet;
 
 /// Every command of this version.
-pub(super) const COMMANDS: [&str; 25] = [
+pub(super) const COMMANDS: [&str; 31] = [
     "init",
     "new",
     "check",
@@ -25,6 +25,12 @@ pub(super) const COMMANDS: [&str; 25] = [
     "credentials",
     "retire",
     "backups",
+    "is-running",
+    "is-healthy",
+    "alerts",
+    "ack",
+    "silence",
+    "unsilence",
     "doctor",
     "schema",
     "explain",

@@ -6,6 +6,7 @@ mod budgets;
 mod faults;
 mod orders;
 mod pebble;
+mod promises;
 mod store;
 mod web;
 mod wildcard;

@@ -1,3 +1,4 @@
 //! What a [`innkeeper::edges::Database`] promises. The real PostgreSQL is held to it in the lab.
 
-mod lab;
+pub(crate) mod lab;
+mod promises;

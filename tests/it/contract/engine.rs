@@ -1,6 +1,7 @@
 //! What the engine edge promises. All but the first need the lab's Docker.
 
 mod lab;
+mod promises;
 
 use innkeeper::adapters::docker::Docker;
 use innkeeper::edges::{Ask, Engine, ErrorKind};

@@ -1,9 +1,15 @@
-//! The promises of each edge, held against the real systems of the lab.
+//! The promises of each edge, held against the real systems of the lab. Those that the rehearsal keeps too
+//! stand in `promises`.
 
+mod archive;
 mod authority;
 mod database;
 mod disk;
 mod engine;
+mod hundred_sites;
+pub(crate) mod promises;
 mod proxy;
 mod proxy_bench;
+mod proxy_promises;
 mod proxy_sites;
+mod tmux;

@@ -129,6 +129,12 @@ impl Bench {
         self.proxy = adapter(&self.settings, self.dir.path());
     }
 
+    /// A second adapter over the same files, which somebody else may own.
+    pub(crate) fn another_adapter(&self) -> Nginx {
+        adapter(&self.settings, self.dir.path())
+    }
+
+    /// A file or a directory of the test's own.
     pub(crate) fn at(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
@@ -366,13 +372,15 @@ fn listen(port: u16) -> std::io::Result<TcpListener> {
     TcpListener::bind(("127.0.0.1", port))
 }
 
-fn connect(port: u16) -> TcpStream {
+/// A connection to this port of the loopback.
+pub(crate) fn connect(port: u16) -> TcpStream {
     let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(ANSWER_S_MAX))).unwrap();
     stream
 }
 
-fn exchange(stream: &mut (impl Read + Write), request: &str) -> Result<Reply, String> {
+/// Sends a request and reads its answer. An error when not one byte of it came, or no answer was made of them.
+pub(crate) fn exchange(stream: &mut (impl Read + Write), request: &str) -> Result<Reply, String> {
     stream.write_all(request.as_bytes()).map_err(|error| error.to_string())?;
     let mut bytes = Vec::new();
     let mut chunk = [0; 16 * 1024];
@@ -406,7 +414,8 @@ fn parse(bytes: &[u8]) -> Result<Reply, String> {
     })
 }
 
-fn certificate(name: &str) -> (Vec<u8>, String) {
+/// A certificate with its key in PEM form, and its fingerprint.
+pub(crate) fn certificate(name: &str) -> (Vec<u8>, String) {
     let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
     let key = PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap();
     let mut builder = X509::builder().unwrap();

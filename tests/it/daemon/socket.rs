@@ -6,10 +6,11 @@ use innkeeper::control::protocol::STREAMS;
 use innkeeper::control::view::{Cursor, View};
 use innkeeper::control::{
     ApplyRequest, Client, ControlError, Converged, End, Handler, Hello, InstanceEnd, LogLines, LogOf, LogRequest, Peer,
-    Planned, Progress, ProgressSink, ProgressWord, SOCKET_FILE, Server, Verdict,
+    Planned, Progress, ProgressSink, ProgressWord, SOCKET_FILE, Server, SilenceRequest, Verdict,
 };
 use innkeeper::model::errand::ErrandKind;
 use innkeeper::model::name::{Domain, InstanceName};
+use innkeeper::model::silence::{AlertsOf, Quiet, Silence};
 use innkeeper::model::status::{DaemonStatus, FleetStatus, SCHEMA, State};
 use innkeeper::model::usage::{UsageHistory, UsagePoint};
 use std::collections::BTreeMap;
@@ -80,6 +81,17 @@ impl Handler for Desk {
     fn errand(&self, instance: &InstanceName, kind: ErrandKind, by: &Peer) -> Result<u64, String> {
         self.note(format!("{kind:?} {instance} by {}", by.user));
         if instance.as_str() == "acme" { Ok(7) } else { Err(format!("there is no instance {instance}")) }
+    }
+
+    fn silence(&self, request: &SilenceRequest, _: &Peer) -> Result<Vec<Silence>, String> {
+        self.note(format!("silence {}", serde_json::to_string(request).unwrap()));
+        let quiet = Quiet { by: "ana".to_owned(), since: now(), until: request.until };
+        Ok(vec![Silence { of: request.of.clone(), quiet }])
+    }
+
+    fn unsilence(&self, of: &AlertsOf, _: &Peer) -> Result<u64, String> {
+        self.note(format!("unsilence {}", serde_json::to_string(of).unwrap()));
+        Ok(1)
     }
 
     fn wake(&self, names: &[InstanceName], by: &Peer) -> Result<(), String> {

@@ -1,6 +1,8 @@
 //! A fleet of a journey's own on the lab's parts, its daemon, and the clearing away.
 
 use crate::lab::Lab;
+use innkeeper::journal::Journal;
+use innkeeper::model::time::Timestamp;
 use serde_json::Value;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -79,8 +81,16 @@ impl Fleet {
         fs::write(self.file(name), text.replacen(from, to, 1)).unwrap();
     }
 
-    /// Starts the daemon.
+    /// Starts the daemon and waits until it answers.
     pub(crate) fn start_daemon(&mut self) {
+        self.spawn_daemon();
+        self.until("the daemon answers", SOON, |fleet| {
+            fleet.json(&["status"])["daemon"]["running"] == Value::Bool(true)
+        });
+    }
+
+    /// Starts the daemon.
+    pub(crate) fn spawn_daemon(&mut self) {
         let log = File::options().create(true).append(true).open(self.log()).unwrap();
         let daemon = command()
             .arg("--fleet")
@@ -91,9 +101,12 @@ impl Fleet {
             .stderr(log)
             .spawn();
         self.daemon = Some(daemon.unwrap());
-        self.until("the daemon answers", SOON, |fleet| {
-            fleet.json(&["status"])["daemon"]["running"] == Value::Bool(true)
-        });
+    }
+
+    /// Fails when the daemon ended by itself.
+    pub(crate) fn assert_daemon_lives(&mut self) {
+        let ended = self.daemon.as_mut().map(|daemon| daemon.try_wait().unwrap());
+        assert_eq!(ended, Some(None), "the daemon ended by itself\n{}", self.log_tail());
     }
 
     /// Ends the daemon as an operator does, and returns its exit code.
@@ -157,6 +170,15 @@ impl Fleet {
         self.json(&["info", name])
     }
 
+    /// The instance's state and whether its newest version was brought about, from its status document: it is there
+    /// whatever the daemon does, or without one.
+    pub(crate) fn document(&self, name: &str) -> (String, bool) {
+        let text = fs::read_to_string(self.state.join("status").join(format!("{name}.json"))).unwrap_or_default();
+        let document: Value = serde_json::from_str(&text).unwrap_or_default();
+        let settled = !document.is_null() && document["generation"] == document["observed_generation"];
+        (document["state"].as_str().unwrap_or_default().to_owned(), settled)
+    }
+
     /// True when nothing is to be done.
     pub(crate) fn plan_is_empty(&self) -> bool {
         self.json(&["plan"])["changes"] == Value::Array(Vec::new())
@@ -188,13 +210,19 @@ impl Fleet {
         lines.lines().map(|line| text(&serde_json::from_str(line).unwrap())).collect()
     }
 
+    /// The journal, as it is, without the daemon.
+    pub(crate) fn journal(&self) -> Journal {
+        Journal::open_read_only(&self.state, Timestamp::now).unwrap()
+    }
+
     /// The daemon's log.
     pub(crate) fn log(&self) -> PathBuf {
         fs::create_dir_all(self.directory.parent().unwrap()).unwrap();
         self.directory.parent().unwrap().join("daemon.log")
     }
 
-    fn log_tail(&self) -> String {
+    /// The last lines of the daemon's log.
+    pub(crate) fn log_tail(&self) -> String {
         let text = fs::read_to_string(self.log()).unwrap_or_default();
         let lines: Vec<&str> = text.lines().collect();
         format!("daemon's log, last lines:\n{}", lines[lines.len().saturating_sub(40)..].join("\n"))

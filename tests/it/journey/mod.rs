@@ -6,7 +6,9 @@
 #![expect(clippy::print_stdout, reason = "a journey tells what it took, for `make bench`")]
 
 mod bad_worlds;
+mod dashboard;
 mod fleet;
+mod gallows;
 mod odoo;
 mod one_customer;
 mod the_end;

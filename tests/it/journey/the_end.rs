@@ -2,15 +2,14 @@
 //! at every step on the way.
 
 use super::fleet::{Fleet, docker, inspect, shown};
+use super::gallows::{Gallows, Killed, Moment};
 use super::odoo::Browser;
-use innkeeper::journal::Journal;
-use innkeeper::model::time::Timestamp;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const HOST: &str = "acme.innkeeper.test";
 const DATABASE: &str = "odoo_acme";
@@ -21,38 +20,40 @@ const LONG: Duration = Duration::from_secs(600);
 const FILE: &str =
     "plan = \"tiny\"\nstate = \"running\"\n[company]\nname = \"Acme\"\n[admin]\nemail = \"a@acme.example\"\n";
 
+/// The phases of a customer's life, in their order.
+const PHASES: [&str; 4] = ["creation", "retirement", "return", "retirement and purge"];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_customer_ends_comes_back_and_ends_for_good() {
-    let mut fleet = Fleet::new("the-end", |settings| settings);
+    let expected = undisturbed_life();
+    let mut fleet = begun();
     fleet.drop_file("acme", FILE);
-    let killed = kill_at_each_step(&mut fleet, LONG, |fleet| state(fleet) == "ready");
-    println!("killed at {} steps of a creation: {killed:?}", killed.len());
+    let mut killed = vec![Gallows::kill_at_each(&expected[0], &mut fleet, LONG, |fleet| is(fleet, "ready"))];
     fleet.wait_settled("acme");
     customer_works(&fleet);
     let before = identity(&fleet);
 
+    fleet.stop_daemon();
     fleet.ends_with(8, &["retire", "acme"]);
     fleet.ends_with(8, &["retire", "acme", "--confirm", "beta"]);
     fleet.ends_with(0, &["retire", "acme", "--confirm", "acme"]);
-    let killed = kill_at_each_step(&mut fleet, SOON, |fleet| state(fleet) == "retired");
-    println!("killed at {} steps of a retirement: {killed:?}", killed.len());
+    killed.push(Gallows::kill_at_each(&expected[1], &mut fleet, SOON, |fleet| is(fleet, "retired")));
     fleet.ends_with(0, &["wait", "acme", "--for", "retired", "--timeout", "2m"]);
     it_is_out_of_service_and_kept(&fleet).await;
     the_archive_restores(&fleet);
 
+    fleet.stop_daemon();
     fleet.ends_with(0, &["start", "acme"]);
-    fleet.wait_ready(&["acme"]);
+    killed.push(Gallows::kill_at_each(&expected[2], &mut fleet, SOON, |fleet| is(fleet, "ready")));
     fleet.wait_settled("acme");
     assert_eq!(identity(&fleet), before, "the very same container, volume, database and identity");
     assert_eq!(mark(&fleet, DATABASE), "kept");
     Browser::new(&fleet, HOST).login_page().await;
 
-    let settings = fleet.directory.join("innkeeper.toml");
-    fs::write(&settings, fs::read_to_string(&settings).unwrap().replace("\"14d\"", "\"3s\"")).unwrap();
     fleet.stop_daemon();
+    shorten_the_grace(&fleet);
     fleet.ends_with(0, &["retire", "acme", "--confirm", "acme"]);
-    let killed = kill_at_each_step(&mut fleet, SOON, nothing_is_left);
-    println!("killed at {} steps of a retirement and a purge: {killed:?}", killed.len());
+    killed.push(Gallows::kill_at_each(&expected[3], &mut fleet, SOON, nothing_is_left));
     fleet.until("the plan is empty", SOON, Fleet::plan_is_empty);
     let backups = fleet.json(&["backups", "acme"])["backups"].as_array().unwrap().clone();
     assert_eq!(backups.len(), 2, "one final backup a retirement, and none twice: {backups:#?}");
@@ -60,41 +61,65 @@ async fn a_customer_ends_comes_back_and_ends_for_good() {
     fs::remove_file(fleet.file("acme")).unwrap();
     fleet.until("it is forgotten", SOON, |fleet| fleet.json(&["status"])["instances"] == json!([]));
     assert_eq!(fleet.stop_daemon(), 0);
+    it_was_killed_everywhere(&expected, &killed);
 }
 
-fn state(fleet: &Fleet) -> String {
-    fleet.json(&["info", "acme"])["state"].as_str().unwrap_or_default().to_owned()
-}
-
-/// Runs the daemon until `done`, and kills it once at every kind of step that is seen to be under way.
-fn kill_at_each_step(fleet: &mut Fleet, longest: Duration, done: impl Fn(&Fleet) -> bool) -> BTreeSet<String> {
-    let (mut killed, started) = (BTreeSet::new(), Instant::now());
-    // One that runs already is not the one that would be killed.
-    fleet.kill_daemon();
+/// A fleet whose daemon has run before: its journal is there.
+fn begun() -> Fleet {
+    let mut fleet = Fleet::new("the-end", |settings| settings);
     fleet.start_daemon();
-    let mut asked = Instant::now();
-    loop {
-        assert!(started.elapsed() < longest, "no end; killed at {killed:?}: {:#}", fleet.json(&["plan"]));
-        if let Some(kind) = under_way(fleet).into_iter().find(|kind| !killed.contains(kind)) {
-            fleet.kill_daemon();
-            killed.insert(kind);
-            fleet.start_daemon();
-        }
-        if asked.elapsed() > Duration::from_secs(1) {
-            if done(fleet) {
-                return killed;
-            }
-            asked = Instant::now();
-        }
-        std::thread::sleep(Duration::from_millis(2));
-    }
+    assert_eq!(fleet.stop_daemon(), 0);
+    fleet
 }
 
-/// The kinds of steps whose intent is in the journal now.
-fn under_way(fleet: &Fleet) -> Vec<String> {
-    let journal = Journal::open_read_only(&fleet.state, Timestamp::now);
-    let intents = journal.and_then(|journal| journal.open_intents()).unwrap_or_default();
-    intents.into_iter().map(|intent| intent.kind).collect()
+/// The same life with nobody killing: the steps that it journals, phase by phase, in the order in which they begin.
+fn undisturbed_life() -> Vec<Vec<String>> {
+    let mut fleet = begun();
+    let record = Gallows::recording(&fleet);
+    let mut steps = Vec::new();
+    let mut phase = |fleet: &mut Fleet, longest, done: &dyn Fn(&Fleet) -> bool| {
+        fleet.start_daemon();
+        fleet.until("the phase is over", longest, |fleet| done(fleet) && fleet.plan_is_empty());
+        assert_eq!(fleet.stop_daemon(), 0);
+        steps.push(record.journalled());
+    };
+    fleet.drop_file("acme", FILE);
+    phase(&mut fleet, LONG, &|fleet| is(fleet, "ready"));
+    fleet.ends_with(0, &["retire", "acme", "--confirm", "acme"]);
+    phase(&mut fleet, SOON, &|fleet| is(fleet, "retired"));
+    fleet.ends_with(0, &["start", "acme"]);
+    phase(&mut fleet, SOON, &|fleet| is(fleet, "ready"));
+    shorten_the_grace(&fleet);
+    fleet.ends_with(0, &["retire", "acme", "--confirm", "acme"]);
+    phase(&mut fleet, SOON, &nothing_is_left);
+    steps
+}
+
+/// Every step that an undisturbed life journals was killed at its intent and at its result, and there was no other step.
+fn it_was_killed_everywhere(expected: &[Vec<String>], killed: &[Killed]) {
+    for ((phase, expected), killed) in PHASES.iter().zip(expected).zip(killed) {
+        let kills: usize = killed.values().map(BTreeSet::len).sum();
+        println!("{phase}: {} steps, killed {kills} times: {killed:?}", expected.len());
+        let both = |moments: &BTreeSet<Moment>| moments.is_superset(&[Moment::Intent, Moment::Result].into());
+        assert!(killed.values().all(both), "{phase}: not at both moments: {killed:#?}");
+        let (at, expected): (BTreeSet<_>, BTreeSet<_>) = (killed.keys().collect(), expected.iter().collect());
+        assert_eq!(at, expected, "{phase}");
+    }
+    let steps: usize = expected.iter().map(Vec::len).sum();
+    let at = |moment| killed.iter().flat_map(Killed::values).filter(|moments| moments.contains(&moment)).count();
+    println!("journalled_steps {steps} steps");
+    println!("kills_at_the_intent {} kills", at(Moment::Intent));
+    println!("kills_at_the_result {} kills", at(Moment::Result));
+    println!("kills_in_the_middle {} kills", at(Moment::Middle));
+}
+
+fn shorten_the_grace(fleet: &Fleet) {
+    let settings = fleet.directory.join("innkeeper.toml");
+    fs::write(&settings, fs::read_to_string(&settings).unwrap().replace("\"14d\"", "\"3s\"")).unwrap();
+}
+
+fn is(fleet: &Fleet, state: &str) -> bool {
+    fleet.document("acme") == (state.to_owned(), true)
 }
 
 /// Something that only this customer has, in the database and in the filestore.
@@ -135,6 +160,11 @@ async fn it_is_out_of_service_and_kept(fleet: &Fleet) {
     let info = fleet.json(&["info", "acme"]);
     assert!(info["purge_after"].is_string(), "{info:#}");
     assert_eq!(info["last_backup"]["verified"], json!(true), "{info:#}");
+    let named = fleet.psql(&url(fleet, DATABASE), "SELECT count(store_fname) FROM ir_attachment").unwrap();
+    assert_ne!(named, "0", "Odoo keeps files outside of its database");
+    assert_eq!(info["last_backup"]["missing_files"], json!(0), "all {named} of them are in the backup: {info:#}");
+    let login = fleet.sql(&format!("SELECT rolcanlogin FROM pg_roles WHERE rolname = '{DATABASE}'"));
+    assert_eq!(login, "f", "nobody writes what the backup does not have");
     // Its names are kept: nobody else gets them.
     assert_eq!(fleet.json(&["check", "--subdomain", "acme"])["available"], json!(false));
 }
@@ -189,6 +219,8 @@ fn nothing_is_left(fleet: &Fleet) -> bool {
     let sites =
         fs::read_dir(current).into_iter().flatten().filter_map(|entry| fs::read_to_string(entry.ok()?.path()).ok());
     let served = sites.filter(|text| text.contains(HOST)).count();
-    let closed = fleet.json(&["info", "acme"])["purge_after"].is_null();
+    // Not asked of the daemon: it may be held on its way to the last step.
+    let journal = fleet.journal();
+    let closed = journal.tombstones().unwrap().is_empty() && journal.open_intents().unwrap().is_empty();
     containers.is_empty() && volumes.is_empty() && databases == "0" && roles == "0" && !conf && served == 0 && closed
 }

@@ -337,7 +337,12 @@ impl Course {
         shown.extend(statuses.map(|status| serde_json::to_string(&*status).unwrap()));
         shown.extend(self.rehearsal.with(|world| invariants::labels(world)));
         let text = shown.join("\n");
-        let purposes = [SecretPurpose::RolePassword, SecretPurpose::MasterPassword, SecretPurpose::AdminPassword];
+        let purposes = [
+            SecretPurpose::RolePassword,
+            SecretPurpose::BackupPassword,
+            SecretPurpose::MasterPassword,
+            SecretPurpose::AdminPassword,
+        ];
         for (name, known) in keeper.journal().known().unwrap() {
             for purpose in purposes {
                 if text.contains(self.key.derive(purpose, known.uid, 1).expose_secret()) {

@@ -1,7 +1,7 @@
 //! What must hold at every moment, whatever goes wrong. Each check compares the world before and after one thing that
 //! Innkeeper did, and says what is wrong.
 
-use innkeeper::adapters::rehearsal::world::{ContainerState, NO_COMMENT, NO_LABEL, StoredBackup};
+use innkeeper::adapters::rehearsal::world::{ContainerState, NO_COMMENT, NO_LABEL, StoredBackup, stored};
 use innkeeper::adapters::rehearsal::{Call, Rehearsal, World};
 use innkeeper::edges::Edge;
 use innkeeper::journal::Journal;
@@ -142,8 +142,7 @@ fn owner_of(owner: &Owner) -> Option<Uid> {
 
 /// True when the archive holds exactly this, read back, and neither a site nor a container stands before it any more.
 fn is_kept(world: &World, uid: Uid, part: Part, serial: u64, content: u64) -> bool {
-    let what = if part == Part::Database { "database" } else { "volume" };
-    let expected = format!("{what} serial={serial} content={content}").into_bytes();
+    let expected = stored(part, serial, content);
     let of_instance = |backup: &StoredBackup| backup.manifest.as_ref().is_some_and(|manifest| manifest.uid == uid);
     let mut backups = world.archive.values().filter(|backup| of_instance(backup) && backup.verified_at.is_some());
     let contained = world.containers.values().any(|container| owner_of(&container.owner) == Some(uid));
@@ -157,7 +156,9 @@ fn is_kept(world: &World, uid: Uid, part: Part, serial: u64, content: u64) -> bo
 fn backups_stay(before: &World, after: &World) -> Vec<String> {
     let verified = before.archive.iter().filter(|(_, backup)| backup.verified_at.is_some());
     let lost = verified.filter(|(id, old)| {
-        after.archive.get(*id).is_none_or(|new| new.parts != old.parts || new.manifest != old.manifest)
+        let same = |new: &StoredBackup| new.parts == old.parts && new.manifest == old.manifest;
+        // One that was damaged is put aside, as it is.
+        !after.archive.get(*id).is_some_and(same) && !after.unsound.iter().any(same)
     });
     lost.map(|(id, _)| format!("the verified backup {id} was touched")).collect()
 }

@@ -7,4 +7,5 @@ pub(crate) mod course;
 pub(crate) mod fleet;
 pub(crate) mod invariants;
 pub(crate) mod paper;
+mod promises;
 pub(crate) mod run;

@@ -219,12 +219,13 @@ impl Run {
         let instance = |(name, known): (InstanceName, Known)| {
             let file = files.get(&name);
             let wanted = file.and_then(File::read).cloned().or(known.last_good);
-            let password = self.key.derive(SecretPurpose::RolePassword, known.uid, 1);
+            let mark = |purpose| self.key.mark(&self.key.derive(purpose, known.uid, 1));
             let facts = InstanceFacts {
                 wanted: wanted.map(Arc::new),
                 file: file.map_or(FileState::Missing, File::state),
                 uid: known.uid,
-                password_mark: self.key.mark(&password),
+                password_mark: mark(SecretPurpose::RolePassword),
+                backup_password_mark: mark(SecretPurpose::BackupPassword),
                 provisioned: known.provisioned,
                 ports: known.ports,
                 generation: known.generation,

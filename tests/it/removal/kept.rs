@@ -1,7 +1,7 @@
 //! Nothing of an instance is deleted beside data that no backup has, and a retired instance keeps no name that its files
 //! gave up. What an earlier instance of a name left lets nobody in.
 
-use super::{DAY_S, GRACE_OVER_S, acme, converge, destroys, facts, holds, kinds, pass, ready, retired, wanted};
+use super::{DAY_S, GRACE_OVER_S, acme, converge, destroys, due, facts, holds, kinds, pass, ready, retired, wanted};
 use crate::world::{World, carry_out, name};
 use innkeeper::diff::facts::Facts;
 use innkeeper::model::changes::HoldReason;
@@ -121,8 +121,7 @@ fn a_job_that_hangs_does_not_block_an_edited_file_for_ever() {
 
 #[test]
 fn wanted_again_without_a_backup_nobody_is_sent_to_one() {
-    let mut facts = retired();
-    pass(&mut facts, GRACE_OVER_S);
+    let mut facts = due();
     let begin = acme(&facts).steps.remove(0);
     carry_out(&mut facts, &begin);
     facts.wanted("acme").state = WantedState::Running;

@@ -1,17 +1,20 @@
 //! The program in a real terminal: what it shows, all that it writes, and what becomes of the terminal's modes. Nothing
-//! here sleeps: who waits, waits until the screen says what it should.
+//! here sleeps but a slow line: who waits, waits until the screen says what it should.
 
 use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fmt::Debug;
 use std::io::{Read, Write};
 use std::num::NonZeroU16;
+use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 use tempfile::TempDir;
 
 /// Nothing that is waited for takes longer, on the slowest machine.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// A slow line carries some bytes this often.
+const SLOW_STEP: Duration = Duration::from_millis(20);
 
 /// What the terminal shows and all that was written to it.
 pub(crate) struct Seen {
@@ -30,6 +33,13 @@ pub(crate) struct Desk {
     pub(crate) before: String,
 }
 
+/// A figure of `/proc/<pid>/status`, in bytes.
+pub(crate) fn memory_of(program: Pid, key: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", program.as_raw_nonzero())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(key)).unwrap();
+    line.trim_start_matches(':').trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() * 1024
+}
+
 /// The row of the table that begins with that name.
 pub(crate) fn row_of(seen: &Seen, name: &str) -> String {
     let rows: Vec<String> = seen.parser.screen().rows(0, 90).collect();
@@ -41,13 +51,24 @@ pub(crate) fn non_zero(number: u16) -> NonZeroU16 {
 }
 
 pub(crate) fn open(dir: TempDir, size: (u16, u16), arguments: &[&str], variables: &[(&str, &str)]) -> Desk {
+    start(dir, size, None, arguments, variables)
+}
+
+/// The same over a line that carries so many bytes a second.
+pub(crate) fn open_slow(dir: TempDir, size: (u16, u16), arguments: &[&str], bytes_per_s: usize) -> Desk {
+    start(dir, size, Some(bytes_per_s), arguments, &[])
+}
+
+fn start(
+    dir: TempDir,
+    size: (u16, u16),
+    bytes_per_s: Option<usize>,
+    arguments: &[&str],
+    variables: &[(&str, &str)],
+) -> Desk {
     let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_innkeeper"));
     command.args(["--fleet", dir.path().to_str().unwrap(), "top"]);
     command.args(arguments);
-    start(dir, size, command, variables)
-}
-
-pub(crate) fn start(dir: TempDir, size: (u16, u16), mut command: CommandBuilder, variables: &[(&str, &str)]) -> Desk {
     for (name, value) in
         [("LANG", "C.UTF-8"), ("TERM", "xterm-256color"), ("LC_ALL", "C.UTF-8")].iter().chain(variables)
     {
@@ -70,8 +91,12 @@ pub(crate) fn start(dir: TempDir, size: (u16, u16), mut command: CommandBuilder,
     let mut reader = pair.master.try_clone_reader().unwrap();
     let own = Arc::clone(&seen);
     std::thread::spawn(move || {
-        let mut bytes = [0; 1 << 14];
+        let step = bytes_per_s.map(|all| all * SLOW_STEP.as_millis() as usize / 1_000);
+        let mut bytes = vec![0; step.unwrap_or(1 << 14)];
         loop {
+            if step.is_some() {
+                std::thread::sleep(SLOW_STEP);
+            }
             let count = reader.read(&mut bytes).unwrap_or(0);
             let mut seen = own.0.lock().unwrap();
             seen.parser.process(&bytes[..count]);
@@ -123,6 +148,34 @@ impl Desk {
 
     pub(crate) fn pid(&self) -> Pid {
         Pid::from_raw(i32::try_from(self.child.process_id().unwrap()).unwrap()).unwrap()
+    }
+
+    /// What one thread of the program wrote so far: calls and bytes (proc(5), `/proc/<pid>/task/<tid>/io`).
+    pub(crate) fn written(&self, thread: &str) -> (usize, usize) {
+        let of = |task: &PathBuf| std::fs::read_to_string(task.join("comm")).is_ok_and(|name| name.trim() == thread);
+        let task = self.tasks().into_iter().find(of).unwrap();
+        let io = std::fs::read_to_string(task.join("io")).unwrap();
+        let figure = |key: &str| io.lines().find_map(|line| line.strip_prefix(key)).unwrap().trim().parse().unwrap();
+        (figure("syscw:"), figure("wchar:"))
+    }
+
+    /// Processor time of all threads so far, and how often one of them went to sleep, and so was woken (proc(5)).
+    pub(crate) fn effort(&self) -> (Duration, u64) {
+        let mut sum = (Duration::ZERO, 0);
+        for task in self.tasks() {
+            let text = |file: &str| std::fs::read_to_string(task.join(file)).unwrap_or_default();
+            let nanoseconds = text("schedstat").split(' ').next().unwrap_or_default().parse().unwrap_or_default();
+            let status = text("status");
+            let slept = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+            sum.0 += Duration::from_nanos(nanoseconds);
+            sum.1 += slept.map_or(0, |slept| slept.trim().parse::<u64>().unwrap());
+        }
+        sum
+    }
+
+    fn tasks(&self) -> Vec<PathBuf> {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.pid().as_raw_nonzero())).unwrap();
+        tasks.map(|task| task.unwrap().path()).collect()
     }
 
     pub(crate) fn resize(&self, columns: u16, rows: u16) {

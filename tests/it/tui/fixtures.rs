@@ -103,8 +103,8 @@ pub(crate) fn instance(name: &InstanceName, state: State, nth: usize) -> Instanc
         database: format!("odoo_{}", name.as_str().replace('-', "_")),
         container: format!("odoo-{name}"),
         modules: ModulesStatus {
-            wanted: ["crm", "sale_management"].map(module).into(),
-            installed: ["base", "crm", "sale_management"].map(module).into(),
+            wanted: Arc::new(["crm", "sale_management"].map(module).into()),
+            installed: Arc::new(["base", "crm", "sale_management"].map(module).into()),
         },
         certificate: serves.then(|| CertificateStatus {
             names: [format!("{name}.example.com")].into(),
@@ -128,6 +128,7 @@ pub(crate) fn instance(name: &InstanceName, state: State, nth: usize) -> Instanc
             at: before(3_600 * (1 + nth as i64 % 30)),
             bytes: (busy * 4) << 20,
             verified: nth % 11 != 3,
+            missing_files: 0,
         }),
         purge_after: None,
         next_try: (state == State::Failed).then(|| after(240)),
@@ -200,6 +201,7 @@ pub(crate) fn facts(instances: &[InstanceView]) -> FleetView {
         reason: reason.to_owned(),
         message: message.to_owned(),
         since: before(720),
+        silence: None,
     };
     let bad = instances.iter().filter(|it| matches!(it.status.state, State::Failed | State::Degraded));
     FleetView {

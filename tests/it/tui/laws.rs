@@ -3,9 +3,13 @@
 
 use super::fixtures::{fleet, instance, lines, nth_name, state_of};
 use super::panels::{LOOK, key_of, press, screen, told};
-use crate::world::now;
-use innkeeper::control::view::View;
-use innkeeper::tui::keys::{CONTEXTS, TABLE_OF_ACTIONS, Tier, action, entry};
+use crate::world::{name, now};
+use innkeeper::control::LogOf;
+use innkeeper::control::view::{UsageView, VIEW_INSTANCES_MAX, View};
+use innkeeper::model::status::State as Stands;
+use innkeeper::tui::keymap::Keymap;
+use innkeeper::tui::keys::{CONTEXTS, TABLE_OF_ACTIONS, Tier, entry};
+use innkeeper::tui::logs::{BYTES_MAX, LINES_MAX, Logs};
 use innkeeper::tui::state::{Help, Link, Overlay, State};
 use innkeeper::tui::update::{Effect, Msg, update};
 use proptest::prelude::*;
@@ -29,7 +33,7 @@ fn every_key_of_the_table_reaches_its_action() {
     for context in CONTEXTS {
         for entry in TABLE_OF_ACTIONS.iter().filter(|entry| entry.is_in(context)) {
             for key in entry.keys {
-                assert_eq!(action(context, key), Some(entry.action), "{key} in {context:?}");
+                assert_eq!(Keymap::default().action(context, key), Some(entry.action), "{key} in {context:?}");
             }
         }
     }
@@ -267,11 +271,47 @@ fn a_view_in_parts_is_shown_when_it_is_whole() {
     let mut state = told((100, 24), 24);
     let instances: Vec<_> = (0..600).map(|nth| instance(&nth_name(nth), state_of(nth), nth)).collect();
     let views = lines(View::nothing(now()), instances);
-    assert_eq!(views.len(), 4);
-    for view in &views[..3] {
+    let (last, first) = views.split_last().unwrap();
+    assert_eq!(first.len(), 600_usize.div_ceil(VIEW_INSTANCES_MAX));
+    for view in first {
         update(&mut state, Msg::View(Box::new(view.clone())), now());
         assert_eq!(state.fleet.items.len(), 24, "half a fleet is not shown");
     }
-    update(&mut state, Msg::View(Box::new(views[3].clone())), now());
+    update(&mut state, Msg::View(Box::new(last.clone())), now());
     assert_eq!(state.fleet.items.len(), 600);
+}
+
+#[test]
+fn a_fleet_that_is_told_again_keeps_its_samples_and_forgets_who_is_gone() {
+    let mut state = told((100, 24), 24);
+    let samples = |state: &State| state.fleet.get(&name("cobalt")).unwrap().samples.len();
+    let usage = |busy: usize| {
+        let view = instance(&name("cobalt"), Stands::Ready, busy);
+        vec![UsageView { instance: name("cobalt"), usage: view.status.usage.clone() }]
+    };
+    for busy in 0..10 {
+        update(&mut state, Msg::View(Box::new(View { usage: usage(busy), ..View::nothing(now()) })), now());
+    }
+    assert_eq!(samples(&state), 11);
+    for view in fleet(12) {
+        update(&mut state, Msg::View(Box::new(view)), now());
+    }
+    assert_eq!(state.fleet.items.len(), 12, "twelve of them were not told again");
+    assert!(state.fleet.items.is_sorted_by(|one, other| one.name() < other.name()));
+    // What it uses now is not what was sampled last.
+    assert_eq!(samples(&state), 12);
+}
+
+#[test]
+fn an_output_of_long_lines_takes_no_more_memory_than_one_of_short_lines() {
+    let mut logs = Logs::default();
+    logs.open(name("acme"), Vec::new(), LogOf::Odoo);
+    for nth in 0..2 * LINES_MAX {
+        logs.take(vec![format!("INFO line {nth} {}", "x".repeat(if nth < 5_000 { 4_000 } else { 10 }))], 0);
+        let bytes: usize =
+            if nth % 500 == 0 { logs.lines.iter().map(|line| line.text.len()).sum() } else { logs.bytes };
+        assert!(bytes == logs.bytes && bytes <= BYTES_MAX, "{bytes} bytes after line {nth}");
+    }
+    assert_eq!(logs.lines.len(), LINES_MAX, "lines of a usual length are kept by number");
+    assert!(logs.line(logs.first).unwrap().text.starts_with(&format!("INFO line {LINES_MAX} ")));
 }

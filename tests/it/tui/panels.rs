@@ -1,9 +1,10 @@
 //! What each panel looks like: at five sizes, on fleets of every size, without colours, in plain characters.
 
-use super::fixtures::{fleet, instance, nth_name, state_of};
+use super::fixtures::{event, fleet, instance, nth_name, state_of};
 use crate::world::{name, now};
 use expect_test::expect_file;
 use innkeeper::control::view::{UsageView, View};
+use innkeeper::model::event::Level;
 use innkeeper::model::status::{State as Stands, UsageStatus};
 use innkeeper::tui::look::{ASCII, COLOURS, Look, NO_COLOURS, UNICODE};
 use innkeeper::tui::state::{Options, State};
@@ -16,6 +17,7 @@ use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier};
+use std::fmt::Write;
 
 pub(crate) const OPTIONS: Options = Options { read_only: false, clock: true };
 /// One of each kind of room.
@@ -71,7 +73,7 @@ pub(crate) fn screen(state: &State, look: Look) -> String {
 }
 
 /// Holds a screen to the picture of that name in `panels/`.
-fn same(name: &str, state: &State, look: Look) {
+pub(crate) fn same(name: &str, state: &State, look: Look) {
     let file = format!("{}/tests/it/tui/panels/{name}.txt", env!("CARGO_MANIFEST_DIR"));
     expect_file![file].assert_eq(&format!("{}\n", screen(state, look)));
 }
@@ -106,12 +108,37 @@ fn every_view_and_tab() {
         ("restart", &["j", "r"]),
         ("retire", &[":", "r", "e", "t", "i", "r", "e", "enter", "a", "c"]),
     ];
-    for size in [(60, 20), (80, 24), (140, 40)] {
+    for size in SIZES {
         for (name, keys) in views {
             let mut state = told(size, 146);
             press(&mut state, keys);
             fill(&mut state, name);
             same(&format!("{name}-{}x{}", size.0, size.1), &state, LOOK);
+        }
+    }
+}
+
+/// The views but the first, an opened instance and a dialog, as they look for such a dashboard: one below the other.
+fn same_elsewhere(name: &str, look: Look, told: impl Fn() -> State) {
+    let views: [&[&str]; 8] = [&["2"], &["3"], &["4"], &["5"], &["6"], &["enter"], &["d"], &["r"]];
+    let mut shown = String::new();
+    for keys in views {
+        let mut state = told();
+        press(&mut state, keys);
+        writeln!(shown, "{}", keys.join(" ")).unwrap();
+        for row in screen(&state, look).lines() {
+            writeln!(shown, "{}", row.trim_end()).unwrap();
+        }
+    }
+    let file = format!("{}/tests/it/tui/panels/{name}.txt", env!("CARGO_MANIFEST_DIR"));
+    expect_file![file].assert_eq(&shown);
+}
+
+#[test]
+fn every_view_of_a_fleet_that_is_empty_or_has_one() {
+    for size in SIZES {
+        for count in [0, 1] {
+            same_elsewhere(&format!("elsewhere-{}x{}-{count}", size.0, size.1), LOOK, || told(size, count));
         }
     }
 }
@@ -162,43 +189,66 @@ fn graphs_are_drawn_from_what_was_sampled() {
     same("graphs-summary-ascii-140x40", &state, Look { glyphs: &ASCII, ..LOOK });
 }
 
+/// A dashboard whose second row has names of other scripts and lengths; it is selected.
+fn with_odd_names(size: (u16, u16)) -> State {
+    let mut state = told(size, 24);
+    let mut changed = instance(&name(&"a".repeat(40)), Stands::Degraded, 3);
+    let wanted = std::sync::Arc::make_mut(changed.wanted.as_mut().unwrap());
+    wanted.company.name = "株式会社ベーカー・アンド・サンズ 🥖👩‍🍳 \u{202e}evil".to_owned();
+    let status = std::sync::Arc::make_mut(&mut changed.status);
+    let text = "応答がありません：ログインページ 🥖 は 12 分間応答していません。Die Anmeldeseite antwortet nicht.";
+    for condition in &mut status.conditions {
+        condition.message = text.to_owned();
+    }
+    status.urls = vec!["https://パン屋.example.com".to_owned(), format!("https://{}.example.com", "long-".repeat(30))];
+    let of = status.name.clone();
+    let mut view = View { instances: vec![changed], ..View::nothing(now()) };
+    view.events = vec![event(7, 20, Some(of.as_str()), Level::Error, "NotAnswering", text)];
+    let facts = state.fleet.facts.as_mut().unwrap();
+    facts.alerts[0].message = text.to_owned();
+    facts.alerts[0].instance = Some(of);
+    update(&mut state, Msg::View(Box::new(view)), now());
+    press(&mut state, &["j"]);
+    state
+}
+
 #[test]
 fn names_of_any_script_and_length_stay_in_their_columns() {
     for (columns, rows) in SIZES {
-        let mut state = told((columns, rows), 24);
-        let mut changed = instance(&name(&"a".repeat(40)), Stands::Degraded, 3);
-        let wanted = std::sync::Arc::make_mut(changed.wanted.as_mut().unwrap());
-        wanted.company.name = "株式会社ベーカー・アンド・サンズ 🥖👩‍🍳 \u{202e}evil".to_owned();
-        let status = std::sync::Arc::make_mut(&mut changed.status);
-        for condition in &mut status.conditions {
-            condition.message =
-                "応答がありません：ログインページ 🥖 は 12 分間応答していません。Die Anmeldeseite antwortet nicht."
-                    .to_owned();
-        }
-        status.urls =
-            vec!["https://パン屋.example.com".to_owned(), format!("https://{}.example.com", "long-".repeat(30))];
-        update(&mut state, Msg::View(Box::new(View { instances: vec![changed], ..View::nothing(now()) })), now());
-        press(&mut state, &["j"]);
+        let mut state = with_odd_names((columns, rows));
         same(&format!("names-{columns}x{rows}"), &state, LOOK);
         press(&mut state, &["enter"]);
         same(&format!("names-summary-{columns}x{rows}"), &state, LOOK);
+        same_elsewhere(&format!("elsewhere-{columns}x{rows}-names"), LOOK, || with_odd_names((columns, rows)));
     }
+}
+
+/// A dashboard that never heard of a daemon, and read what the last one wrote.
+fn down(size: (u16, u16)) -> State {
+    let mut state = State::new(OPTIONS, size, now());
+    let why = "no daemon runs for this fleet (nobody listens on /var/lib/innkeeper/control.sock)";
+    update(&mut state, Msg::Lost(why.to_owned()), now());
+    let documents = (0..5).map(|nth| (*instance(&nth_name(nth), state_of(nth), nth).status).clone()).collect();
+    update(&mut state, Msg::Documents(documents), now());
+    state
+}
+
+/// A dashboard whose daemon has been silent for a minute and a half.
+fn stale(size: (u16, u16)) -> State {
+    let mut state = told(size, 24);
+    update(&mut state, Msg::Tick, now().checked_add(SignedDuration::from_secs(90)).unwrap());
+    state
 }
 
 #[test]
 fn a_daemon_that_is_down_or_silent_is_told_at_every_size() {
-    for (columns, rows) in SIZES {
-        let mut state = State::new(OPTIONS, (columns, rows), now());
-        same(&format!("first-{columns}x{rows}"), &state, LOOK);
-        let why = "no daemon runs for this fleet (nobody listens on /var/lib/innkeeper/control.sock)";
-        update(&mut state, Msg::Lost(why.to_owned()), now());
-        let documents = (0..5).map(|nth| (*instance(&nth_name(nth), state_of(nth), nth).status).clone()).collect();
-        update(&mut state, Msg::Documents(documents), now());
-        same(&format!("down-{columns}x{rows}"), &state, LOOK);
-
-        let mut state = told((columns, rows), 24);
-        update(&mut state, Msg::Tick, now().checked_add(SignedDuration::from_secs(90)).unwrap());
-        same(&format!("stale-{columns}x{rows}"), &state, LOOK);
+    for size in SIZES {
+        let name = |what: &str| format!("{what}-{}x{}", size.0, size.1);
+        same(&name("first"), &State::new(OPTIONS, size, now()), LOOK);
+        same(&name("down"), &down(size), LOOK);
+        same(&name("stale"), &stale(size), LOOK);
+        same_elsewhere(&format!("{}-down", name("elsewhere")), LOOK, || down(size));
+        same_elsewhere(&format!("{}-stale", name("elsewhere")), LOOK, || stale(size));
     }
 }
 
@@ -222,6 +272,37 @@ fn cells(state: &State, look: Look) -> Buffer {
     let mut buffer = Buffer::empty(Rect::new(0, 0, state.size.0, state.size.1));
     view::draw(state, look, &mut buffer);
     buffer
+}
+
+/// The styles of a screen below its text, a row each: `2 │ 0-9 Green BOLD`. A backend for tests prints text alone.
+fn same_with_styles(name: &str, state: &State, look: Look) {
+    let buffer = cells(state, look);
+    let mut shown = format!("{}\n", screen(state, look));
+    for y in 0..buffer.area.height {
+        let style = |x: u16| (buffer[(x, y)].fg, buffer[(x, y)].bg, buffer[(x, y)].modifier);
+        let mut from = 0;
+        for x in 1..=buffer.area.width {
+            if x < buffer.area.width && style(x) == style(from) {
+                continue;
+            }
+            let (fg, bg, modifier) = style(from);
+            if (fg, bg, modifier) != (Color::Reset, Color::Reset, Modifier::empty()) {
+                writeln!(shown, "{y} │ {from}-{} {fg:?} on {bg:?} {modifier:?}", x - 1).unwrap();
+            }
+            from = x;
+        }
+    }
+    let file = format!("{}/tests/it/tui/panels/{name}.txt", env!("CARGO_MANIFEST_DIR"));
+    expect_file![file].assert_eq(&shown);
+}
+
+#[test]
+fn what_matters_stands_out_with_colours_and_without() {
+    for size in SIZES {
+        let without = Look { theme: NO_COLOURS, glyphs: &UNICODE };
+        same_with_styles(&format!("no-colours-{}x{}", size.0, size.1), &told(size, 24), without);
+    }
+    same_with_styles("colours-80x24", &told((80, 24), 24), LOOK);
 }
 
 #[test]

@@ -5,10 +5,11 @@ use futures::StreamExt;
 use innkeeper::control::protocol::STREAMS;
 use innkeeper::control::view::{Cursor, View};
 use innkeeper::control::{
-    ApplyRequest, Converged, Handler, Hello, LogLines, LogRequest, Peer, Planned, ProgressSink, Server,
+    ApplyRequest, Converged, Handler, Hello, LogLines, LogRequest, Peer, Planned, ProgressSink, Server, SilenceRequest,
 };
 use innkeeper::model::errand::ErrandKind;
 use innkeeper::model::name::{Domain, InstanceName};
+use innkeeper::model::silence::{AlertsOf, Quiet, Silence};
 use innkeeper::model::status::{DaemonStatus, FleetStatus, SCHEMA};
 use innkeeper::model::time::Timestamp;
 use innkeeper::model::usage::UsageHistory;
@@ -87,6 +88,14 @@ impl Stage {
         }))
     }
 
+    /// Writes a line into every output that is read.
+    pub(crate) fn write(&self, line: &str) {
+        while self.script.written.receiver_count() < 2 {
+            std::thread::yield_now();
+        }
+        self.script.written.send(line.to_owned()).unwrap();
+    }
+
     /// Says more.
     pub(crate) fn say(&self, view: View) {
         self.script.views.lock().unwrap().push(view);
@@ -134,6 +143,17 @@ impl Handler for Script {
     fn errand(&self, instance: &InstanceName, kind: ErrandKind, _: &Peer) -> Result<u64, String> {
         self.note(format!("{kind:?} {instance}"));
         Ok(7)
+    }
+
+    fn silence(&self, request: &SilenceRequest, _: &Peer) -> Result<Vec<Silence>, String> {
+        self.note(format!("silence {}", serde_json::to_string(request).unwrap()));
+        let quiet = Quiet { by: "ana".to_owned(), since: now(), until: request.until };
+        Ok(vec![Silence { of: request.of.clone(), quiet }])
+    }
+
+    fn unsilence(&self, of: &AlertsOf, _: &Peer) -> Result<u64, String> {
+        self.note(format!("unsilence {}", serde_json::to_string(of).unwrap()));
+        Ok(1)
     }
 
     fn wake(&self, names: &[InstanceName], _: &Peer) -> Result<(), String> {

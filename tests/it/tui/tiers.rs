@@ -170,7 +170,7 @@ fn a_dashboard_that_only_looks_offers_nothing_else() {
     }
     press(&mut state, &["."]);
     let shown = screen(&state, LOOK);
-    assert_eq!(shown.matches("not now: this dashboard was opened with --read-only").count(), 6, "{shown}");
+    assert_eq!(shown.matches("not now: this dashboard was opened with --read-only").count(), 7, "{shown}");
     assert_eq!(press(&mut state, &["enter"]).len(), 1, "what only looks is possible: the logs");
 }
 

@@ -1,10 +1,11 @@
 //! The promises on the lab's real PostgreSQL: making, adopting, isolation, passwords.
 
+mod closing;
 mod damage;
 mod inside;
 mod locking;
 mod outage;
-mod world;
+pub(crate) mod world;
 
 use innkeeper::edges::{Ask, Database, ErrorKind};
 use innkeeper::model::secret::SecretString;

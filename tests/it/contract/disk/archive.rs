@@ -14,8 +14,18 @@ fn id(number: u64) -> BackupId {
     BackupId::of(&name("acme"), uid(1), now().checked_add(Duration::from_secs(number)).unwrap())
 }
 
-/// Parts of some pages each; a tar archive ends with zeros.
+/// As a step does it: what a failure left is thrown away at once.
 async fn take(archive: &Directory, id: &BackupId) -> Result<(), EdgeError> {
+    let taken = write(archive, id).await;
+    if taken.is_err() {
+        archive.discard(&name("acme"), id).await.unwrap();
+    }
+    taken?;
+    archive.verify(&name("acme"), id).await.map(drop)
+}
+
+/// Parts of some pages each; a tar archive ends with zeros.
+async fn write(archive: &Directory, id: &BackupId) -> Result<(), EdgeError> {
     archive.begin(&name("acme"), id).await?;
     let mut parts = BTreeMap::new();
     for (part, byte) in [(Part::Database, 7), (Part::Filestore, 0)] {
@@ -38,8 +48,7 @@ async fn take(archive: &Directory, id: &BackupId) -> Result<(), EdgeError> {
         parts,
         tool: "test".to_owned(),
     };
-    archive.publish(&manifest).await?;
-    archive.verify(&name("acme"), id).await.map(drop)
+    archive.publish(&manifest).await
 }
 
 fn shown(runtime: &tokio::runtime::Runtime, archive: &Directory) -> BTreeMap<BackupId, BackupLive> {
@@ -57,7 +66,7 @@ fn a_backup_that_finds_no_room_is_none_and_gives_back_what_it_took() {
             let mut settings = settings().backup;
             settings.directory = disk.path.join("backups");
             settings.pg_restore = "/bin/true".into();
-            let archive = Directory::new(&settings, InstallationId("0123456789ab".to_owned()));
+            let archive = Directory::new(&settings, InstallationId("0123456789ab".to_owned())).keeping_free(0);
             runtime.block_on(take(&archive, &id(0))).unwrap();
             let kept: Vec<_> = files(&settings.directory);
             let mut number = 0;

@@ -1,11 +1,12 @@
 //! What the engine edge promises, held against the lab's Docker.
 
+mod cost;
 mod files;
-mod jobs;
+pub(super) mod jobs;
 mod outage;
 mod scratch;
 mod services;
-mod world;
+pub(super) mod world;
 
 use innkeeper::edges::{Engine, ErrorKind};
 use innkeeper::model::service::{Component, Owner, Tag};

@@ -10,7 +10,7 @@ use innkeeper::model::name::{InstallationId, InstanceName, Resources, Uid};
 use innkeeper::model::secret::{ExposeSecret, InstallationKey, SecretPurpose, SecretString};
 use innkeeper::model::service::{Component, Tag};
 use innkeeper::model::settings::PostgresSettings;
-use innkeeper::model::step::{DatabaseSpec, RoleSpec};
+use innkeeper::model::step::{Access, DatabaseSpec, RoleSpec};
 use std::panic::AssertUnwindSafe;
 use std::sync::Mutex;
 use tokio_postgres::{Client, NoTls};
@@ -121,9 +121,19 @@ impl World {
         password: &SecretString,
         database: &str,
     ) -> Result<Client, tokio_postgres::Error> {
+        self.connect_by(tenant.name(), password, database).await
+    }
+
+    /// A session of that role's.
+    pub(crate) async fn connect_by(
+        &self,
+        role: &str,
+        password: &SecretString,
+        database: &str,
+    ) -> Result<Client, tokio_postgres::Error> {
         let mut config = tokio_postgres::Config::new();
         config.host("127.0.0.1").port(self.lab.get("LAB_PG_PORT").parse().unwrap());
-        connect(config.user(tenant.name()).password(password.expose_secret()).dbname(database).to_owned()).await
+        connect(config.user(role).password(password.expose_secret()).dbname(database).to_owned()).await
     }
 
     /// Puts the comment of one database on another.
@@ -186,6 +196,7 @@ impl Tenant {
             role: self.name().to_owned(),
             instance: self.instance.clone(),
             uid: self.uid,
+            access: Access::Instance,
             password_generation: 1,
             connection_limit: 17,
             set_password: false,

@@ -24,20 +24,20 @@ fn install(database: &str, modules: &[&str]) -> JobWork {
 }
 
 /// A server that takes a connection and says nothing: Odoo waits for it without an end.
-pub(super) fn silent_server() -> (TcpListener, u16) {
+pub(in crate::contract::engine) fn silent_server() -> (TcpListener, u16) {
     let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     (listener, port)
 }
 
 /// A job that waits until somebody ends it.
-pub(super) async fn endless(world: &World, port: u16, deadline_s: u64) -> JobSpec {
+pub(in crate::contract::engine) async fn endless(world: &World, port: u16, deadline_s: u64) -> JobSpec {
     let gateway = world.lab.get("LAB_GATEWAY");
     world.prepare(&format!("[options]\ndb_host = {gateway}\ndb_port = {port}\ndb_password = {CANARY}\n")).await;
     world.job(install("nothing", &["base"]), deadline_s).await
 }
 
-pub(super) async fn is_running(world: &World, spec: &JobSpec) -> bool {
+pub(in crate::contract::engine) async fn is_running(world: &World, spec: &JobSpec) -> bool {
     world.look().await.jobs.get(&spec.container).is_some_and(|job| job.state == JobState::Running)
 }
 

@@ -19,31 +19,31 @@ use std::process::Command;
 use std::time::Duration;
 
 /// The lab's image.
-pub(super) const IMAGE: &str = "odoo:19.0";
+pub(in crate::contract::engine) const IMAGE: &str = "odoo:19.0";
 /// What no `docker inspect` may show.
-pub(super) const CANARY: &str = "canary-7f3a9c";
+pub(in crate::contract::engine) const CANARY: &str = "canary-7f3a9c";
 /// Nothing in these tests takes longer, but for the installation of a module.
 const WAIT_MAX: Duration = Duration::from_secs(20);
 const WAIT_STEP: Duration = Duration::from_millis(100);
 
 /// One installation with one instance, `acme`-something.
-pub(super) struct World {
-    pub(super) lab: Lab,
-    pub(super) docker: Docker,
-    pub(super) id: InstallationId,
-    pub(super) name: InstanceName,
-    pub(super) uid: Uid,
-    pub(super) ports: Ports,
-    pub(super) home: tempfile::TempDir,
+pub(in crate::contract::engine) struct World {
+    pub(in crate::contract::engine) lab: Lab,
+    pub(in crate::contract::engine) docker: Docker,
+    pub(in crate::contract::engine) id: InstallationId,
+    pub(in crate::contract::engine) name: InstanceName,
+    pub(in crate::contract::engine) uid: Uid,
+    pub(in crate::contract::engine) ports: Ports,
+    pub(in crate::contract::engine) home: tempfile::TempDir,
 }
 
 impl World {
-    pub(super) fn new() -> Self {
+    pub(in crate::contract::engine) fn new() -> Self {
         Self::of(InstallationId(uuid::Uuid::now_v7().simple().to_string()[20..].to_owned()))
     }
 
     /// Another instance of the same installation.
-    pub(super) fn neighbour(&self) -> Self {
+    pub(in crate::contract::engine) fn neighbour(&self) -> Self {
         Self::of(self.id.clone())
     }
 
@@ -60,28 +60,28 @@ impl World {
     }
 
     /// A second adapter on the same installation, as another process has it.
-    pub(super) fn again(&self) -> Docker {
+    pub(in crate::contract::engine) fn again(&self) -> Docker {
         connect(self.lab.get("LAB_DOCKER_HOST").to_owned(), &self.id, &self.home)
     }
 
     /// The same over another socket.
-    pub(super) fn through(&self, socket: &Path) -> Docker {
+    pub(in crate::contract::engine) fn through(&self, socket: &Path) -> Docker {
         connect(format!("unix://{}", socket.display()), &self.id, &self.home)
     }
 
-    pub(super) fn resources(&self) -> Resources {
+    pub(in crate::contract::engine) fn resources(&self) -> Resources {
         Resources::of(&self.name)
     }
 
-    pub(super) fn tag(&self, component: Component, digest: &str) -> Tag {
+    pub(in crate::contract::engine) fn tag(&self, component: Component, digest: &str) -> Tag {
         Tag { instance: self.name.clone(), uid: self.uid, component, digest: digest.to_owned() }
     }
 
-    pub(super) fn directory(&self) -> PathBuf {
+    pub(in crate::contract::engine) fn directory(&self) -> PathBuf {
         self.home.path().join("odoo").join(self.name.as_str())
     }
 
-    pub(super) async fn look(&self) -> EngineLive {
+    pub(in crate::contract::engine) async fn look(&self) -> EngineLive {
         let ask = Ask {
             instances: BTreeMap::from([(self.name.clone(), self.resources())]),
             images: BTreeSet::from([IMAGE.to_owned(), "innkeeper/no-such-image:1".to_owned()]),
@@ -90,11 +90,11 @@ impl World {
         self.docker.look(&ask).await.unwrap()
     }
 
-    pub(super) async fn service(&self) -> ServiceLive {
+    pub(in crate::contract::engine) async fn service(&self) -> ServiceLive {
         self.look().await.services[&self.resources().container].clone()
     }
 
-    pub(super) async fn spec(&self) -> ServiceSpec {
+    pub(in crate::contract::engine) async fn spec(&self) -> ServiceSpec {
         let image = self.look().await.images[IMAGE].clone();
         let Resources { container, volume, .. } = self.resources();
         let digest = ServiceSpec::digest(&container, &image.id, &volume, self.ports);
@@ -110,7 +110,7 @@ impl World {
         }
     }
 
-    pub(super) async fn job(&self, work: JobWork, deadline_s: u64) -> JobSpec {
+    pub(in crate::contract::engine) async fn job(&self, work: JobWork, deadline_s: u64) -> JobSpec {
         let image = self.look().await.images[IMAGE].clone();
         JobSpec {
             container: work.container(&self.resources()),
@@ -126,27 +126,32 @@ impl World {
     }
 
     /// Network, volume and an odoo.conf, as they stand before a container is made.
-    pub(super) async fn prepare(&self, conf: &str) {
+    pub(in crate::contract::engine) async fn prepare(&self, conf: &str) {
         self.docker.ensure_network().await.unwrap();
         self.docker.ensure_volume(&self.resources().volume, &self.tag(Component::Volume, "")).await.unwrap();
         self.put_conf(conf).await.unwrap();
     }
 
-    pub(super) async fn put_conf(&self, text: &str) -> Result<(), EdgeError> {
+    pub(in crate::contract::engine) async fn put_conf(&self, text: &str) -> Result<(), EdgeError> {
         self.put("odoo.conf", text, self.image_user().await).await
     }
 
-    pub(super) async fn put(&self, file_name: &'static str, text: &str, owner: ImageUser) -> Result<(), EdgeError> {
+    pub(in crate::contract::engine) async fn put(
+        &self,
+        file_name: &'static str,
+        text: &str,
+        owner: ImageUser,
+    ) -> Result<(), EdgeError> {
         let file = SecretFile { file_name, digest: "v1:conf".into(), text: SecretString::from(text), owner };
         self.docker.put_file(&self.name, &file).await
     }
 
-    pub(super) async fn image_user(&self) -> ImageUser {
+    pub(in crate::contract::engine) async fn image_user(&self) -> ImageUser {
         self.look().await.images[IMAGE].user
     }
 
     /// A container that serves, as far as Odoo serves without a database.
-    pub(super) async fn running(&self) -> ServiceSpec {
+    pub(in crate::contract::engine) async fn running(&self) -> ServiceSpec {
         self.prepare(NO_DATABASE).await;
         let spec = self.spec().await;
         self.docker.create_service(&spec).await.unwrap();
@@ -182,15 +187,15 @@ fn connect(host: String, id: &InstallationId, home: &tempfile::TempDir) -> Docke
 }
 
 /// Odoo answers on its ports with this one; the password stands for the real one.
-pub(super) const NO_DATABASE: &str = "[options]\nlist_db = False\nworkers = 0\nmax_cron_threads = 0\n\
+pub(in crate::contract::engine) const NO_DATABASE: &str = "[options]\nlist_db = False\nworkers = 0\nmax_cron_threads = 0\n\
                                       data_dir = /var/lib/odoo\ndb_host = 127.0.0.1\ndb_password = canary-7f3a9c\n";
 
-pub(super) fn limits(cpu_millis: u32, memory_mib: u64) -> Limits {
+pub(in crate::contract::engine) fn limits(cpu_millis: u32, memory_mib: u64) -> Limits {
     Limits { cpu_millis, memory: Bytes(memory_mib << 20), disk: Bytes(1 << 30), workers: 0 }
 }
 
 /// What the docker command prints; the test ends when it fails.
-pub(super) fn docker(arguments: &[&str]) -> String {
+pub(in crate::contract::engine) fn docker(arguments: &[&str]) -> String {
     let output = Command::new("docker").args(arguments).output().unwrap();
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "docker {arguments:?}: {error}");
@@ -198,22 +203,22 @@ pub(super) fn docker(arguments: &[&str]) -> String {
 }
 
 /// Whether the docker command succeeds.
-pub(super) fn docker_succeeds(arguments: &[&str]) -> bool {
+pub(in crate::contract::engine) fn docker_succeeds(arguments: &[&str]) -> bool {
     Command::new("docker").args(arguments).output().unwrap().status.success()
 }
 
 /// One field of `docker inspect`, by a template.
-pub(super) fn inspect(name: &str, template: &str) -> String {
+pub(in crate::contract::engine) fn inspect(name: &str, template: &str) -> String {
     docker(&["inspect", "--format", template, name])
 }
 
 /// The next hint, which must come soon.
-pub(super) async fn changed(docker: &Docker) -> Result<Option<InstanceName>, EdgeError> {
+pub(in crate::contract::engine) async fn changed(docker: &Docker) -> Result<Option<InstanceName>, EdgeError> {
     tokio::time::timeout(WAIT_MAX, docker.changed()).await.unwrap_or_else(|_| panic!("no hint within {WAIT_MAX:?}"))
 }
 
 /// Waits until `what` holds.
-pub(super) async fn until(what: &str, holds: impl AsyncFn() -> bool) {
+pub(in crate::contract::engine) async fn until(what: &str, holds: impl AsyncFn() -> bool) {
     let waited = async {
         while !holds().await {
             tokio::time::sleep(WAIT_STEP).await;

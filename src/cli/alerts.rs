@@ -1,0 +1,222 @@
+//! `alerts`, `ack`, `silence`, `unsilence`: what a person should know, and that somebody knows it. A silenced alert is as
+//! open as any other: it is told everywhere, and says who knows of it and until when.
+
+use super::context::Context;
+use super::failure::{Exit, Failure, Trouble};
+use super::render::style::{FAINT, PLAIN, STRONG, WARN};
+use super::render::table::{Cell, Column, render as table, text};
+use super::render::text::{between, harmless, local};
+use super::{args, explain, fleet, moment, world};
+use crate::control::{Client, SilenceRequest};
+use crate::model::name::InstanceName;
+use crate::model::settings::Settings;
+use crate::model::silence::{AlertsOf, Quiet, Silence};
+use crate::model::status::{Alert, SCHEMA};
+use crate::model::time::{Seconds, Timestamp};
+use crate::spec::Fleet;
+use jiff::SignedDuration;
+use jiff::tz::TimeZone;
+use serde::Serialize;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Instances; without any, the whole fleet and the host
+    names: Vec<String>,
+}
+
+/// Which alerts are meant.
+#[derive(Debug, clap::Args)]
+pub(crate) struct OfArgs {
+    /// The instance
+    #[arg(required_unless_present = "host")]
+    name: Option<String>,
+    /// Only alerts of this reason, such as DiskNearlyFull
+    reason: Option<String>,
+    /// The alerts of the host instead of those of an instance
+    #[arg(long)]
+    host: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("end").args(["lasts", "until"]).required(true))]
+#[command(after_help = "\
+Without a REASON every alert of the instance is silenced, those that come meanwhile too: for work on it.
+--until takes \"tomorrow\" (08:00), \"2026-03-01 14:00\" in the fleet's time zone, or an RFC 3339 time.")]
+pub(crate) struct SilenceArgs {
+    #[command(flatten)]
+    of: OfArgs,
+    /// For so long
+    #[arg(long = "for", value_name = "DURATION", value_parser = args::duration)]
+    lasts: Option<Seconds>,
+    /// Until then
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Document<'a> {
+    schema: u32,
+    at: Timestamp,
+    alerts: &'a [Alert],
+    silences: &'a [Silence],
+}
+
+#[derive(Debug, Serialize)]
+struct Noted<'a> {
+    schema: u32,
+    silences: &'a [Silence],
+}
+
+#[derive(Debug, Serialize)]
+struct Ended {
+    schema: u32,
+    ended: u64,
+}
+
+const COLUMNS: [Column; 5] =
+    [text("SINCE", 2), text("INSTANCE", 0), text("REASON", 0), text("KNOWN", 1), text("MESSAGE", 0)];
+
+pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
+    let fleet = fleet::read(cx)?;
+    let names = fleet::many(&args.names, &fleet::known(cx, &fleet))?;
+    let status = world::status(cx, &fleet)?;
+    let mut silences = fleet::journal(cx, &fleet.settings)?.silences().map_err(|error| fleet::of_journal(&error))?;
+    let mut alerts = status.alerts;
+    let meant = |of: &Option<InstanceName>| names.is_empty() || of.as_ref().is_some_and(|name| names.contains(name));
+    alerts.retain(|alert| meant(&alert.instance));
+    silences.retain(|silence| meant(&silence.of.instance) && !silence.is_over(&alerts, status.at));
+    if cx.json {
+        cx.document(&Document { schema: SCHEMA, at: status.at, alerts: &alerts, silences: &silences })?;
+        return Ok(Exit::Done);
+    }
+    // What nobody knows of first, the newest of it at the top.
+    alerts.sort_by_key(|alert| (alert.silence.is_some(), std::cmp::Reverse(alert.since)));
+    let zone = cx.zone(&fleet.settings);
+    cx.say(&rendered(&alerts, &silences, status.at, &zone, cx.columns()))?;
+    Ok(Exit::Done)
+}
+
+/// The table, and the silences that cover no alert of the moment.
+fn rendered(
+    alerts: &[Alert],
+    silences: &[Silence],
+    now: Timestamp,
+    zone: &TimeZone,
+    columns_max: Option<usize>,
+) -> String {
+    let row = |alert: &Alert| {
+        let (strong, plain) = if alert.silence.is_some() { (FAINT, FAINT) } else { (STRONG, PLAIN) };
+        let warn = if alert.silence.is_some() { FAINT } else { WARN };
+        let known = alert.silence.as_ref().map_or_else(String::new, |quiet| known(quiet, zone));
+        vec![
+            Cell::new(between(alert.since, now).to_string(), FAINT),
+            Cell::new(alert.instance.as_ref().map_or("host", |name| name.as_str()), strong),
+            Cell::new(harmless(&alert.reason), warn),
+            Cell::new(harmless(&known), FAINT),
+            Cell::new(harmless(&alert.message), plain),
+        ]
+    };
+    let mut out = match alerts.is_empty() {
+        true => "No alert is open.\n".to_owned(),
+        false => table(&COLUMNS, &alerts.iter().map(row).collect::<Vec<_>>(), columns_max),
+    };
+    for silence in silences.iter().filter(|silence| !alerts.iter().any(|alert| silence.covers(alert, now))) {
+        let whose = silence.of.instance.as_ref().map_or("host", |name| name.as_str());
+        let reason = silence.of.reason.as_deref().unwrap_or("everything");
+        out.push_str(&format!("{whose}: {reason} is {}\n", known(&silence.quiet, zone)));
+    }
+    out
+}
+
+/// `silenced until 2026-03-01 18:00 by ana`, `seen by ana`
+fn known(quiet: &Quiet, zone: &TimeZone) -> String {
+    match quiet.until {
+        Some(until) => format!("silenced until {} by {}", local(until, zone), quiet.by),
+        None => format!("seen by {}", quiet.by),
+    }
+}
+
+/// Somebody knows of what is open now.
+pub(crate) fn acknowledge(cx: &Context, args: &OfArgs) -> Result<Exit, Failure> {
+    let fleet = fleet::read(cx)?;
+    note(cx, &fleet, SilenceRequest { of: of(cx, &fleet, args)?, until: None })
+}
+
+/// Somebody knows, for a while.
+pub(crate) fn silence(cx: &Context, args: &SilenceArgs) -> Result<Exit, Failure> {
+    let fleet = fleet::read(cx)?;
+    let until = until(args, (cx.now)(), &cx.zone(&fleet.settings))?;
+    note(cx, &fleet, SilenceRequest { of: of(cx, &fleet, &args.of)?, until: Some(until) })
+}
+
+fn note(cx: &Context, fleet: &Fleet, request: SilenceRequest) -> Result<Exit, Failure> {
+    let asked = ask(&fleet.settings, async |client| client.silence(request).await);
+    let silences = world::block_on(asked)??;
+    if cx.json {
+        cx.document(&Noted { schema: SCHEMA, silences: &silences })?;
+    }
+    let zone = cx.zone(&fleet.settings);
+    for silence in silences.iter().filter(|_| !cx.json) {
+        cx.notice(&format!("{}: {}", words(&silence.of), known(&silence.quiet, &zone)));
+    }
+    Ok(Exit::Done)
+}
+
+/// It asks for attention again.
+pub(crate) fn unsilence(cx: &Context, args: &OfArgs) -> Result<Exit, Failure> {
+    let fleet = fleet::read(cx)?;
+    let of = of(cx, &fleet, args)?;
+    let told = words(&of);
+    let ended = world::block_on(ask(&fleet.settings, async |client| client.unsilence(of).await))??;
+    match cx.json {
+        true => cx.document(&Ended { schema: SCHEMA, ended })?,
+        false => cx.notice(&format!("{told}: open again")),
+    }
+    Ok(Exit::Done)
+}
+
+/// Alerts are the daemon's: without one there is nobody to silence.
+async fn ask<T>(
+    settings: &Settings,
+    what: impl AsyncFnOnce(&mut Client) -> Result<T, crate::control::ControlError>,
+) -> Result<T, Failure> {
+    let mut client = Client::connect(&settings.fleet.state_dir).await.map_err(|e| world::of_control(&e))?;
+    what(&mut client).await.map_err(|e| world::of_control(&e))
+}
+
+fn words(of: &AlertsOf) -> String {
+    let whose = of.instance.as_ref().map_or("host", |name| name.as_str());
+    format!("{whose} {}", of.reason.as_deref().unwrap_or("(all alerts)"))
+}
+
+fn until(args: &SilenceArgs, now: Timestamp, zone: &TimeZone) -> Result<Timestamp, Failure> {
+    let usage = |text: String| Failure::new(Trouble::Usage, text);
+    match (args.lasts, args.until.as_deref()) {
+        (Some(lasts), _) => now
+            .checked_add(SignedDuration::try_from(lasts.as_std()).unwrap_or(SignedDuration::MAX))
+            .map_err(|_| usage(format!("{lasts} is longer than time is counted"))),
+        (None, Some("tomorrow")) => Ok(crate::model::time::tomorrow_morning(now, zone)),
+        (None, text) => moment::parse(text.unwrap_or_default(), now, zone).map_err(usage),
+    }
+}
+
+/// With `--host` the first word is the reason.
+fn of(cx: &Context, fleet: &Fleet, args: &OfArgs) -> Result<AlertsOf, Failure> {
+    let (name, reason) = match args.host {
+        true => (None, args.name.as_ref().or(args.reason.as_ref())),
+        false => (args.name.as_ref(), args.reason.as_ref()),
+    };
+    let known = fleet::known(cx, fleet);
+    let instance = name.map(|name| fleet::one(name, &known)).transpose()?;
+    let reason = reason.map(|reason| reason_typed(cx, fleet, reason)).transpose()?;
+    Ok(AlertsOf { instance, reason })
+}
+
+/// One that is open, or one that there can be: anything else is a slip of the finger.
+fn reason_typed(cx: &Context, fleet: &Fleet, typed: &str) -> Result<String, Failure> {
+    let open = world::status(cx, fleet)?.alerts;
+    match open.into_iter().find(|alert| alert.reason.eq_ignore_ascii_case(typed)) {
+        Some(alert) => Ok(alert.reason),
+        None => explain::reason(typed),
+    }
+}

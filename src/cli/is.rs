@@ -1,0 +1,68 @@
+//! `is-running` and `is-healthy`: one question, answered by a word and by the exit code, as by `systemctl is-active`.
+
+use super::context::Context;
+use super::failure::{Exit, Failure};
+use super::{fleet, world};
+use crate::model::name::InstanceName;
+use crate::model::status::{ConditionStatus, ConditionType, InstanceStatus, SCHEMA, State};
+use serde::Serialize;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The instances: it is so when it is so of each
+    #[arg(required = true)]
+    names: Vec<String>,
+}
+
+/// What is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Question {
+    /// Its container runs as it should.
+    Running,
+    /// All of it is as its file asks, proven through the proxy.
+    Healthy,
+}
+
+#[derive(Debug, Serialize)]
+struct Document {
+    schema: u32,
+    /// Of each: that is the exit code.
+    yes: bool,
+    instances: Vec<Answer>,
+}
+
+#[derive(Debug, Serialize)]
+struct Answer {
+    instance: InstanceName,
+    state: State,
+    yes: bool,
+}
+
+impl Question {
+    fn holds(self, status: &InstanceStatus) -> bool {
+        let runs = |it: &InstanceStatus| {
+            let runs = it.conditions.iter().find(|condition| condition.kind == ConditionType::AppReady);
+            runs.is_some_and(|condition| condition.status == ConditionStatus::True)
+        };
+        match self {
+            Self::Running => status.state == State::Ready || status.state != State::Stopped && runs(status),
+            Self::Healthy => status.state == State::Ready,
+        }
+    }
+}
+
+pub(crate) fn run(cx: &Context, args: &Args, question: Question) -> Result<Exit, Failure> {
+    let fleet = fleet::read(cx)?;
+    let names = fleet::many(&args.names, &fleet::known(cx, &fleet))?;
+    let status = world::status(cx, &fleet)?;
+    let asked = status.instances.iter().filter(|it| names.contains(&it.name));
+    let instances: Vec<Answer> =
+        asked.map(|it| Answer { instance: it.name.clone(), state: it.state, yes: question.holds(it) }).collect();
+    // One of which nothing is known yet does not run.
+    let yes = names.iter().all(|name| instances.iter().any(|it| it.instance == *name && it.yes));
+    match cx.json {
+        true => cx.document(&Document { schema: SCHEMA, yes, instances })?,
+        false => cx.say(&instances.iter().map(|it| format!("{}\n", it.state.as_str())).collect::<String>())?,
+    }
+    Ok(if yes { Exit::Done } else { Exit::NotReady })
+}
