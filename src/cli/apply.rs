@@ -292,7 +292,10 @@ fn failure_of(converged: &Converged) -> Option<Failure> {
     };
     let failure = match converged.verdict {
         Verdict::Settled => return None,
-        Verdict::Partly if held_by(HoldReason::Guard) => Failure::new(Trouble::Guarded, summary),
+        // Another branch that was checked out: its own files were obeyed, and customers of the right one have none.
+        Verdict::Partly if held_by(HoldReason::Guard) || held_by(HoldReason::Orphaned) => {
+            Failure::new(Trouble::Guarded, summary)
+        }
         Verdict::Partly => Failure::new(Trouble::PartlyApplied, summary),
         Verdict::Failed => Failure::new(Trouble::NotApplied, summary),
         Verdict::Unreachable => Failure::new(Trouble::NoSystem, summary),

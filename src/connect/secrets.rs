@@ -20,6 +20,8 @@ pub const ODOO_DIR: &str = "odoo";
 /// Certificates with their keys.
 pub const CERTIFICATES_DIR: &str = "certificates";
 const ACCOUNT_KEY_FILE: &str = "acme-account.pem";
+/// How files begin that are not whole yet, also those of `adapters::acme`.
+const UNFINISHED: &str = ".new-";
 /// May be passed through by nginx's workers and by Docker, and listed by nobody else.
 const PASSAGE_MODE: u32 = 0o711;
 const KEY_MODE: u32 = 0o600;
@@ -108,7 +110,8 @@ impl Secrets {
         }
     }
 
-    /// Reads the key, or makes it at the first start; makes the directories that adapters use.
+    /// Reads the key, or makes it at the first start; makes the directories that adapters use, and clears away what a
+    /// killed process left half-written. The caller holds the installation's lock, so nobody writes meanwhile.
     pub(super) fn open_or_begin(&self) -> Result<InstallationKey, SecretsError> {
         let key = match self.open()? {
             Some(key) => key,
@@ -127,13 +130,29 @@ impl Secrets {
         for dir in [self.certificates(), self.odoo()] {
             self.make_dir(&dir)?;
         }
+        for dir in [&self.dir, &self.certificates()] {
+            sweep(dir).map_err(|source| SecretsError::File { doing: "clear away", file: dir.clone(), source })?;
+        }
         Ok(key)
     }
 
+    /// With its entry on the disk: a key in a directory that a power cut took away is a lost key.
     fn make_dir(&self, dir: &Path) -> Result<(), SecretsError> {
         let made = DirBuilder::new().recursive(true).mode(PASSAGE_MODE).create(dir);
-        made.map_err(|source| SecretsError::File { doing: "make", file: dir.to_owned(), source })
+        let synced = made.and_then(|()| File::open(dir.parent().unwrap_or(&self.state_dir))?.sync_all());
+        synced.map_err(|source| SecretsError::File { doing: "make", file: dir.to_owned(), source })
     }
+}
+
+/// Removes what was being written when a process was killed. What has its name is whole and stays.
+fn sweep(dir: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        if entry.file_name().as_encoded_bytes().starts_with(UNFINISHED.as_bytes()) && entry.file_type()?.is_file() {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// A key that no installation has.
@@ -171,7 +190,7 @@ fn read(file: &Path) -> Result<Option<String>, SecretsError> {
 fn create(file: &Path, line: &str, mode: u32) -> Result<(), SecretsError> {
     let work = || {
         let dir = file.parent().unwrap_or(Path::new("."));
-        let mut fresh = tempfile::NamedTempFile::new_in(dir)?;
+        let mut fresh = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(dir)?;
         writeln!(fresh, "{line}")?;
         fresh.as_file().set_permissions(Permissions::from_mode(mode))?;
         fresh.as_file().sync_all()?;

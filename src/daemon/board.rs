@@ -27,6 +27,9 @@ const USAGE_WRITTEN_EVERY_S: i64 = 300;
 /// And so many of them at one measurement, so that a busy fleet's documents are spread over time.
 const USAGES_WRITTEN_AT_ONCE_MAX: usize = 16;
 
+/// How documents end that are not whole yet.
+const UNFINISHED: &str = ".new";
+
 /// The statuses of one fleet.
 pub struct Board {
     /// None: nothing is written (a plan without effects).
@@ -62,13 +65,15 @@ struct Inner {
 
 impl Board {
     /// Takes up what the last daemon left in `<state_dir>/status`, so that conditions keep their `since`. Documents
-    /// that cannot be read are left out and written anew.
+    /// that cannot be read are left out and written anew; what a killed one was just writing is cleared away. Only whoever
+    /// holds the installation's lock may call it.
     ///
     /// # Errors
-    /// The directory cannot be made.
+    /// The directory cannot be made or cleared.
     pub fn open(state_dir: &Path) -> io::Result<Self> {
         let dir = state_dir.join(STATUS_DIR);
         std::fs::create_dir_all(&dir)?;
+        sweep(&dir)?;
         Ok(Self::with(Some(dir.clone()), Inner::of(documents(&dir))))
     }
 
@@ -214,6 +219,7 @@ impl Board {
         inner.usages.remove(name);
         inner.strains.remove(name);
         inner.usages_written.remove(name);
+        inner.unwritten.remove(name);
         if inner.statuses.remove(name).is_none() {
             return Ok(());
         }
@@ -281,6 +287,11 @@ impl Board {
         snapshot
     }
 
+    /// True when every document on disk says what is known.
+    pub fn is_written(&self) -> bool {
+        self.inner().unwritten.is_empty()
+    }
+
     /// Documents written since the start: for the test that a settled pass writes none.
     pub fn documents_written(&self) -> u64 {
         self.inner().documents_written
@@ -311,9 +322,11 @@ impl Board {
 
     fn write_document(&self, status: &InstanceStatus) -> io::Result<()> {
         let Some((dir, document)) = self.dir.as_ref().zip(self.document(&status.name)) else { return Ok(()) };
-        let mut file = tempfile::Builder::new().prefix(".").suffix(".new").tempfile_in(dir)?;
-        serde_json::to_writer(&mut file, status)?;
-        file.write_all(b"\n")?;
+        let mut file = tempfile::Builder::new().prefix(".").suffix(UNFINISHED).tempfile_in(dir)?;
+        // In one write: a document has hundreds of pieces, and a file has no buffer of its own.
+        let mut text = serde_json::to_vec(status)?;
+        text.push(b'\n');
+        file.write_all(&text)?;
         // For scripts of any user; it holds nothing that the sites do not show.
         file.as_file().set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
         file.persist(document).map(drop).map_err(|error| error.error)
@@ -384,6 +397,19 @@ fn is_news(written: &UsageStatus, now: &UsageStatus) -> bool {
         || differs(written.memory_bytes, now.memory_bytes, now.memory_limit_bytes)
         || differs(disk(written), disk(now), disk(now));
     old && moved
+}
+
+/// Removes documents that were being written when a daemon was killed.
+fn sweep(dir: &Path) -> io::Result<()> {
+    for entry in std::fs::read_dir(dir)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with('.') && name.ends_with(UNFINISHED) {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 fn documents(dir: &Path) -> Vec<InstanceStatus> {

@@ -247,20 +247,32 @@ impl Keeper {
             Level::Error | Level::Critical => tracing::error!(instance, reason = event.reason, "{}", event.message),
         }
         if self.acts() {
-            let recorded = self.journal.record(event).map(drop);
-            if recorded.is_ok() {
-                self.board.lower("journal");
-            }
-            self.report(recorded, "could not record an event");
+            self.report(self.journal.record(event).map(drop), "could not record an event");
         }
     }
 
-    /// Logs what went wrong on the side, and raises an alert for the journal, without which nothing may act.
+    /// Logs what went wrong on the side, and raises an alert for the journal, without which nothing may act. What went
+    /// well ends it.
     pub(super) fn report<E: Error + 'static>(&self, result: Result<(), E>, doing: &str) {
-        let Err(error) = result else { return };
-        let text = chain(&error);
+        match result {
+            Ok(()) => drop(self.board.lower("journal")),
+            Err(error) => self.raise_unwritable("journal", &error, doing),
+        }
+    }
+
+    /// The same for the status documents, which nothing waits for.
+    pub(super) fn report_documents(&self, written: std::io::Result<()>) {
+        match written {
+            Ok(()) if self.board.is_written() => drop(self.board.lower("documents")),
+            Ok(()) => {}
+            Err(error) => self.raise_unwritable("documents", &error, "could not write the status documents"),
+        }
+    }
+
+    fn raise_unwritable(&self, about: &str, error: &(dyn Error + 'static), doing: &str) {
+        let text = chain(error);
         tracing::error!(error = %text, "{doing}");
-        self.board.raise("journal", "StateUnwritable", &format!("{doing}: {text}"), self.now());
+        self.board.raise(about, "StateUnwritable", &format!("{doing}: {text}"), self.now());
     }
 }
 

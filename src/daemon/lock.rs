@@ -31,7 +31,7 @@ pub enum LockError {
         /// What the holder wrote about itself: `run, pid 123, since …`.
         holder: String,
     },
-    /// The file could not be opened or written.
+    /// The file could not be opened.
     #[error("could not lock {}", file.display())]
     File {
         /// Which file.
@@ -45,7 +45,7 @@ impl Lock {
     /// Takes the lock or says who has it. `command` is told to whoever comes later.
     ///
     /// # Errors
-    /// [`LockError::Held`], or the file cannot be written.
+    /// [`LockError::Held`], or the file cannot be made.
     pub fn take(state_dir: &Path, command: &str, now: Timestamp) -> Result<Self, LockError> {
         let path = state_dir.join(LOCK_FILE);
         let failed = |source| LockError::File { file: path.clone(), source };
@@ -62,9 +62,10 @@ impl Lock {
             }
             Err(errno) => return Err(failed(errno.into())),
         }
-        file.set_len(0).map_err(failed)?;
         let pid = std::process::id();
-        writeln!(file, "`innkeeper {command}`, pid {pid}, since {now:.0}").map_err(failed)?;
+        let text = format!("`innkeeper {command}`, pid {pid}, since {now:.0}\n");
+        // Only people read it: a full disk must not keep anybody from working on what makes room.
+        let _ = file.set_len(0).and_then(|()| file.write_all(text.as_bytes()));
         Ok(Self { _file: file })
     }
 }

@@ -107,7 +107,7 @@ async fn round_of(keeper: &Arc<Keeper>) {
         (name, measured)
     });
     let measured: BTreeMap<InstanceName, (UsageStatus, Vec<Alert>)> = measured.collect();
-    keeper.report(keeper.board.measure(measured), "could not write a status document");
+    keeper.report_documents(keeper.board.measure(measured));
 }
 
 /// Instances that were met and whose wish is known, with what they may use.

@@ -98,7 +98,7 @@ impl Keeper {
                 continue;
             }
             if let Some(status) = self.status_of(&facts, name, &changes) {
-                self.report(self.board.put(status), "could not write a status document");
+                self.report_documents(self.board.put(status));
             }
             self.board.note(name, changes.instances.get(name).unwrap_or(&nothing));
             due.extend(self.due(name, &facts, &changes));
@@ -209,7 +209,7 @@ impl Keeper {
         marks: &BTreeMap<InstanceName, Uid>,
         facts: &Facts,
     ) -> Result<bool, JournalError> {
-        let missing = facts.instances.get(name).is_some_and(|instance| instance.file == FileState::Missing);
+        let missing = facts.instances.get(name).is_some_and(|instance| facts.is_file_gone(instance));
         let buried = facts.instances.get(name).is_some_and(|instance| instance.ending.tombstone.is_some());
         if !missing || buried || !is_gone(name, marks, &facts.live) {
             return Ok(false);
@@ -223,7 +223,7 @@ impl Keeper {
         register.entries.remove(name);
         drop(register);
         self.reader().forget(name);
-        self.report(self.board.remove(name), "could not remove a status document");
+        self.report_documents(self.board.remove(name));
         let message = "neither its file nor any of its objects is left: it is forgotten";
         self.tell(&event(Level::Info, Some(name), "file", "Forgotten", message));
         Ok(true)
@@ -262,24 +262,22 @@ async fn decided(mut facts: Facts, unidentified: BTreeSet<InstanceName>) -> Opti
     decided.await.ok()
 }
 
-/// Decides over the chosen instances, one after the other, so that two that are new get different ports.
+/// Decides over the chosen instances. Those that are new keep the ports that this decision gave them.
 fn decide_all(
     facts: &mut Facts,
     unidentified: &BTreeSet<InstanceName>,
     chosen: impl Fn(&InstanceName) -> bool,
 ) -> Changes {
-    let mut changes = Changes { host: diff::changes_of_host(facts), instances: BTreeMap::new() };
-    let names: Vec<InstanceName> = facts.instances.keys().filter(|name| chosen(name)).cloned().collect();
-    for name in names {
-        let mut decided = diff::changes_of(facts, &name);
-        if unidentified.contains(&name) {
+    let mut changes = diff::changes_of_some(facts, chosen);
+    for name in unidentified {
+        if let Some(decided) = changes.instances.get_mut(name) {
             decided.steps.clear();
         }
-        if let (Some(instance), Some(ports)) = (facts.instances.get_mut(&name), ports_of(&decided)) {
+    }
+    changes.instances.retain(|_, decided| !decided.is_empty());
+    for (name, decided) in &changes.instances {
+        if let (Some(instance), Some(ports)) = (facts.instances.get_mut(name), ports_of(decided)) {
             instance.ports = Some(ports);
-        }
-        if !decided.is_empty() {
-            changes.instances.insert(name, decided);
         }
     }
     changes

@@ -18,7 +18,7 @@ impl Keeper {
             if !self.register().entries.get(name).is_some_and(|entry| entry.met) {
                 status.uid = None;
             }
-            self.report(self.board.put(status), "could not write a status document");
+            self.report_documents(self.board.put(status));
         }
         self.board.note(name, changes);
     }

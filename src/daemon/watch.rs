@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 use tokio::sync::Notify;
 
 /// Directories inside the fleet's that hold files of interest.
@@ -31,8 +32,9 @@ struct Armed {
     inodes: BTreeMap<PathBuf, Inode>,
 }
 
-/// Device and number; none for a path that is not there.
-type Inode = Option<(u64, u64)>;
+/// Device, number and birth; none for a path that is not there. The number alone is given again to the next directory
+/// (ext4 does so at once).
+type Inode = Option<(u64, u64, Option<SystemTime>)>;
 
 impl Watch {
     /// Watches nothing before [`Watch::rearm`].
@@ -129,7 +131,7 @@ impl Scope {
 }
 
 fn inode(path: &Path) -> Inode {
-    std::fs::metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()))
+    std::fs::metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino(), metadata.created().ok()))
 }
 
 fn handler(hint: Arc<Notify>, scope: Scope) -> impl FnMut(notify::Result<Event>) + Send + 'static {

@@ -57,7 +57,7 @@ fn destroys(action: &Action) -> bool {
 /// What speaks against it.
 fn danger(case: &Case<'_>) -> Option<&'static str> {
     let Some(tombstone) = &case.instance.ending.tombstone else { return Some("it was never retired") };
-    let has_file = case.instance.file != crate::diff::facts::FileState::Missing;
+    let has_file = !case.facts.is_file_gone(case.instance);
     match () {
         () if tombstone.uid != case.instance.uid => Some("its tombstone is another instance's"),
         () if has_file && case.wanted.state != WantedState::Absent => Some("its file asks for it"),

@@ -29,11 +29,11 @@ pub fn status(
     let case = instance.wanted.as_deref().map(|wanted| Case::new(facts, None, name, instance, wanted));
     let verdicts = match &case {
         Some(case) => verdicts(case, changes, previous),
-        None => vec![spec_valid(instance)],
+        None => vec![spec_valid(facts, instance)],
     };
     let ready =
         verdicts.iter().any(|verdict| verdict.kind == ConditionType::Ready && verdict.status == ConditionStatus::True);
-    let state = word(instance, case.as_ref(), changes, ready, previous);
+    let state = word(facts, instance, case.as_ref(), changes, ready, previous);
     let resources = Resources::of(name);
     let urls = case.as_ref().map(urls).unwrap_or_default();
     Some(InstanceStatus {
@@ -108,19 +108,13 @@ fn verdicts(case: &Case<'_>, changes: &InstanceChanges, previous: Option<&Instan
         certificate_ready(case),
     ];
     let ending = is_ending(case);
-    let mut all = vec![ready(case, changes, &parts, previous), spec_valid(case.instance)];
+    let mut all = vec![ready(case, changes, &parts, previous), spec_valid(case.facts, case.instance)];
     all.extend(parts);
     all.push(backups_healthy(case));
     let drift: Vec<&str> =
         changes.steps.iter().filter(|step| step.origin == Origin::Drift).map(|step| step.action.kind()).collect();
     all.push(flag(ConditionType::Drifted, !drift.is_empty(), "DriftFound", "AsWanted", drift.join(", ")));
-    all.push(flag(
-        ConditionType::Orphaned,
-        case.instance.file == FileState::Missing && !ending,
-        "FileMissing",
-        "FilePresent",
-        "its file is gone",
-    ));
+    all.push(orphaned(case, ending));
     all.push(flag(ConditionType::Suspended, case.wanted.suspended, "Suspended", "NotSuspended", "suspended = true"));
     all.push(flag(ConditionType::Protected, case.wanted.protected, "Protected", "NotProtected", "protected = true"));
     all.push(retire_pending(case, ending));
@@ -142,6 +136,15 @@ fn stalls(reason: HoldReason) -> bool {
 /// Its end is wanted, or began.
 fn is_ending(case: &Case<'_>) -> bool {
     matches!(Course::of(case.facts, case.instance, case.wanted), Course::End(_))
+}
+
+fn orphaned(case: &Case<'_>, ending: bool) -> Verdict {
+    let kind = ConditionType::Orphaned;
+    let missing = case.instance.file == FileState::Missing && !ending;
+    match missing && !case.facts.is_file_gone(case.instance) {
+        true => Verdict::unknown(kind, Some(ending::UNLISTED)),
+        false => flag(kind, missing, "FileMissing", "FilePresent", "its file is gone"),
+    }
 }
 
 fn retire_pending(case: &Case<'_>, ending: bool) -> Verdict {
@@ -186,11 +189,14 @@ fn flag(kind: ConditionType, holds: bool, yes: &str, no: &str, message: impl Int
     }
 }
 
-fn spec_valid(instance: &InstanceFacts) -> Verdict {
+fn spec_valid(facts: &Facts, instance: &InstanceFacts) -> Verdict {
     match &instance.file {
         FileState::Valid => Verdict::new(ConditionType::SpecValid, ConditionStatus::True, "Valid", ""),
         FileState::Invalid(problems) => {
             Verdict::new(ConditionType::SpecValid, ConditionStatus::False, "InvalidFile", problems.join("; "))
+        }
+        FileState::Missing if !facts.is_file_gone(instance) => {
+            Verdict::unknown(ConditionType::SpecValid, Some(ending::UNLISTED))
         }
         FileState::Missing => {
             Verdict::new(ConditionType::SpecValid, ConditionStatus::False, "FileMissing", "its file is gone")
@@ -328,6 +334,7 @@ fn ready(case: &Case<'_>, changes: &InstanceChanges, parts: &[Verdict], previous
 
 /// The one word, most urgent first.
 fn word(
+    facts: &Facts,
     instance: &InstanceFacts,
     case: Option<&Case<'_>>,
     changes: &InstanceChanges,
@@ -337,7 +344,7 @@ fn word(
     let held = |reason: HoldReason| changes.holds.iter().any(|hold| hold.reason == reason);
     let ending = case.is_some_and(is_ending);
     if instance.file == FileState::Missing && !ending {
-        return State::Orphaned;
+        return if facts.is_file_gone(instance) { State::Orphaned } else { State::Held };
     }
     let (FileState::Valid | FileState::Missing, Some(case)) = (&instance.file, case) else { return State::Invalid };
     let often = instance.failures.values().any(|failure| failure.attempts >= ATTEMPTS_BEFORE_FAILED);

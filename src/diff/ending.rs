@@ -23,6 +23,9 @@ use crate::model::wanted::{Wanted, WantedState};
 pub(super) const ORPHANED: &str =
     "its file is gone; it runs on as it is: put the file back, or write state = \"absent\" to retire it";
 
+/// Why a file that is missing from a list which could not be read whole changes nothing.
+pub(super) const UNLISTED: &str = "instances.d cannot be listed, so nobody knows whether its file is there: it is left as it is until that can be told";
+
 /// Data are deleted at most so long after their backup was read back, in seconds.
 const FRESH_S: i64 = 86_400;
 
@@ -43,6 +46,9 @@ impl Course {
         let ending = &instance.ending;
         match (&instance.file, &ending.tombstone) {
             (FileState::Missing, Some(tombstone)) => Self::End(tombstone.why.clone()),
+            (FileState::Missing, None) if !facts.is_file_gone(instance) => {
+                Self::Held(HoldReason::Guard, UNLISTED.to_owned())
+            }
             (FileState::Missing, None) => Self::of_missing(facts, instance, wanted),
             _ if wanted.state == WantedState::Absent => match &ending.tombstone {
                 None if wanted.protected || ending.was_protected => Self::protected(wanted.protected),

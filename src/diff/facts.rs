@@ -30,6 +30,14 @@ pub struct Facts {
     pub guard: GuardFacts,
 }
 
+impl Facts {
+    /// True when the instance's file is known to be gone. One that is missing from a list which could not be read whole is
+    /// not: nothing may be concluded from that, whoever wrote the facts down.
+    pub fn is_file_gone(&self, instance: &InstanceFacts) -> bool {
+        instance.file == FileState::Missing && !self.guard.files_unlisted
+    }
+}
+
 /// What the guard against mass changes counts.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct GuardFacts {

@@ -1,7 +1,8 @@
 //! Reasons to wait although something is to be done: a full disk, a step that failed before, a wish to leave it alone.
 
 use super::case::{Case, Draft};
-use super::facts::Failure;
+use super::ending;
+use super::facts::{Failure, FileState};
 use super::masses::Disruption;
 use crate::model::changes::HoldReason;
 use crate::model::site::SitePage;
@@ -98,6 +99,16 @@ pub(super) fn masses(case: &Case<'_>, draft: &mut Draft) {
             draft.hold(HoldReason::Guard, why);
         }
     }
+}
+
+/// What was retired goes no further while nobody can tell whether its file is back.
+pub(super) fn unlisted(case: &Case<'_>, draft: &mut Draft) {
+    let is_known = case.instance.file != FileState::Missing || case.facts.is_file_gone(case.instance);
+    if is_known || draft.steps().is_empty() {
+        return;
+    }
+    draft.changes_mut().steps.clear();
+    draft.hold(HoldReason::Guard, ending::UNLISTED);
 }
 
 /// What is known of steps that were done or tried before.

@@ -27,10 +27,17 @@ use facts::{Facts, FileState, HostFacts, InstanceFacts};
 
 /// Decides over the whole fleet and what belongs to no single instance.
 pub fn changes(facts: &Facts) -> Changes {
+    changes_of_some(facts, |_| true)
+}
+
+/// Decides over the `chosen` instances and what belongs to no single one: together, so that no two that are new get the
+/// same ports, and the fleet is counted once.
+pub fn changes_of_some(facts: &Facts, chosen: impl Fn(&InstanceName) -> bool) -> Changes {
     let index = Index::of(facts);
     let instances = facts
         .instances
         .keys()
+        .filter(|name| chosen(name))
         .map(|name| (name.clone(), decide(facts, &index, name)))
         .filter(|(_, changes)| !changes.is_empty())
         .collect();
@@ -62,8 +69,10 @@ fn decide<'a>(facts: &'a Facts, index: &'a Index<'a>, name: &InstanceName) -> In
         invalid_file(instance, problems, &mut draft);
     }
     let Some(wanted) = instance.wanted.as_deref() else {
-        if instance.file == FileState::Missing {
-            draft.hold(HoldReason::Orphaned, ending::ORPHANED);
+        match instance.file {
+            FileState::Missing if facts.is_file_gone(instance) => draft.hold(HoldReason::Orphaned, ending::ORPHANED),
+            FileState::Missing => draft.hold(HoldReason::Guard, ending::UNLISTED),
+            FileState::Valid | FileState::Invalid(_) => {}
         }
         return draft.finish();
     };
@@ -112,6 +121,7 @@ fn end(case: &Case<'_>, why: &str, draft: &mut Draft) {
     ending::retire(case, why, draft);
     ending::purge(case, draft);
 
+    guard::unlisted(case, draft);
     guard::masses(case, draft);
     guard::room(case, draft);
     guard::failures(&past(case), draft);

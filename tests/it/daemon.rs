@@ -1,11 +1,18 @@
 //! The daemon's parts and the daemon itself, on a rehearsed world.
 
+mod clock;
+mod drift;
 mod endings;
+mod errand;
+mod failure;
 mod files;
+mod fleet_files;
 mod full_disk;
 mod guard;
-mod house;
+pub(crate) mod house;
+mod identity;
 mod life;
+mod mass_removal;
 mod once;
 mod removal;
 mod roll_out;

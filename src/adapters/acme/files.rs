@@ -8,6 +8,7 @@ use tempfile::NamedTempFile;
 
 /// Directories that are missing on the way: passed through by all, listed by nobody else.
 pub(super) const PASSAGE_MODE: u32 = 0o711;
+const PROBE_MODE: u32 = 0o600;
 const GROUPS_FILE: &str = "/etc/group";
 
 /// Writes a new file; an error of the kind `AlreadyExists` when there is one, which stays as it is.
@@ -25,9 +26,20 @@ pub(super) fn replace(path: &Path, bytes: &[u8], mode: u32, group: Option<u32>) 
     File::open(directory)?.sync_all()
 }
 
-/// Makes the directory and those above it; there already is success.
+/// Makes the directory and those above it, on the disk when this returns; there already is success.
 pub(super) fn make_directory(path: &Path) -> io::Result<()> {
-    fs::DirBuilder::new().recursive(true).mode(PASSAGE_MODE).create(path)
+    if path.is_dir() {
+        return Ok(());
+    }
+    let above = path.parent().filter(|above| !above.as_os_str().is_empty());
+    above.map_or(Ok(()), make_directory)?;
+    fs::DirBuilder::new().recursive(true).mode(PASSAGE_MODE).create(path)?;
+    File::open(above.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+/// Fails where the disk has no room for a file of so many bytes, and leaves nothing behind.
+pub(super) fn try_room(directory: &Path, bytes: usize) -> io::Result<()> {
+    written(directory, &vec![0; bytes], PROBE_MODE, None)?.close()
 }
 
 /// Gives the file to the group, where we may: only root and members of the group may. False when it was not given.

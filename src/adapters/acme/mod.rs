@@ -162,6 +162,7 @@ impl Acme {
 
     /// Everything that must be true before the authority is asked.
     async fn prepare(&self, order: &CertificateOrder) -> Result<(), EdgeError> {
+        self.store.try_room()?;
         let stored: Vec<CertificateLive> = self.stored().await?.into_values().collect();
         limits::allow(order, self.orders.attempts.as_ref(), &stored, &self.base_domain, (self.now)())?;
         let thumbprint = self.thumbprint()?;

@@ -21,6 +21,8 @@ const DIRECTORY_MODE: u32 = 0o750;
 const NGINX_GROUPS: [&str; 2] = ["www-data", "nginx"];
 /// A key and a chain are about 6 KiB; what is larger is not read.
 const FILE_BYTES_MAX: u64 = 256 * 1024;
+/// Whoever orders a certificate first makes sure of room for one.
+const ROOM_BYTES: usize = 64 * 1024;
 const ENDING: &str = ".pem";
 
 /// The directory of certificates.
@@ -70,6 +72,14 @@ impl Store {
         self.ensure_directory(group)
             .and_then(|()| files::replace(&path, pem, FILE_MODE, group))
             .map_err(|e| failed("could not store the certificate", &path, e))
+    }
+
+    /// Fails where a certificate could not be stored now: one that comes and cannot be kept is an order burned, of which an
+    /// authority gives few.
+    pub(super) fn try_room(&self) -> Result<(), EdgeError> {
+        files::make_directory(&self.directory)
+            .and_then(|()| files::try_room(&self.directory, ROOM_BYTES))
+            .map_err(|e| failed("no certificate is ordered, because it could not be stored in", &self.directory, e))
     }
 
     fn path(&self, name: &CertificateName) -> PathBuf {

@@ -111,10 +111,15 @@ pub(super) fn manifest(backup: &Path) -> io::Result<Manifest> {
     serde_json::from_slice(&fs::read(file)?).map_err(io::Error::other)
 }
 
-/// Makes a directory and those above it.
+/// Makes a directory and those above it, on the disk when this returns; there already is success.
 pub(super) fn make_directory(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let above = path.parent().filter(|above| !above.as_os_str().is_empty());
+    above.map_or(Ok(()), make_directory)?;
     fs::DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(path)?;
-    sync_parent(path)
+    sync_directory(above.unwrap_or(Path::new(".")))
 }
 
 /// Removes a directory with all that is in it; absent is success.

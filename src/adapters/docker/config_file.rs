@@ -59,8 +59,11 @@ pub(super) fn ensure_directory(directory: &Path) -> Result<(), EdgeError> {
         Err(error) => Err(error),
     };
     let parent = directory.parent().unwrap_or(directory);
-    let made = if parent.is_dir() { Ok(()) } else { make(parent, PARENT_MODE) };
-    made.and_then(|()| make(directory, DIRECTORY_MODE)).map_err(|error| failure(doing(), error))
+    let is_new = !directory.is_dir();
+    let made = if parent.is_dir() { Ok(()) } else { make(parent, PARENT_MODE).and_then(|()| sync_parent(parent)) };
+    made.and_then(|()| make(directory, DIRECTORY_MODE))
+        .and_then(|()| if is_new { sync_parent(directory) } else { Ok(()) })
+        .map_err(|error| failure(doing(), error))
 }
 
 /// Writes a file whole: a reader sees the old text or the new one, and after a power cut one of the two is there. One that

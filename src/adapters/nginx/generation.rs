@@ -123,7 +123,9 @@ impl Generation {
     ) -> io::Result<(Self, BTreeMap<String, String>)> {
         let unfinished = places.unfinished(number);
         remove_tree(&unfinished)?;
-        for dir in [&unfinished, &unfinished.join(TEMPLATES_DIR).join(PAGES_DIR), &unfinished.join(PAGES_DIR)] {
+        let templates = unfinished.join(TEMPLATES_DIR);
+        let dirs = [templates.join(PAGES_DIR), templates, unfinished.join(PAGES_DIR), unfinished.clone()];
+        for dir in dirs.iter().rev() {
             make_dir(dir)?;
         }
         let header = header(&draft.manifest.installation, number);
@@ -141,6 +143,10 @@ impl Generation {
             write_file(&unfinished.join(TEMPLATES_DIR).join(path), text)?;
         }
         write_file(&unfinished.join(MANIFEST_FILE), &serde_json::to_string(&draft.manifest)?)?;
+        // A file that is on the disk is found again after a power cut only when its directory is there too.
+        for dir in &dirs {
+            sync_dir(dir)?;
+        }
         let dir = places.generation(number);
         remove_tree(&dir)?;
         fs::rename(&unfinished, &dir)?;

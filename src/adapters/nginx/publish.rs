@@ -143,7 +143,14 @@ impl Nginx {
             .map_err(|error| cannot("could not write a generation of nginx's files", error))?;
         let pattern = format!("{}/*{CONF_ENDING}", generation.dir.display());
         let stage = self.places.stage();
-        let main = host.stage(&stage, &pattern).map_err(|error| cannot("could not stage nginx's test", error))?;
+        let main = match host.stage(&stage, &pattern) {
+            Ok(main) => main,
+            Err(error) => {
+                // Usually a full disk: what cannot be tested gives its room back.
+                let _ = super::host::remove_tree(&stage).and_then(|()| super::host::remove_tree(&generation.dir));
+                return Err(cannot("could not stage nginx's test", error).into());
+            }
+        };
         let verdict = self.program.test(&main).await;
         let removed = super::host::remove_tree(&stage);
         let blame = match verdict {

@@ -36,7 +36,10 @@ impl World {
     /// Lets running services use processor time up to `now`.
     pub(super) fn burn(&mut self, now: Timestamp) {
         let Self { containers, cpu_times, loads, .. } = self;
-        cpu_times.retain(|id, _| containers.values().any(|container| container.id == *id));
+        if cpu_times.len() > containers.len() {
+            let ids: BTreeSet<&str> = containers.values().map(|container| container.id.as_str()).collect();
+            cpu_times.retain(|id, _| ids.contains(id.as_str()));
+        }
         for container in containers.values() {
             let Some(name) = service_of(container) else { continue };
             let time = cpu_times.entry(container.id.clone());

@@ -135,3 +135,118 @@ fn somebodys_own_files_are_read_and_left_alone() {
     rehearsal.end();
     assert_eq!(fleet.files(), before);
 }
+
+/// A way in which files go away.
+type Loss = (&'static str, fn(&Fleet));
+
+const LOSSES: [Loss; 6] = [
+    ("all files deleted", |fleet| move_files(fleet, "instances.d", "moved")),
+    ("directory unreadable", |fleet| {
+        std::fs::rename(fleet.path("instances.d"), fleet.path("moved")).unwrap();
+        std::fs::write(fleet.path("instances.d"), "no directory").unwrap();
+    }),
+    ("unmounted", |fleet| std::fs::rename(fleet.path("instances.d"), fleet.path("moved")).unwrap()),
+    ("replaced by an empty one", |fleet| {
+        std::fs::rename(fleet.path("instances.d"), fleet.path("moved")).unwrap();
+        std::fs::create_dir(fleet.path("instances.d")).unwrap();
+    }),
+    ("other branch", |fleet| {
+        let other = std::fs::read_to_string(fleet.instance("acme")).unwrap();
+        move_files(fleet, "instances.d", "moved");
+        std::fs::write(fleet.instance("other-branch"), other.replace("acme", "other-branch")).unwrap();
+    }),
+    ("plans.toml gone", |fleet| std::fs::rename(fleet.path("plans.toml"), fleet.path("moved")).unwrap()),
+];
+
+fn move_files(fleet: &Fleet, from: &str, to: &str) {
+    std::fs::create_dir_all(fleet.path(to)).unwrap();
+    for entry in std::fs::read_dir(fleet.path(from)).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::rename(entry.path(), fleet.path(to).join(entry.file_name())).unwrap();
+    }
+}
+
+/// A rehearsal of three customers that are ready, on files of the test's own.
+fn three_customers(fleet: &Fleet) -> Rehearsal {
+    for name in ["beta", "gamma"] {
+        let text = std::fs::read_to_string(fleet.instance("acme")).unwrap();
+        std::fs::write(fleet.instance(name), text.replace("acme", name)).unwrap();
+    }
+    let rehearsal = Rehearsal::start(&["--fleet", fleet.root().to_str().unwrap()]);
+    rehearsal.until("three that are ready", |it| it.count("ready") == 3);
+    rehearsal
+}
+
+impl Rehearsal {
+    /// True when an apply ends with 8. While a system is away, as happens in a rehearsal, it ends with 5.
+    fn is_refused(&self, what: &str) -> bool {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_innkeeper"));
+        let ran = command.arg("--fleet").arg(&self.fleet).args(["apply", "--yes"]).output().unwrap();
+        assert!([Some(8), Some(5)].contains(&ran.status.code()), "{what}: {ran:?}");
+        ran.status.code() == Some(8)
+    }
+
+    fn alerts(&self) -> usize {
+        self.ask(&["status"])["alerts"].as_array().map_or(0, Vec::len)
+    }
+}
+
+/// Each has a rehearsal of its own: after twenty seconds systems go away in it by themselves.
+fn lose_files(which: usize) {
+    let (what, lose) = LOSSES[which];
+    let fleet = Fleet::with_acme();
+    let rehearsal = three_customers(&fleet);
+    lose(&fleet);
+    rehearsal.until(what, |it| it.is_refused(what));
+    rehearsal.until("an alert", |it| it.alerts() > 0);
+    rehearsal.end();
+}
+
+#[test]
+fn an_apply_ends_with_8_and_an_alert_when_files_or_their_directory_are_gone() {
+    (0..3).for_each(lose_files);
+}
+
+#[test]
+fn an_apply_ends_with_8_and_an_alert_when_other_files_are_there_or_none_of_the_plans() {
+    (3..6).for_each(lose_files);
+}
+
+#[test]
+fn changes_that_overflow_the_queue_while_the_daemon_sleeps_are_found_when_it_wakes() {
+    const CREATES: usize = 9_000;
+    let fleet = Fleet::with_acme();
+    let rehearsal = Rehearsal::start(&["--fleet", fleet.root().to_str().unwrap()]);
+    rehearsal.until("acme to be ready", |it| it.count("ready") == 1);
+    let text = std::fs::read_to_string(fleet.instance("acme")).unwrap();
+    let put = |memory: &str| {
+        std::fs::write(fleet.path("new"), format!("{text}\n[limits]\nmemory = {memory:?}\n")).unwrap();
+        std::fs::rename(fleet.path("new"), fleet.instance("acme")).unwrap();
+    };
+    let in_force =
+        |it: &Rehearsal, generation: u64| it.ask(&["info", "acme"])["observed_generation"].as_u64() == Some(generation);
+    // From this reading on the next one without a hint is 30 s away.
+    put("2 GiB");
+    rehearsal.until("the first change", |it| in_force(it, 2));
+    let limit = std::fs::read_to_string("/proc/sys/fs/inotify/max_queued_events").unwrap();
+    let queued_max: usize = limit.trim().parse().unwrap();
+    let pid = rustix::process::Pid::from_child(&rehearsal.child);
+    rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
+    // Each gives three events or four: made, opened, written, closed.
+    for number in 0..CREATES.max(queued_max / 3 + 1_000) {
+        std::fs::write(fleet.path("instances.d").join(format!(".flood-{number}")), "x").unwrap();
+    }
+    put("3 GiB");
+    rustix::process::kill_process(pid, rustix::process::Signal::CONT).unwrap();
+    let began = now();
+    rehearsal.until("the change behind the overflow", |it| in_force(it, 3));
+    let took = now().duration_since(began);
+    println!("in force {} ms after it woke", took.as_millis());
+    assert!(took < Duration::from_secs(20), "{took:?}: only by the next reading without a hint");
+    rehearsal.end();
+}
+
+#[expect(clippy::disallowed_methods, reason = "another process is waited for, which has a clock of its own")]
+fn now() -> std::time::Instant {
+    std::time::Instant::now()
+}

@@ -4,6 +4,7 @@
 mod archive;
 mod authority;
 mod database;
+mod disk;
 mod engine;
 mod hundred_sites;
 pub(crate) mod promises;

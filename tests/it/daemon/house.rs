@@ -12,7 +12,9 @@ use innkeeper::model::name::InstanceName;
 use innkeeper::model::secret::InstallationKey;
 use innkeeper::model::status::{FleetStatus, InstanceStatus, State};
 use innkeeper::model::time::{Timestamp, Uptime};
-use std::path::PathBuf;
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -26,9 +28,21 @@ static EPOCH: LazyLock<std::time::Instant> = LazyLock::new(std::time::Instant::n
 /// Nothing that is waited for takes longer, in the rehearsed world's time.
 const PATIENCE: Duration = Duration::from_secs(3_600);
 
+thread_local! {
+    /// So many seconds somebody has set the clock of this test forward, or back.
+    static SHIFT_S: RefCell<Arc<AtomicI64>> = RefCell::default();
+}
+
 /// The time of day, on any thread of a test.
 pub(crate) fn now() -> Timestamp {
-    start().checked_add(Instant::now().into_std().saturating_duration_since(*EPOCH)).unwrap()
+    let shift_s = SHIFT_S.with_borrow(|shift| shift.load(Ordering::SeqCst));
+    let passed = start().checked_add(Instant::now().into_std().saturating_duration_since(*EPOCH)).unwrap();
+    passed.checked_add(jiff::SignedDuration::from_secs(shift_s)).unwrap()
+}
+
+/// Sets the clock forward, or back, as an operator or a time server does.
+pub(crate) fn set_clock(seconds: i64) {
+    SHIFT_S.with_borrow(|shift| shift.fetch_add(seconds, Ordering::SeqCst));
 }
 
 fn chance() -> f64 {
@@ -55,14 +69,74 @@ pub(crate) struct Daemon {
     task: JoinHandle<Result<(), RunError>>,
 }
 
+/// A house whose daemon was stopped, to begin from again and again.
+pub(crate) struct Furnished {
+    dir: TempDir,
+    world: World,
+    /// Of the time that passed until then none is taken back.
+    passed: Duration,
+}
+
 /// Runs a test in a house of its own, with a clock that passes only when all wait.
-pub(crate) fn in_a_house(test: impl AsyncFnOnce(&House)) {
+pub(crate) fn in_a_house<T>(test: impl AsyncFnOnce(&House) -> T) -> T {
     LazyLock::force(&EPOCH);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
-    runtime.block_on(async {
+    let shift_s: Arc<AtomicI64> = Arc::default();
+    SHIFT_S.set(Arc::clone(&shift_s));
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    // Files are read on threads of the runtime's own.
+    runtime.enable_all().start_paused(true).on_thread_start(move || SHIFT_S.set(Arc::clone(&shift_s)));
+    runtime.build().unwrap().block_on(async {
         let house = House::new();
-        test(&house).await;
-    });
+        test(&house).await
+    })
+}
+
+impl Furnished {
+    /// A house with so many instances that are ready, on these `settings` of the fleet.
+    pub(crate) fn with(names: &[String], settings: &str) -> Self {
+        in_a_house(async |house| {
+            let began = Instant::now();
+            house.set(settings);
+            house.rehearsal.with(|world| world.hurried = true);
+            names.iter().for_each(|name| house.drop_file(name, ""));
+            let daemon = house.daemon();
+            let ready =
+                |daemon: &Daemon, text: &String| daemon.status(text).is_some_and(|status| status.state == State::Ready);
+            // The last ones first: looking at all of them again and again takes longer than bringing them up.
+            daemon.until("all being ready", |daemon| names.iter().rev().all(|text| ready(daemon, text))).await;
+            daemon.stop().await;
+            let dir = TempDir::new().unwrap();
+            copy(house.dir.path(), dir.path());
+            Self { dir, world: house.rehearsal.with(|world| world.clone()), passed: began.elapsed() }
+        })
+    }
+
+    /// Runs a test in a copy of it.
+    pub(crate) fn enter(&self, test: impl AsyncFnOnce(&House)) {
+        in_a_house(async |house: &House| {
+            tokio::time::advance(self.passed).await;
+            copy(self.dir.path(), house.dir.path());
+            let settings = house.read("fleet/innkeeper.toml");
+            let own = settings.lines().map(|line| match line.starts_with("state_dir") {
+                true => format!("state_dir = {:?}\n", house.path("state")),
+                false => format!("{line}\n"),
+            });
+            house.put("innkeeper.toml", &own.collect::<String>());
+            house.rehearsal.with(|world| world.clone_from(&self.world));
+            test(house).await;
+        });
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        match entry.file_type().unwrap().is_dir() {
+            true => copy(&entry.path(), &to.join(entry.file_name())),
+            false => drop(std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap()),
+        }
+    }
 }
 
 impl House {
@@ -89,6 +163,12 @@ impl House {
         let new = self.path("new");
         std::fs::write(&new, text).unwrap();
         std::fs::rename(new, self.path("fleet").join(file)).unwrap();
+    }
+
+    /// Adds to the fleet's settings.
+    pub(crate) fn set(&self, more: &str) {
+        let text = self.read("fleet/innkeeper.toml").replacen("[fleet]", &format!("[fleet]\n{more}"), 1);
+        self.put("innkeeper.toml", &text);
     }
 
     pub(crate) fn read(&self, file: &str) -> String {
@@ -127,7 +207,11 @@ impl House {
     }
 
     pub(crate) fn daemon(&self) -> Daemon {
-        let keeper = self.keeper(Conduct::Keep);
+        Self::daemon_of(self.keeper(Conduct::Keep))
+    }
+
+    /// One with a keeper that was opened to keep.
+    pub(crate) fn daemon_of(keeper: Arc<Keeper>) -> Daemon {
         let (signals, receiver) = mpsc::channel(4);
         let task = tokio::spawn(daemon::run(Arc::clone(&keeper), receiver));
         Daemon { keeper, signals, task }

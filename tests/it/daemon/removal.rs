@@ -1,5 +1,5 @@
-//! The end of instances as the daemon brings it about: files that go away in every way, the grace period, the way back,
-//! what a person lets through, and what a lost journal means.
+//! The end of instances as the daemon brings it about: the grace period, the way back, what a person lets through, and what
+//! a lost journal means.
 
 use super::house::{Daemon, House, in_a_house};
 use crate::world::name;
@@ -13,16 +13,10 @@ use std::fs;
 use std::time::Duration;
 
 const HOUR: Duration = Duration::from_secs(3_600);
-/// Within so long a vanished file ends nobody, whatever the settings say.
-const HOLD_TIME: Duration = Duration::from_secs(59);
 
 impl House {
-    fn set(&self, more: &str) {
-        let text = self.read("fleet/innkeeper.toml").replacen("[fleet]", &format!("[fleet]\n{more}"), 1);
-        self.put("innkeeper.toml", &text);
-    }
-
-    fn running(&self) -> usize {
+    /// How many customers' containers run.
+    pub(crate) fn running(&self) -> usize {
         let running = |world: &mut World| {
             world.containers.values().filter(|it| it.work.is_none() && it.state == ContainerState::Running).count()
         };
@@ -30,14 +24,14 @@ impl House {
     }
 
     /// Databases and volumes, with what customers stored.
-    fn data(&self) -> Vec<(String, u64, u64)> {
+    pub(crate) fn data(&self) -> Vec<(String, u64, u64)> {
         self.rehearsal.with(|world| {
             let databases = world.databases.iter().map(|(name, it)| (name.clone(), it.serial, it.content));
             databases.chain(world.volumes.iter().map(|(name, it)| (name.clone(), it.serial, it.content))).collect()
         })
     }
 
-    fn names_left(&self, text: &str) -> Vec<String> {
+    pub(crate) fn names_left(&self, text: &str) -> Vec<String> {
         let (database, container) = (format!("odoo_{text}"), format!("ik-{text}"));
         self.rehearsal.with(|world| {
             let all = world.databases.keys().chain(world.roles.keys()).chain(world.volumes.keys());
@@ -57,86 +51,9 @@ impl Daemon {
         statuses.filter(|status| status.holds.iter().any(|hold| hold.reason == reason)).count()
     }
 
-    async fn ask(&self, house: &House, request: ApplyRequest) -> Verdict {
+    pub(super) async fn ask(&self, house: &House, request: ApplyRequest) -> Verdict {
         house.client().await.apply(request, |_| {}).await.unwrap().verdict
     }
-}
-
-/// A way in which files go away: what it does to the fleet's directory.
-type Loss = (&'static str, fn(&House, &[String]));
-
-const LOSSES: [Loss; 6] = [
-    ("all files deleted", |house, names| names.iter().for_each(|name| house.remove_file(name))),
-    ("directory unreadable", |house, _| {
-        fs::rename(house.path("fleet/instances.d"), house.path("fleet/moved")).unwrap();
-        fs::write(house.path("fleet/instances.d"), "no directory").unwrap();
-    }),
-    ("unmounted", |house, _| fs::rename(house.path("fleet/instances.d"), house.path("fleet/moved")).unwrap()),
-    ("replaced by an empty one", |house, _| {
-        fs::rename(house.path("fleet/instances.d"), house.path("fleet/moved")).unwrap();
-        fs::create_dir(house.path("fleet/instances.d")).unwrap();
-    }),
-    ("other branch", |house, names| {
-        names.iter().for_each(|name| house.remove_file(name));
-        house.drop_file("other-branch", "state = \"stopped\"");
-    }),
-    ("plans.toml gone", |house, _| fs::remove_file(house.path("fleet/plans.toml")).unwrap()),
-];
-
-/// Loses the files of a fleet of so many customers in that way, and lets hours pass.
-async fn lose(house: &House, count: usize, (what, loss): Loss, on_missing_file: &str) {
-    house.set(&format!("on_missing_file = {on_missing_file:?}\nmax_instances_per_plan = 1000"));
-    let names: Vec<String> = (0..count).map(|number| format!("c{number:03}")).collect();
-    names.iter().for_each(|name| house.drop_file(name, ""));
-    let daemon = house.daemon();
-    // Two installations at a time, a minute each.
-    for _ in 0..100 {
-        let ready = |text: &String| daemon.status(text).is_some_and(|status| status.state == State::Ready);
-        if names.iter().all(ready) {
-            break;
-        }
-        tokio::time::sleep(Duration::from_secs(120)).await;
-    }
-    assert_eq!(house.running(), count, "the fleet runs before its files go");
-    let before = house.data();
-    let told = format!("{count} instances, {what}, {on_missing_file}");
-    loss(house, &names);
-    let seen = tokio::time::Instant::now();
-    while seen.elapsed() < HOLD_TIME {
-        assert_eq!(house.running(), count, "{told}: stopped within the hold time");
-        tokio::time::sleep(Duration::from_secs(5)).await;
-    }
-    tokio::time::sleep(HOUR / 4).await;
-    let after = house.data();
-    assert!(before.iter().all(|it| after.contains(it)), "{told}: data were lost: {before:?}, {after:?}");
-    // One customer whose file is gone while another's is there is what the setting is for.
-    let meant = on_missing_file == "retire" && what == "other branch" && count <= 2;
-    if !meant {
-        assert_eq!(house.running(), count, "{told}: stopped at all; {:#?}", daemon.told());
-    }
-    let status = daemon.asked(house).await;
-    assert!(!status.alerts.is_empty() || meant, "{told}: nobody is told");
-    // The command refuses to begin where the list or the plans are gone (tests/it/cli); elsewhere this is its answer.
-    if ["all files deleted", "replaced by an empty one"].contains(&what) {
-        let verdict = daemon.ask(house, ApplyRequest { timeout_s: Some(600), ..ApplyRequest::default() }).await;
-        assert_eq!(verdict, Verdict::Held, "{told}: exit code 8");
-    }
-    daemon.stop().await;
-}
-
-#[test]
-fn files_that_go_away_in_whatever_way_stop_nobody_and_lose_nothing() {
-    let mut fleets = 0;
-    for count in [1, 2, 7] {
-        for loss in LOSSES {
-            for on_missing_file in ["hold", "retire"] {
-                in_a_house(async |house| lose(house, count, loss, on_missing_file).await);
-                fleets += 1;
-            }
-        }
-    }
-    in_a_house(async |house| lose(house, 25, LOSSES[0], "retire").await);
-    println!("{} fleets lost their files in {} ways", fleets + 1, LOSSES.len());
 }
 
 #[test]

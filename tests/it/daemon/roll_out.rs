@@ -1,10 +1,12 @@
-//! What would re-create or restart many containers at once without any edit of their files: one has it first.
+//! What would change, re-create or restart many containers at once without any edit of their own files: one has it first.
 
 use super::house::{Daemon, House, in_a_house};
 use crate::world::name;
-use innkeeper::adapters::rehearsal::Damage;
+use innkeeper::adapters::rehearsal::{Damage, Faults};
 use innkeeper::model::changes::HoldReason;
+use innkeeper::model::errand::ErrandKind;
 use innkeeper::model::status::State;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 impl House {
@@ -71,6 +73,60 @@ fn a_few_containers_wait_for_nobody() {
         house.pull_anew();
         daemon.until("all", |_| house.recreated() == 3).await;
         assert!(!daemon.reasons().contains(&"RollOutBegan".to_owned()));
+        daemon.stop().await;
+    });
+}
+
+/// Plans in which the starter's memory is another.
+fn plans_with(memory: &str) -> String {
+    crate::read_fleet::PLANS.replacen("memory = \"1 GiB\"", &format!("memory = {memory:?}"), 1)
+}
+
+#[test]
+fn an_edit_of_the_plans_reaches_one_instance_first_and_then_ever_more() {
+    in_a_house(async |house| {
+        let names = ["acme", "beta", "citrus", "delta", "echo", "fox"];
+        let daemon = house.settled_daemon(&names).await;
+        house.rehearsal.forget_calls();
+        house.put("plans.toml", &plans_with("2 GiB"));
+        daemon.until_told("RollOutBegan").await;
+        let done = || house.effects().iter().filter(|effect| effect.starts_with("update_limits")).count();
+        daemon.until("the first", |_| done() == 1).await;
+        assert_eq!(daemon.keeper.journal().roll_outs().unwrap().len(), 6);
+        daemon.until("all", |daemon| done() == 6 && daemon.keeper.journal().roll_outs().unwrap().is_empty()).await;
+        for name in names {
+            daemon.until_state(name, State::Ready).await;
+        }
+        daemon.stop().await;
+    });
+}
+
+#[test]
+fn an_edit_of_the_plans_stops_where_it_fails() {
+    in_a_house(async |house| {
+        let names = ["acme", "beta", "citrus", "delta", "echo"];
+        let daemon = house.settled_daemon(&names).await;
+        house.rehearsal.forget_calls();
+        house.rehearsal.set_faults(Faults { refusing: true, ..Faults::default() });
+        house.put("plans.toml", &plans_with("2 GiB"));
+        daemon.until_told("StepFailed").await;
+        tokio::time::sleep(Duration::from_secs(900)).await;
+        let tried: BTreeSet<String> = house.effects().into_iter().collect();
+        assert_eq!(tried, BTreeSet::from(["update_limits ik-acme".to_owned()]), "nobody else was begun with");
+        let held = daemon.status("echo").unwrap().holds.clone();
+        assert!(
+            held.iter().any(|hold| hold.reason == HoldReason::RollOut && hold.message.contains("acme")),
+            "{held:?}"
+        );
+        assert_eq!(daemon.status("echo").unwrap().state, State::Ready, "it serves as before");
+        let client = &mut house.client().await;
+        client.errand(&name("echo"), ErrandKind::Retry).await.unwrap();
+        daemon.until("echo alone", |_| house.effects().contains(&"update_limits ik-echo".to_owned())).await;
+        house.rehearsal.set_faults(Faults::default());
+        daemon.until("all", |daemon| daemon.keeper.journal().roll_outs().unwrap().is_empty()).await;
+        for name in names {
+            daemon.until_state(name, State::Ready).await;
+        }
         daemon.stop().await;
     });
 }

@@ -9,27 +9,34 @@ use innkeeper::model::wanted::WantedState;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::time::Instant;
 
 /// Without a hint files are read every 30 s, and have to settle: DESIGN promises 35 s.
 const DEAF: Duration = Duration::from_secs(35);
-/// With a hint it takes 0.6 s. A busy machine may take longer, but not as long as the next scan without a hint.
-const HEARD: Duration = Duration::from_secs(20);
+/// With a hint it takes 0.6 s, and DESIGN promises 1 s. A busy machine may take longer now and then, but not each of
+/// [`TRIES_MAX`] times, and never as long as the next scan without a hint.
+const HEARD: Duration = Duration::from_secs(1);
+const HEARD_LATE: Duration = Duration::from_secs(20);
+const TRIES_MAX: u64 = 6;
 /// More changes than inotify keeps for a reader that is slow (`fs.inotify.max_queued_events`).
 const FLOOD: usize = 20_000;
 
 /// A way in which files are exchanged. It leaves `acme` with this much memory, and `beta` as it was.
 type Exchange = fn(&House, u64);
 
-const EXCHANGES: [(&str, Exchange); 7] = [
-    ("replaced by a rename", |house, gib| house.put("instances.d/acme.toml", &text(gib))),
-    ("written in place, again and again", written_in_place),
-    ("the directory swapped by renames", |house, gib| swap(house, &copy(house, gib))),
-    ("the directory is a link that is swapped", link_swapped),
-    ("the directory removed and made again", made_again),
-    ("a checkout file by file", checked_out),
-    ("more changes than the queue holds", flooded),
+/// How it is called, what comes before it, where that leaves `acme` with some other memory, and the exchange itself.
+const EXCHANGES: [(&str, Option<Exchange>, Exchange); 8] = [
+    ("replaced by a rename", None, |house, gib| house.put("instances.d/acme.toml", &text(gib))),
+    ("written in place, again and again", None, written_in_place),
+    ("the directory swapped by renames", None, |house, gib| swap(house, &copy(house, gib))),
+    ("the directory is a link that is swapped", Some(linked), link_swapped),
+    ("the files are links through a link that is swapped", Some(mapped), map_swapped),
+    ("the directory removed and made again", None, made_again),
+    ("a checkout file by file", None, checked_out),
+    ("more changes than the queue holds", None, flooded),
 ];
 
 fn text(gib: u64) -> String {
@@ -61,23 +68,44 @@ fn written_in_place(house: &House, gib: u64) {
     }
 }
 
-/// As git-sync and Kubernetes' ConfigMaps do it.
-fn link_swapped(house: &House, gib: u64) {
-    let (one, two) = (copy(house, gib + 100), copy(house, gib));
-    fs::remove_dir_all(instances(house)).unwrap();
+/// As git-sync does it.
+fn linked(house: &House, gib: u64) {
+    let one = copy(house, gib);
+    remove(&instances(house));
     symlink(one, instances(house)).unwrap();
+}
+
+fn link_swapped(house: &House, gib: u64) {
     let next = house.path("next");
-    symlink(two, &next).unwrap();
+    symlink(copy(house, gib), &next).unwrap();
     fs::rename(next, instances(house)).unwrap();
+}
+
+/// As Kubernetes' ConfigMaps do it: `acme.toml` → `..data/acme.toml`, `..data` → `..1`.
+fn mapped(house: &House, gib: u64) {
+    let at = instances(house);
+    remove(&at);
+    fs::create_dir(&at).unwrap();
+    map_swapped(house, gib);
+    for file in ["acme.toml", "beta.toml"] {
+        symlink(Path::new("..data").join(file), at.join(file)).unwrap();
+    }
+}
+
+fn map_swapped(house: &House, gib: u64) {
+    let (at, new) = (instances(house), format!("..{gib}"));
+    fs::rename(copy(house, gib), at.join(&new)).unwrap();
+    symlink(&new, at.join("..data_tmp")).unwrap();
+    fs::rename(at.join("..data_tmp"), at.join("..data")).unwrap();
+}
+
+fn remove(at: &Path) {
+    if at.is_symlink() { fs::remove_file(at).unwrap() } else { fs::remove_dir_all(at).unwrap() }
 }
 
 fn made_again(house: &House, gib: u64) {
     let at = instances(house);
-    if at.is_symlink() {
-        fs::remove_file(&at).unwrap()
-    } else {
-        fs::remove_dir_all(&at).unwrap()
-    }
+    remove(&at);
     fs::create_dir(&at).unwrap();
     fs::write(at.join("beta.toml"), instance_text("")).unwrap();
     fs::write(at.join("acme.toml"), text(gib)).unwrap();
@@ -106,22 +134,43 @@ fn memory_gib(daemon: &Daemon) -> Option<u64> {
     Some(wanted.limits.memory.0 >> 30)
 }
 
-/// Exchanges the files in every way, one after the other; each must be in force within `limit` of this test's clock.
-async fn exchange_in_every_way(house: &House, limit: Duration) {
+/// Exchanges the files in every way, one after the other; each must be in force within `limit` of this test's clock in one
+/// of so many `tries`, and within `late` in each. Returns how long each took at best, a line each.
+async fn exchange_in_every_way(house: &House, (limit, late): (Duration, Duration), tries: u64) -> String {
     house.rehearsal.with(|world| world.hurried = true);
     let daemon = house.settled_daemon(&["acme", "beta"]).await;
     house.rehearsal.forget_calls();
-    for (gib, (how, exchange)) in (2..).zip(EXCHANGES) {
-        exchange(house, gib);
-        let began = Instant::now();
-        daemon.until(how, |daemon| memory_gib(daemon) == Some(gib)).await;
-        assert!(began.elapsed() <= limit, "{how}: in force after {:?}", began.elapsed());
+    let (mut gib, mut told) = (1, String::new());
+    for (how, prepare, exchange) in EXCHANGES {
+        let mut fastest = Duration::MAX;
+        for _ in 0..tries {
+            if let Some(prepare) = prepare {
+                gib += 1;
+                prepare(house, gib);
+                daemon.until(how, |daemon| memory_gib(daemon) == Some(gib)).await;
+                // What watches is armed anew by the reading that found it.
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            gib += 1;
+            exchange(house, gib);
+            let began = Instant::now();
+            daemon.until(how, |daemon| memory_gib(daemon) == Some(gib)).await;
+            let took = began.elapsed();
+            assert!(took <= late, "{how}: in force after {took:?}");
+            fastest = fastest.min(took);
+            if fastest <= limit {
+                break;
+            }
+        }
+        told.push_str(&format!("{how}: in force after {} ms\n", fastest.as_millis()));
+        assert!(fastest <= limit, "{how}: in force after {fastest:?} at best");
         daemon.until_state("acme", State::Ready).await;
         daemon.until_state("beta", State::Ready).await;
     }
     let others: Vec<String> = house.effects().into_iter().filter(|effect| effect != "update_limits ik-acme").collect();
     assert_eq!(others, [""; 0], "nothing but the limits was touched");
     daemon.stop().await;
+    told
 }
 
 #[test]
@@ -129,7 +178,7 @@ fn whatever_is_exchanged_is_in_force_soon_when_events_come() {
     in_a_house(async |house| {
         // Events of the kernel come in real time.
         tokio::time::resume();
-        exchange_in_every_way(house, HEARD).await;
+        println!("{}", exchange_in_every_way(house, (HEARD, HEARD_LATE), TRIES_MAX).await);
     });
 }
 
@@ -137,7 +186,40 @@ fn whatever_is_exchanged_is_in_force_soon_when_events_come() {
 fn whatever_is_exchanged_is_in_force_within_35_s_when_none_come() {
     in_a_house(async |house| {
         // Time passes at once where all wait, long before the kernel tells of anything.
-        exchange_in_every_way(house, DEAF).await;
+        println!("{}", exchange_in_every_way(house, (DEAF, DEAF), 1).await);
+    });
+}
+
+#[test]
+fn a_file_that_is_rewritten_in_place_all_the_time_is_never_taken_for_a_broken_one() {
+    in_a_house(async |house| {
+        tokio::time::resume();
+        house.rehearsal.with(|world| world.hurried = true);
+        let daemon = house.settled_daemon(&["acme", "beta"]).await;
+        house.rehearsal.forget_calls();
+        let (file, writing) = (instances(house).join("acme.toml"), Arc::new(AtomicBool::new(true)));
+        let going_on = Arc::clone(&writing);
+        let writer = std::thread::spawn(move || {
+            let mut rewritten = 0_u64;
+            while going_on.load(Ordering::SeqCst) {
+                fs::write(&file, text(3)).unwrap();
+                rewritten += 1;
+            }
+            rewritten
+        });
+        for _ in 0..100 {
+            tokio::time::sleep(Duration::from_millis(30)).await;
+            let status = daemon.status("acme").unwrap();
+            assert!(matches!(status.state, State::Ready | State::Updating), "{status:?}");
+        }
+        writing.store(false, Ordering::SeqCst);
+        println!("rewritten {} times", writer.join().unwrap());
+        daemon.until("the last text", |daemon| memory_gib(daemon) == Some(3)).await;
+        daemon.until_state("acme", State::Ready).await;
+        let reasons = daemon.reasons();
+        assert!(!reasons.iter().any(|it| it == "FileInvalid" || it == "FileMissing"), "{:#?}", daemon.told());
+        assert!(house.effects().iter().all(|effect| effect == "update_limits ik-acme"), "{:?}", house.effects());
+        daemon.stop().await;
     });
 }
 

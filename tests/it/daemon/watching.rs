@@ -131,3 +131,13 @@ async fn a_directory_removed_and_made_again_is_heard_of_and_watched_again() {
     fs::create_dir(fleet.root.join("instances.d")).unwrap();
     fleet.assert_hears_again().await;
 }
+
+#[tokio::test]
+async fn a_directory_made_again_under_the_number_of_the_removed_one_is_watched_again() {
+    let mut fleet = Fleet::new();
+    let dir = fleet.root.join("instances.d");
+    // ext4 gives the number to the next directory; nobody looks in between.
+    fs::remove_dir(&dir).unwrap();
+    fs::create_dir(&dir).unwrap();
+    fleet.assert_hears_again().await;
+}

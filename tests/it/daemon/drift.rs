@@ -1,0 +1,50 @@
+//! Damage and repair: what is different is told and put right, and what comes back again and again is not fought with.
+
+use super::house::in_a_house;
+use crate::world::name;
+use innkeeper::adapters::rehearsal::Damage;
+use std::time::Duration;
+
+#[test]
+fn damage_is_told_as_drift_and_repaired() {
+    in_a_house(async |house| {
+        let daemon = house.settled_daemon(&["acme"]).await;
+        assert!(house.rehearsal.damage(Damage::LimitsChanged, &name("acme")));
+        daemon.until_told("DriftRepaired").await;
+        let told = daemon.told();
+        let found = told.iter().position(|line| line.starts_with("acme DriftFound: container ik-acme"));
+        let repaired = told.iter().position(|line| line.starts_with("acme DriftRepaired: container ik-acme"));
+        assert!(found.is_some() && found < repaired, "{told:#?}");
+        assert!(told[found.unwrap()].contains("memory is "), "{}", told[found.unwrap()]);
+        daemon.stop().await;
+    });
+}
+
+#[test]
+fn whoever_undoes_repairs_again_and_again_is_told_of_and_not_fought_with() {
+    in_a_house(async |house| {
+        let daemon = house.settled_daemon(&["acme"]).await;
+        house.rehearsal.forget_calls();
+        for _ in 0..30 {
+            house.rehearsal.damage(Damage::LimitsChanged, &name("acme"));
+            tokio::time::sleep(Duration::from_secs(60)).await;
+        }
+        let repairs = house.effects().iter().filter(|effect| effect.starts_with("update_limits")).count();
+        assert!((5..=10).contains(&repairs), "{repairs} repairs in half an hour");
+        let told = daemon.reasons().iter().filter(|reason| *reason == "DriftFight").count();
+        assert!((1..=6).contains(&told), "told {told} times: {:#?}", daemon.told());
+        daemon.stop().await;
+    });
+}
+
+#[test]
+fn a_generation_edited_by_hand_is_the_hosts_drift() {
+    in_a_house(async |house| {
+        let daemon = house.settled_daemon(&["acme"]).await;
+        assert!(house.rehearsal.damage(Damage::SiteEdited, &name("acme")));
+        daemon.until("its repair", |daemon| daemon.reasons().contains(&"DriftRepaired".to_owned())).await;
+        let told = daemon.told();
+        assert!(told.iter().any(|line| line.contains(" DriftFound: site")), "{told:#?}");
+        daemon.stop().await;
+    });
+}

@@ -1,0 +1,55 @@
+//! Steps that fail: tried again ever later, over restarts too.
+
+use super::house::in_a_house;
+use crate::world::name;
+use innkeeper::adapters::rehearsal::{Damage, Faults};
+use innkeeper::model::status::State;
+use std::time::Duration;
+
+#[test]
+fn the_hosts_back_off_survives_a_restart() {
+    in_a_house(async |house| {
+        let daemon = house.settled_daemon(&["acme"]).await;
+        house.rehearsal.set_faults(Faults { refusing: true, ..Faults::default() });
+        assert!(house.rehearsal.damage(Damage::TemplatesChanged, &name("acme")));
+        daemon
+            .until("four failures", |daemon| {
+                let failures = daemon.keeper.journal().host_failures().unwrap();
+                failures.get("render-sites").is_some_and(|failure| failure.attempts >= 4)
+            })
+            .await;
+        daemon.stop().await;
+        let daemon = house.daemon();
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        let failures = daemon.keeper.journal().host_failures().unwrap();
+        assert_eq!(failures["render-sites"].attempts, 4, "it waits where the last life waited");
+        house.rehearsal.set_faults(Faults::default());
+        daemon
+            .until("the templates", |_| {
+                house.rehearsal.with(|world| {
+                    world.proxy.loaded.as_ref().is_some_and(|loaded| loaded.templates == world.proxy.templates)
+                })
+            })
+            .await;
+        daemon.until("no failure", |it| it.keeper.journal().host_failures().unwrap().is_empty()).await;
+        daemon.stop().await;
+    });
+}
+
+#[test]
+fn a_step_that_fails_is_tried_again_ever_later_and_a_new_file_at_once() {
+    in_a_house(async |house| {
+        house.rehearsal.with(|world| world.unknown_modules.insert("nonsense".parse().unwrap()));
+        house.drop_file("acme", "modules = [\"nonsense\"]");
+        house.drop_file("beta", "");
+        let daemon = house.daemon();
+        daemon.until_state("acme", State::Failed).await;
+        daemon.until_state("beta", State::Ready).await;
+        house.rehearsal.forget_calls();
+        tokio::time::sleep(Duration::from_secs(1_800)).await;
+        assert_eq!(house.effects(), [""; 0], "only another input helps");
+        house.drop_file("acme", "");
+        daemon.until_state("acme", State::Ready).await;
+        daemon.stop().await;
+    });
+}

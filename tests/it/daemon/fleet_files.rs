@@ -1,0 +1,128 @@
+//! The fleet's files: broken, gone, unlisted, and who changed them.
+
+use super::house::in_a_house;
+use crate::world::name;
+use innkeeper::model::status::State;
+use std::time::Duration;
+
+#[test]
+fn a_broken_file_leaves_the_last_good_version_in_force_and_mending_it_heals() {
+    in_a_house(async |house| {
+        let daemon = house.settled_daemon(&["acme", "beta"]).await;
+        house.rehearsal.forget_calls();
+        house.drop_file("acme", "plan = \"gold\"");
+        daemon.until_state("acme", State::Invalid).await;
+        daemon.until_told("FileInvalid").await;
+        let status = daemon.status("acme").unwrap();
+        assert!(status.observed_generation < status.generation);
+        let told = daemon.told();
+        assert!(told.iter().any(|line| line.starts_with("acme FileInvalid: ") && line.contains("gold")), "{told:#?}");
+        let alerts = daemon.asked(house).await.alerts;
+        assert_eq!(alerts.iter().map(|alert| alert.instance.clone()).collect::<Vec<_>>(), [Some(name("acme"))]);
+        house.drop_file("acme", "");
+        daemon.until_state("acme", State::Ready).await;
+        assert_eq!(house.effects(), [""; 0]);
+        assert!(daemon.asked(house).await.alerts.is_empty());
+        daemon.stop().await;
+    });
+}
+
+#[test]
+fn a_new_file_that_is_broken_is_held_and_forgotten_with_its_file() {
+    in_a_house(async |house| {
+        let daemon = house.settled_daemon(&["acme"]).await;
+        house.put("instances.d/beta.toml", "plan = 1\n");
+        daemon.until_state("beta", State::Invalid).await;
+        assert_eq!(daemon.status("beta").unwrap().uid, None, "it needs no identity yet");
+        house.remove_file("beta");
+        daemon.until("beta being forgotten", |daemon| daemon.status("beta").is_none()).await;
+        assert!(!house.path("state/status/beta.json").exists());
+        daemon.stop().await;
+    });
+}
+
+#[test]
+fn a_vanished_file_leaves_its_instance_running_and_marked() {
+    in_a_house(async |house| {
+        let daemon = house.settled_daemon(&["acme"]).await;
+        house.rehearsal.forget_calls();
+        house.remove_file("acme");
+        daemon.until_state("acme", State::Orphaned).await;
+        tokio::time::sleep(Duration::from_secs(600)).await;
+        assert_eq!(house.effects(), [""; 0]);
+        assert!(house.path("state/status/acme.json").exists());
+        house.drop_file("acme", "");
+        daemon.until_state("acme", State::Ready).await;
+        assert_eq!(house.effects(), [""; 0], "the very same instance");
+        daemon.stop().await;
+    });
+}
+
+#[test]
+fn a_directory_that_cannot_be_listed_orphans_nobody() {
+    in_a_house(async |house| {
+        let daemon = house.settled_daemon(&["acme"]).await;
+        let (dir, away) = (house.path("fleet/instances.d"), house.path("fleet/away"));
+        std::fs::rename(&dir, &away).unwrap();
+        tokio::time::sleep(Duration::from_secs(300)).await;
+        assert_eq!(daemon.status("acme").unwrap().state, State::Ready);
+        std::fs::rename(&away, &dir).unwrap();
+        house.drop_file("beta", "");
+        daemon.until_state("beta", State::Ready).await;
+        daemon.stop().await;
+    });
+}
+
+#[test]
+fn changed_settings_that_need_a_new_start_are_said() {
+    in_a_house(async |house| {
+        let daemon = house.settled_daemon(&["acme"]).await;
+        let settings = house.read("fleet/innkeeper.toml");
+        house.put("innkeeper.toml", &settings.replace(":5432", ":5433"));
+        daemon.until_told("RestartNeeded").await;
+        house.rehearsal.forget_calls();
+        tokio::time::sleep(Duration::from_secs(120)).await;
+        assert_eq!(house.effects(), [""; 0], "nothing is decided for a server that is not talked to");
+        house.put("innkeeper.toml", &settings);
+        daemon.until_told("SettingsChanged").await;
+        house.put("innkeeper.toml", "[fleet\n");
+        daemon.until_told("FileInvalid").await;
+        assert_eq!(daemon.status("acme").unwrap().state, State::Ready);
+        house.put("innkeeper.toml", &settings);
+        daemon.until_told("FilesMended").await;
+        daemon.stop().await;
+    });
+}
+
+fn git(house: &super::house::House, arguments: &[&str]) {
+    let identity = ["-c", "user.name=Ann Ops", "-c", "user.email=ann@example.com", "-c", "commit.gpgsign=false"];
+    let mut command = std::process::Command::new("git");
+    let output = command.arg("-C").arg(house.path("fleet")).args(identity).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn a_change_is_told_with_its_commit_where_there_is_one() {
+    in_a_house(async |house| {
+        git(house, &["init", "-q"]);
+        house.drop_file("acme", "");
+        git(house, &["add", "."]);
+        git(house, &["commit", "-q", "-m", "acme"]);
+        house.drop_file("beta", "");
+        // git answers in its own time, which does not pass here: a clock that stands still waits for it.
+        tokio::time::resume();
+        let daemon = house.daemon();
+        let cause = |daemon: &super::house::Daemon, text: &str| {
+            let events = daemon.events();
+            let added = events.iter().find(|event| event.reason == "FileAdded" && event.instance == Some(name(text)));
+            added.and_then(|event| event.cause.clone())
+        };
+        daemon
+            .until("both files told", |daemon| daemon.reasons().iter().filter(|it| *it == "FileAdded").count() == 2)
+            .await;
+        let told = cause(&daemon, "acme").unwrap();
+        assert!(told.starts_with("commit ") && told.ends_with(" by Ann Ops"), "{told}");
+        assert_eq!(cause(&daemon, "beta").as_deref(), Some("edited, not committed"));
+        daemon.stop().await;
+    });
+}

@@ -1,0 +1,102 @@
+//! Decisions over what is inside Odoo: modules, set-up, jobs, releases.
+
+use super::{check, holds, kinds, ready};
+use crate::world::{World, module, name, uid};
+use expect_test::expect;
+use innkeeper::diff::changes_of;
+use innkeeper::diff::facts::Facts;
+use innkeeper::model::changes::HoldReason;
+use innkeeper::model::live::{JobLive, JobState, Seen};
+use innkeeper::model::service::{Component, Owner, Tag};
+use innkeeper::model::step::Action;
+
+#[test]
+fn a_new_module_is_installed_beside_the_running_application() {
+    let mut facts = ready();
+    facts.wanted("acme").modules.insert(module("website"));
+    facts.instance("acme").generation = 2;
+    check(
+        &facts,
+        &expect![[r#"
+        install-modules [Intended None] modules are wanted that are not installed
+            module: - → website
+    "#]],
+    );
+}
+
+#[test]
+fn a_module_that_is_no_longer_wanted_stays() {
+    let mut facts = ready();
+    facts.wanted("acme").modules.clear();
+    check(&facts, &expect![[r#""#]]);
+}
+
+#[test]
+fn another_release_is_not_reached_by_editing_the_file() {
+    let mut facts = ready();
+    let wanted = facts.wanted("acme");
+    wanted.odoo = "18.0".parse().unwrap();
+    wanted.image = "odoo:18.0".to_owned();
+    assert!(holds(&facts).contains(&HoldReason::UpgradeNeeded));
+    assert!(!kinds(&facts).iter().any(|kind| ["recreate-container", "install-modules", "set-up"].contains(kind)));
+}
+
+#[test]
+fn a_running_job_with_other_work_is_waited_for() {
+    let mut facts = ready();
+    facts.wanted("acme").modules.insert(module("website"));
+    let tag =
+        Tag { instance: name("acme"), uid: uid(0), component: Component::InstallJob, digest: "v1:other".to_owned() };
+    let job = JobLive { owner: Owner::Ours(tag), state: JobState::Running, started_at: None };
+    facts.engine().jobs.insert("ik-acme-job-install".to_owned(), job);
+    assert_eq!((kinds(&facts), holds(&facts)), (vec![], vec![HoldReason::JobRunning]));
+}
+
+/// The installation that is decided for `acme`, running.
+fn running_installation(facts: &mut Facts) {
+    let changes = changes_of(facts, &name("acme"));
+    let job = changes.steps.iter().find_map(|step| match &step.action {
+        Action::RunJob(job) => Some(job),
+        _ => None,
+    });
+    let job = job.unwrap();
+    let live = JobLive { owner: Owner::Ours(job.tag.clone()), state: JobState::Running, started_at: None };
+    facts.engine().jobs.insert(job.container.clone(), live);
+}
+
+#[test]
+fn an_installation_that_is_half_done_is_still_the_one_that_was_begun() {
+    let mut facts = ready();
+    facts.wanted("acme").modules.extend([module("website"), module("stock")]);
+    running_installation(&mut facts);
+    let inside = facts.database().inside.get_mut("odoo_acme").unwrap();
+    let Seen::Known(odoo) = inside else { panic!("it was looked at") };
+    odoo.modules.insert(module("stock"), "installed".to_owned());
+    check(
+        &facts,
+        &expect![[r#"
+            install-modules [Drift None] modules are wanted that are not installed
+                module: - → website
+        "#]],
+    );
+}
+
+#[test]
+fn nothing_is_set_up_while_modules_are_being_installed() {
+    let mut facts = ready();
+    facts.wanted("acme").modules.insert(module("website"));
+    running_installation(&mut facts);
+    facts.wanted("acme").modules.remove(&module("website"));
+    facts.wanted("acme").company.name = "Acme & Sons".to_owned();
+    assert_eq!((kinds(&facts), holds(&facts)), (vec![], vec![HoldReason::JobRunning]));
+}
+
+#[test]
+fn an_ended_job_is_cleared_away() {
+    let mut facts = ready();
+    let tag =
+        Tag { instance: name("acme"), uid: uid(0), component: Component::InstallJob, digest: "v1:other".to_owned() };
+    let job = JobLive { owner: Owner::Ours(tag), state: JobState::Ended(0), started_at: None };
+    facts.engine().jobs.insert("ik-acme-job-install".to_owned(), job);
+    assert_eq!(kinds(&facts), ["remove-job"]);
+}

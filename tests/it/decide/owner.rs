@@ -1,0 +1,67 @@
+//! Whose things are: what is foreign stays, and data that are gone are never made anew.
+
+use super::{check, holds, kinds, ready};
+use crate::world::{World, facts, name, uid, wanted};
+use expect_test::expect;
+use innkeeper::diff::facts::Facts;
+use innkeeper::model::changes::HoldReason;
+use innkeeper::model::name::Domain;
+use innkeeper::model::service::{Component, Owner, Tag};
+
+fn foreign() -> Owner {
+    Owner::Foreign("no Innkeeper label".to_owned())
+}
+
+#[test]
+fn a_lost_database_is_never_made_anew() {
+    let mut by_mark = ready();
+    by_mark.instance("acme").provisioned = true;
+    by_mark.database().databases.clear();
+    by_mark.database().inside.clear();
+    check(
+        &by_mark,
+        &expect![[r#"
+        hold DataMissing: database odoo_acme is gone although it was set up before; it is not made anew: restore it from a backup
+    "#]],
+    );
+
+    let mut by_volume = ready();
+    by_volume.engine().services.clear();
+    by_volume.database().databases.clear();
+    by_volume.database().inside.clear();
+    assert!(holds(&by_volume).contains(&HoldReason::DataMissing), "the journal was lost too");
+    assert!(!kinds(&by_volume).contains(&"create-database"));
+
+    let mut volume_lost = ready();
+    volume_lost.engine().volumes.clear();
+    volume_lost.engine().services.clear();
+    assert!(holds(&volume_lost).contains(&HoldReason::DataMissing));
+    assert!(!kinds(&volume_lost).iter().any(|kind| ["create-volume", "create-container"].contains(kind)));
+}
+
+#[test]
+fn a_foreign_object_on_a_needed_name_is_a_conflict_and_stays() {
+    let damage: [fn(&mut Facts); 5] = [
+        |facts| drop(facts.engine().volumes.insert("ik-acme-data".to_owned(), foreign())),
+        |facts| facts.engine().services.get_mut("ik-acme").unwrap().owner = foreign(),
+        |facts| facts.database().roles.get_mut("odoo_acme").unwrap().owner = foreign(),
+        |facts| facts.database().databases.get_mut("odoo_acme").unwrap().owner = foreign(),
+        |facts| {
+            facts.proxy().foreign_hosts.insert(Domain::parse("acme.example.com").unwrap());
+        },
+    ];
+    for (nth, damage) in damage.into_iter().enumerate() {
+        let mut facts = ready();
+        damage(&mut facts);
+        assert_eq!(holds(&facts), [HoldReason::Conflict], "case {nth}");
+        assert_eq!(kinds(&facts), Vec::<&str>::new(), "case {nth}");
+    }
+}
+
+#[test]
+fn an_object_of_an_earlier_instance_of_the_same_name_is_a_conflict() {
+    let mut facts = facts([wanted("acme")]);
+    let tag = Tag { instance: name("acme"), uid: uid(77), component: Component::Volume, digest: String::new() };
+    facts.engine().volumes.insert("ik-acme-data".to_owned(), Owner::Ours(tag));
+    assert!(holds(&facts).contains(&HoldReason::Conflict));
+}

@@ -1,0 +1,113 @@
+//! Decisions over sites, their certificates, and the proof that they serve.
+
+use super::{check, converge, holds, kinds, ready, text};
+use crate::world::{World, facts, instance, name, wanted};
+use expect_test::expect;
+use innkeeper::diff::{changes_of, changes_of_host, conditions};
+use innkeeper::model::changes::HoldReason;
+use innkeeper::model::live::Seen;
+use innkeeper::model::name::Domain;
+use innkeeper::model::site::CertificateName;
+use innkeeper::model::status::State;
+use innkeeper::model::step::{Origin, Risk};
+use innkeeper::model::time::Timestamp;
+
+#[test]
+fn a_custom_domain_needs_a_row_and_a_certificate() {
+    let mut facts = ready();
+    facts.wanted("acme").domains.insert(Domain::parse("erp.acme.org").unwrap());
+    facts.instance("acme").generation = 2;
+    check(
+        &facts,
+        &expect![[r#"
+        put-site [Intended None] the site's row differs
+            hosts: acme.example.com → acme.example.com erp.acme.org
+            certificates: acme.example.com → acme.example.com erp.acme.org
+        obtain-certificate:erp.acme.org [Intended None] no certificate is stored for it after put-site
+            name: - → erp.acme.org
+    "#]],
+    );
+}
+
+#[test]
+fn a_wildcard_serves_every_subdomain() {
+    let mut facts = facts([wanted("acme")]);
+    let settings = std::sync::Arc::make_mut(&mut facts.settings);
+    settings.acme.wildcard_hook = Some(vec!["/hook".to_owned()]);
+    converge(&mut facts);
+    let names: Vec<String> = facts.authority().certificates.keys().map(ToString::to_string).collect();
+    assert_eq!(names, ["*.example.com"]);
+}
+
+#[test]
+fn a_certificate_is_renewed_at_a_third_of_its_lifetime_left() {
+    let mut facts = ready();
+    let started = facts.now.as_second();
+    let renewed_on = (0..90).find(|day| {
+        facts.now = Timestamp::from_second(started + day * 86_400).unwrap();
+        !kinds(&facts).is_empty()
+    });
+    let day = renewed_on.unwrap();
+    assert!((60..=64).contains(&day), "renewed on day {day} of 90");
+    let step = changes_of(&facts, &name("acme")).steps.remove(0);
+    assert_eq!((step.origin, step.risk), (Origin::Schedule, Risk::None));
+}
+
+#[test]
+fn a_faulty_or_expired_certificate_is_replaced() {
+    let mut faulty = ready();
+    let stored = CertificateName("acme.example.com".to_owned());
+    faulty.authority().certificates.get_mut(&stored).unwrap().fault = Some("the key does not match".to_owned());
+    assert_eq!(kinds(&faulty), ["obtain-certificate"]);
+    let mut expired = ready();
+    expired.now = "2027-03-01T12:00:00Z".parse().unwrap();
+    assert_eq!(kinds(&expired), ["obtain-certificate"]);
+}
+
+#[test]
+fn ready_is_proven_by_the_login_page_and_the_certificate() {
+    let host = Domain::parse("acme.example.com").unwrap();
+    let spoil: [fn(&mut innkeeper::model::live::Answer); 3] = [
+        |answer| answer.status = 502,
+        |answer| answer.login_page = false,
+        |answer| answer.fingerprint = "other".to_owned(),
+    ];
+    for (nth, spoil) in spoil.into_iter().enumerate() {
+        let mut facts = ready();
+        match facts.live.answers.get_mut(&host).unwrap() {
+            Seen::Known(answer) => spoil(answer),
+            Seen::Unseen(_) => unreachable!(),
+        }
+        assert_eq!(holds(&facts), [HoldReason::NotHealthy], "case {nth}");
+        let status = conditions::status(&facts, &name("acme"), &changes_of(&facts, &name("acme")), None).unwrap();
+        assert_ne!(status.state, State::Ready, "case {nth}");
+    }
+}
+
+#[test]
+fn what_is_nobodys_alone_is_decided_for_the_host() {
+    let mut changed = ready();
+    changed.proxy().templates_changed = true;
+    assert_eq!(text(&changes_of_host(&changed)), "render-sites [Intended None] templates changed\n");
+    let mut broken = changed.clone();
+    broken.proxy().template_problem = Some("shared.conf.tera:12: unexpected }".to_owned());
+    assert!(changes_of_host(&broken).steps.is_empty());
+    assert_eq!(changes_of_host(&broken).holds[0].reason, HoldReason::TemplateBroken);
+    let mut stale = ready();
+    stale.proxy().loaded = None;
+    assert_eq!(changes_of_host(&stale).steps.len(), 1);
+}
+
+#[test]
+fn two_instances_never_share_a_host() {
+    let mut facts = ready();
+    let mut thief = wanted("thief");
+    thief.host = Domain::parse("acme.example.com").unwrap();
+    facts.instances.insert(name("thief"), instance(thief, 9));
+    let decided = changes_of(&facts, &name("thief"));
+    assert!(
+        decided.holds.iter().any(|hold| hold.reason == HoldReason::Conflict && hold.message.contains("acme")),
+        "{decided:#?}"
+    );
+    assert!(!decided.steps.iter().any(|step| step.action.kind() == "put-site"));
+}
