@@ -77,7 +77,7 @@ const COLUMNS: [Column; 5] =
     [text("SINCE", 2), text("INSTANCE", 0), text("REASON", 0), text("KNOWN", 1), text("MESSAGE", 0)];
 
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
-    let fleet = fleet::read(cx)?;
+    let fleet = fleet::read_or_remember(cx)?;
     let names = fleet::many(&args.names, &fleet::known(cx, &fleet))?;
     let status = world::status(cx, &fleet)?;
     let mut silences = fleet::journal(cx, &fleet.settings)?.silences().map_err(|error| fleet::of_journal(&error))?;
@@ -138,13 +138,13 @@ fn known(quiet: &Quiet, zone: &TimeZone) -> String {
 
 /// Somebody knows of what is open now.
 pub(crate) fn acknowledge(cx: &Context, args: &OfArgs) -> Result<Exit, Failure> {
-    let fleet = fleet::read(cx)?;
+    let fleet = fleet::read_or_remember(cx)?;
     note(cx, &fleet, SilenceRequest { of: of(cx, &fleet, args)?, until: None })
 }
 
 /// Somebody knows, for a while.
 pub(crate) fn silence(cx: &Context, args: &SilenceArgs) -> Result<Exit, Failure> {
-    let fleet = fleet::read(cx)?;
+    let fleet = fleet::read_or_remember(cx)?;
     let until = until(args, (cx.now)(), &cx.zone(&fleet.settings))?;
     note(cx, &fleet, SilenceRequest { of: of(cx, &fleet, &args.of)?, until: Some(until) })
 }
@@ -164,7 +164,7 @@ fn note(cx: &Context, fleet: &Fleet, request: SilenceRequest) -> Result<Exit, Fa
 
 /// It asks for attention again.
 pub(crate) fn unsilence(cx: &Context, args: &OfArgs) -> Result<Exit, Failure> {
-    let fleet = fleet::read(cx)?;
+    let fleet = fleet::read_or_remember(cx)?;
     let of = of(cx, &fleet, args)?;
     let told = words(&of);
     let ended = world::block_on(ask(&fleet.settings, async |client| client.unsilence(of).await))??;

@@ -52,7 +52,7 @@ struct Entry<'a> {
 }
 
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
-    let fleet = fleet::read(cx)?;
+    let fleet = fleet::read_or_remember(cx)?;
     // One whose data were deleted has no file and no row any more, and its final backup still stands.
     let name = args.name.as_deref().map(InstanceName::parse).transpose();
     let name = name.map_err(|error| Failure::new(Trouble::NoSuchInstance, error.to_string()))?;

@@ -22,7 +22,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
-    let fleet = fleet::read(cx)?;
+    let fleet = fleet::read_or_remember(cx)?;
     let name = fleet::one(&args.name, &fleet::known(cx, &fleet))?;
     let key = world::key(cx, &fleet.settings)?.ok_or_else(|| fleet::never_seen(&name))?;
     let known = fleet::journal(cx, &fleet.settings)?.known_of(&name).map_err(|e| fleet::of_journal(&e))?;

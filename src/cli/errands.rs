@@ -27,7 +27,7 @@ struct Document<'a> {
 }
 
 pub(crate) fn run(cx: &Context, args: &Args, kind: ErrandKind) -> Result<Exit, Failure> {
-    let fleet = fleet::read(cx)?;
+    let fleet = fleet::read_or_remember(cx)?;
     let name = fleet::one(&args.name, &fleet::known(cx, &fleet))?;
     let told = world::block_on(tell_daemon(&fleet.settings, &name, kind))??;
     let id = match told {

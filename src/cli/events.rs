@@ -30,7 +30,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
 
 /// `events`, and `logs --source events`.
 pub(crate) fn of(cx: &Context, names: &[String], choice: &Choice) -> Result<Exit, Failure> {
-    let fleet = fleet::read(cx)?;
+    let fleet = fleet::read_or_remember(cx)?;
     let names = fleet::many(names, &fleet::known(cx, &fleet))?;
     let zone = cx.zone(&fleet.settings);
     let chosen = choice.understand((cx.now)(), &zone)?;

@@ -7,9 +7,9 @@ use crate::model::name::InstanceName;
 use crate::model::settings::Settings;
 use crate::model::status::chain;
 use crate::model::wanted::Wanted;
-use crate::spec::{Fleet, INSTANCES_DIR, Reader, Remembered};
+use crate::spec::{Fleet, FleetInstance, INSTANCES_DIR, Reader, Remembered};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Names less alike than this are not suggested (Jaro-Winkler, 1 is equal).
@@ -40,6 +40,37 @@ pub(crate) fn read(cx: &Context) -> Result<Fleet, Failure> {
     match remember(cx, &fleet.settings, &mut reader) {
         true => reader.read_now().map_err(|e| Failure::of_problems(e.problems, "the fleet cannot be read")),
         false => Ok(fleet),
+    }
+}
+
+/// The same for commands that show what the daemon and the journal know, or ask the daemon for something: on a bad day, when
+/// the plans cannot be read, the settings and what was asked for before will do.
+pub(crate) fn read_or_remember(cx: &Context) -> Result<Fleet, Failure> {
+    read(cx).or_else(|failure| {
+        let Ok(settings) = settings(cx) else { return Err(failure) };
+        let known = journal(cx, &settings).ok().and_then(|journal| journal.known().ok()).unwrap_or_default();
+        let remembered = known.into_iter().map(|(name, known)| (name.clone(), of_before(&name, known.last_good)));
+        let instances = remembered.collect();
+        cx.notice("the plans cannot be read (`innkeeper check` says why): this is about the files as they were before");
+        Ok(Fleet {
+            settings,
+            plans: BTreeMap::new(),
+            instances,
+            problems: Vec::new(),
+            complete: false,
+            renames: BTreeMap::new(),
+        })
+    })
+}
+
+fn of_before(name: &InstanceName, last_good: Option<Wanted>) -> FleetInstance {
+    FleetInstance {
+        wanted: last_good.map(Arc::new),
+        valid: false,
+        problems: Vec::new(),
+        file: Path::new(INSTANCES_DIR).join(format!("{name}.toml")).into(),
+        digest: "".into(),
+        settled: true,
     }
 }
 

@@ -20,7 +20,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
-    let fleet = fleet::read(cx)?;
+    let fleet = fleet::read_or_remember(cx)?;
     let name = fleet::one(&args.name, &fleet::known(cx, &fleet))?;
     let status = world::status_of(cx, &fleet, &name)?;
     let Some(mut status) = status else {

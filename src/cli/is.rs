@@ -52,7 +52,7 @@ impl Question {
 }
 
 pub(crate) fn run(cx: &Context, args: &Args, question: Question) -> Result<Exit, Failure> {
-    let fleet = fleet::read(cx)?;
+    let fleet = fleet::read_or_remember(cx)?;
     let names = fleet::many(&args.names, &fleet::known(cx, &fleet))?;
     let status = world::status(cx, &fleet)?;
     let asked = status.instances.iter().filter(|it| names.contains(&it.name));

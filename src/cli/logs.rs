@@ -157,7 +157,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
         Source::Odoo => LogSource::Odoo,
         Source::Job => LogSource::Job,
     };
-    let fleet = fleet::read(cx)?;
+    let fleet = fleet::read_or_remember(cx)?;
     let known = fleet::known(cx, &fleet);
     let names = if args.all { known.into_iter().collect() } else { fleet::many(&args.names, &known)? };
     let zone = cx.zone(&fleet.settings);

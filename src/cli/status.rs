@@ -45,7 +45,7 @@ enum Form {
 }
 
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
-    let fleet = fleet::read(cx)?;
+    let fleet = fleet::read_or_remember(cx)?;
     let (filters, names): (Vec<String>, Vec<String>) = args.words.iter().cloned().partition(|word| is_filter(word));
     let filter = match filters.is_empty() {
         true => None,

@@ -86,7 +86,7 @@ struct Document<'a> {
 }
 
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
-    let fleet = fleet::read(cx)?;
+    let fleet = fleet::read_or_remember(cx)?;
     let names = fleet::many(&args.names, &fleet::known(cx, &fleet))?;
     let begun = (cx.now)();
     let mut waiting = Waiting::new(cx, args.goal, &fleet.settings, names);

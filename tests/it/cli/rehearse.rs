@@ -199,6 +199,8 @@ fn lose_files(which: usize) {
     lose(&fleet);
     rehearsal.until(what, |it| it.is_refused(what));
     rehearsal.until("an alert", |it| it.alerts() > 0);
+    // On such a day of all days the other commands must answer.
+    assert_eq!(rehearsal.ask(&["info", "acme"])["name"], "acme", "{what}");
     rehearsal.end();
 }
 
