@@ -176,14 +176,16 @@ fn tabs(state: &State, room: Room, y: u16, pen: &mut Pen<'_>) {
         Some(detail) => {
             // Several instances have nothing together but their outputs.
             let alone = state.logs.also.is_empty();
+            let mut open = 0;
             for tab in Tab::ALL.into_iter().filter(|tab| alone || *tab == Tab::Logs) {
-                match tab == detail.tab {
-                    true => line.push((format!("[{}]", tab.title()), theme.accent)),
-                    false => line.push((format!(" {} ", tab.title()), theme.faint)),
+                if tab == detail.tab {
+                    open = line.len();
+                    line.push((format!("[{}]", tab.title()), theme.accent));
+                } else {
+                    line.push((format!(" {} ", tab.title()), theme.faint));
                 }
             }
             // The open one is in sight, on a screen that does not have room for all.
-            let mut open = 1 + detail.tab as usize;
             while open > 1 && columns_of(&line[..=open]) >= state.size.0 {
                 line.remove(1);
                 open -= 1;

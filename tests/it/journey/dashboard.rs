@@ -122,7 +122,7 @@ fn steps(shown: &str, sign: &str) -> BTreeSet<String> {
 
 fn a_dropped_file_is_seen_step_by_step(fleet: &Fleet, screen: &Screen) {
     screen.press(&["3"]);
-    screen.until("the view of jobs", SOON, |shown| shown.contains("INSTANCE            STEP"));
+    screen.until("the view of jobs", SOON, |shown| shown.contains("STEP") && shown.contains("PROGRESS"));
     let began = Instant::now();
     fleet.drop_file("acme", FILE);
     let (mut ran, mut figures) = (BTreeSet::new(), BTreeSet::new());
