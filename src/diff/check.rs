@@ -3,8 +3,8 @@
 //!
 //! The rules above make such a decision impossible; this file does not trust them.
 
+use super::backup;
 use super::case::{Case, Draft};
-use super::ending;
 use crate::model::changes::HoldReason;
 use crate::model::step::Action;
 use crate::model::tombstone::Grace;
@@ -69,19 +69,19 @@ fn danger(case: &Case<'_>) -> Option<&'static str> {
         }
         () if case.service().is_some_and(|service| service.running) => Some("it runs"),
         // Also what holds no data goes only then: a person who looks for what is left shall find all of it.
-        () => ending::unkept(case).or_else(|| final_backup_fault(case).filter(|_| !tombstone.purging)),
+        () => backup::unkept(case).or_else(|| final_backup_fault(case).filter(|_| !tombstone.purging)),
     }
 }
 
 /// Why its final backup is not enough to begin with; what began with a good one goes on.
 fn final_backup_fault(case: &Case<'_>) -> Option<&'static str> {
-    let backup = ending::final_backup(case)?;
+    let backup = backup::final_backup(case)?;
     let role = case.database.and_then(|database| database.roles.get(&case.resources.database));
     match () {
-        () if !ending::is_fresh(case, backup) => {
+        () if !backup::is_fresh(case, backup) => {
             Some("its final backup was not read back since its grace period ended")
         }
-        () if ending::unconfirmed(case, backup).is_some() => {
+        () if backup::unconfirmed(case, backup).is_some() => {
             Some("its final backup lacks files, and nobody confirmed that they may go")
         }
         () if role

@@ -3,6 +3,7 @@
 //! The same facts give the same changes, and a world to which the changes were applied gives none. The order of the day
 //! stands in [`changes_of`]; each noun's file holds the decisions over that noun alone.
 
+mod backup;
 mod case;
 mod check;
 pub mod conditions;
