@@ -5,6 +5,7 @@ use crate::model::backup::{BackupId, MissingFiles};
 use crate::model::event::{Level, NewEvent};
 use crate::model::name::InstanceName;
 use crate::model::service::Tag;
+use crate::model::status::chain;
 use crate::model::tombstone::Tombstone;
 
 /// Stops the container. The guard counts it before it happens: a crash in between counts one too many, never one too few.
@@ -15,11 +16,11 @@ pub(super) async fn stop(container: &str, tag: &Tag, context: &Context) -> Resul
 
 /// From now on it is being retired, whatever comes in between.
 pub(super) async fn open(tombstone: &Tombstone, context: &Context) -> Result<(), StepFault> {
-    if let Some(before) = context.journal.tombstones()?.get(&tombstone.instance) {
-        // It ran again since: what was begun of the former backup is of no use.
-        context.edges.archive.discard(&before.instance, &before.backup()).await?;
+    match context.journal.tombstones()?.get(&tombstone.instance) {
+        // It ran again since: what was begun of the former backup is of no use, and the guard has counted it.
+        Some(before) => context.edges.archive.discard(&before.instance, &before.backup()).await?,
+        None => context.journal.note_disruption(&tombstone.instance, "retire", context.steady_s)?,
     }
-    context.journal.note_disruption(&tombstone.instance, "retire", context.steady_s)?;
     context.journal.open_tombstone(tombstone)?;
     let message = format!("it is being retired: {}", tombstone.why);
     tell(&tombstone.instance, Level::Warning, "Retiring", message, context);
@@ -28,8 +29,11 @@ pub(super) async fn open(tombstone: &Tombstone, context: &Context) -> Result<(),
 
 /// It is wanted again.
 pub(super) async fn close(instance: &InstanceName, backup: &BackupId, context: &Context) -> Result<(), StepFault> {
-    context.edges.archive.discard(instance, backup).await?;
     context.journal.close_tombstone(instance)?;
+    // A customer does not wait for a disk of backups: what is half-made there counts for nothing anyway.
+    if let Err(error) = context.edges.archive.discard(instance, backup).await {
+        tracing::warn!(error = %chain(&error), "a half-made backup is left until the next start");
+    }
     tell(
         instance,
         Level::Info,

@@ -28,13 +28,20 @@ pub struct Lanes {
     pub sites: SiteLane,
     /// Certificate orders, one at a time.
     pub certificates: Semaphore,
-    /// Job containers.
+    /// Job containers, and backups that are taken.
     pub heavy: Semaphore,
+    /// Backups that are read back, one at a time: no new customer waits for the hours that a large one takes.
+    pub readings: Semaphore,
 }
 
 impl Default for Lanes {
     fn default() -> Self {
-        Self { sites: SiteLane::default(), certificates: Semaphore::new(1), heavy: Semaphore::new(HEAVY_AT_ONCE_MAX) }
+        Self {
+            sites: SiteLane::default(),
+            certificates: Semaphore::new(1),
+            heavy: Semaphore::new(HEAVY_AT_ONCE_MAX),
+            readings: Semaphore::new(1),
+        }
     }
 }
 

@@ -107,9 +107,13 @@ fn without_plans(cx: &Context, failure: Failure) -> Failure {
 /// Whom the flags let past the guard. The number must be the one that waits: who confirms 3 did not mean 30.
 fn permits(args: &Args, look: &Plan) -> Result<Vec<InstanceName>, Failure> {
     let Some(max) = args.max_destroy else { return Ok(Vec::new()) };
-    let guarded = |changes: &InstanceChanges| changes.holds.iter().any(|hold| hold.reason == HoldReason::Guard);
-    let held: Vec<&InstanceName> =
-        look.changes.instances.iter().filter(|(_, changes)| guarded(changes)).map(|(name, _)| name).collect();
+    let held_by = |reasons: &[HoldReason]| -> Vec<&InstanceName> {
+        let by = |changes: &InstanceChanges| changes.holds.iter().any(|hold| reasons.contains(&hold.reason));
+        look.changes.instances.iter().filter(|(_, changes)| by(changes)).map(|(name, _)| name).collect()
+    };
+    let held = held_by(&[HoldReason::Guard]);
+    // A number says that a mass is meant; that files are gone for good is said of one instance, by its name.
+    let nameable = held_by(&[HoldReason::Guard, HoldReason::BackupPartial]);
     let waiting = count(held.len(), "instance waits", "instances wait");
     let refuse = |message: String| {
         Failure::new(Trouble::NotConfirmed, message)
@@ -119,11 +123,13 @@ fn permits(args: &Args, look: &Plan) -> Result<Vec<InstanceName>, Failure> {
         Some(number) if number == held.len() => held.iter().map(|name| (*name).clone()).collect(),
         Some(number) => return Err(refuse(format!("{waiting} for the guard, and {number} were confirmed"))),
         None => {
-            let strangers = args.confirm.iter().find(|name| !held.iter().any(|held| held.as_str() == name.as_str()));
+            let strangers =
+                args.confirm.iter().find(|name| !nameable.iter().any(|held| held.as_str() == name.as_str()));
             if let Some(stranger) = strangers {
                 return Err(refuse(format!("the guard does not hold {stranger:?}; {waiting} for it")));
             }
-            held.iter()
+            nameable
+                .iter()
                 .filter(|name| args.confirm.iter().any(|it| it == name.as_str()))
                 .map(|it| (*it).clone())
                 .collect()

@@ -195,6 +195,11 @@ const REASONS: &[(HoldReason, &str, &str)] = &[
         "A second check of every decision found something about to be deleted without a grace period that is over, or without a final backup that was read back. Nothing was deleted. `innkeeper backups NAME` shows what is kept; if the backup is gone, bring it back, or let the instance run again (`state = \"running\"`) and retire it anew.",
     ),
     (
+        HoldReason::BackupPartial,
+        "its final backup lacks files that its database names",
+        "The grace period is over, and the files would be gone with the data. Put them back into the volume, let the instance run again (`state = \"running\"`) and retire it anew; or, if the customer was missing them all along, say that its data may go: `innkeeper apply --max-destroy 1 --confirm NAME`. A confirmed number (`--confirm-all`) never covers it. `missing-files.txt` beside the backup names them all.",
+    ),
+    (
         HoldReason::ClockMoved,
         "the grace period did not really pass",
         "The clock says that the grace period is over, but this host did not see so much time pass: its clock was set, or it was off for long. The data are kept until the whole period was seen.",

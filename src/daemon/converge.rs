@@ -147,7 +147,8 @@ impl Apply {
 
     /// One look at everything: who is settled already, and who needs turns.
     async fn look(&mut self, crew: &Arc<Crew>, request: &ApplyRequest) -> Result<BTreeSet<InstanceName>, ScanError> {
-        let plan = crew.keeper.plan(&request.names).await?;
+        let mut plan = crew.keeper.plan(&request.names).await?;
+        crew.keeper.roll_out_drift(&mut plan.facts, &plan.changes)?;
         self.host_pending &= !plan.changes.host.is_empty();
         let mut unsettled = BTreeSet::new();
         for (name, status) in &plan.statuses {

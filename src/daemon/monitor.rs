@@ -108,7 +108,7 @@ impl Keeper {
 
     /// What would restart or re-create many containers at once without any edit of their files reaches one of them first.
     /// True where such a change began: it has to be decided again.
-    fn roll_out_drift(&self, facts: &mut Facts, changes: &Changes) -> Result<bool, JournalError> {
+    pub(super) fn roll_out_drift(&self, facts: &mut Facts, changes: &Changes) -> Result<bool, JournalError> {
         if !self.acts() {
             return Ok(false);
         }

@@ -185,8 +185,7 @@ fn decide(keeper: &Keeper, name: &InstanceName, live: Live) -> Result<Option<Dec
         entry.facts.ports = Some(ports);
     }
     roll_on(keeper, &mut register, &facts, &changes, name)?;
-    let waits = |it: &InstanceFacts| it.roll_out.is_some_and(|own| !own.done);
-    if diff::roll_out::awaits_roll_out(&changes) && !facts.instances.get(name).is_some_and(waits) {
+    if diff::roll_out::awaits_roll_out(&changes) && !facts.instances.get(name).is_some_and(diff::roll_out::waits) {
         // The look at everything begins it.
         keeper.ring(Bell::Fleet);
     }
@@ -242,8 +241,7 @@ fn roll_on(
     name: &InstanceName,
 ) -> Result<(), JournalError> {
     let Some(instance) = facts.instances.get(name) else { return Ok(()) };
-    let waits = instance.roll_out.is_some_and(|own| !own.done);
-    if !waits || !diff::roll_out::is_through(instance, changes) {
+    if !diff::roll_out::waits(instance) || !diff::roll_out::is_through(instance, changes) {
         return Ok(());
     }
     keeper.journal.set_rolled_out(name)?;

@@ -298,7 +298,7 @@ pub(super) fn purge(case: &Case<'_>, draft: &mut Draft) {
         && let Some(backup) = backup::final_backup(case)
     {
         if let Some(missing) = backup::unconfirmed(case, backup) {
-            return draft.hold(HoldReason::Guard, missing);
+            return draft.hold(HoldReason::BackupPartial, missing);
         }
         if !backup::is_fresh(case, backup) {
             return read_again(case, backup, draft);

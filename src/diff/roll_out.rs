@@ -28,6 +28,10 @@ const UNDER_WAY: [HoldReason; 6] = [
 /// Takes back the steps of a change for which this instance has to wait.
 pub(super) fn wait(case: &Case<'_>, draft: &mut Draft) {
     let (facts, name, instance) = (case.facts, case.name, case.instance);
+    if !runs(facts, name) {
+        // Whoever is down is disturbed by nothing, and comes up whatever becomes of the others.
+        return;
+    }
     let Some(own) = instance.roll_out.filter(|own| !own.done) else { return announce(case, draft) };
     let of_wave = || {
         let peers = facts.instances.iter().filter(move |(_, it)| it.roll_out.is_some_and(|it| it.wave == own.wave));
@@ -63,7 +67,10 @@ fn announce(case: &Case<'_>, draft: &mut Draft) {
     };
     let services = case.facts.instances.iter().filter(|(_, it)| takes_part(it)).filter_map(|(name, it)| {
         it.wanted.as_deref().filter(|wanted| wanted.image == case.wanted.image)?;
-        engine.services.get(&Resources::of(name).container).filter(|service| service.image_id != image.id)
+        let service = engine.services.get(&Resources::of(name).container).filter(|service| service.running)?;
+        // One of another release is upgraded by a person, not by a roll-out.
+        let is_former = service.image == case.wanted.image && service.image_id != image.id;
+        (is_former && !waits(it)).then_some(())
     });
     let count = services.count();
     if count >= ROLL_OUT_MIN && takes_part(case.instance) {
@@ -90,8 +97,9 @@ pub fn disturbed(facts: &Facts, changes: &Changes) -> Vec<InstanceName> {
     let disturbs = |step: &Step| DISTURBING.contains(&step.action.kind()) && step.origin == Origin::Drift;
     let is_concerned = |it: &InstanceChanges| it.steps.iter().any(disturbs) || awaits_roll_out(it);
     let each = changes.instances.iter().filter(|(_, changes)| is_concerned(changes));
-    let waits = |it: &InstanceFacts| it.roll_out.is_some_and(|own| !own.done);
-    let alone = each.filter(|(name, _)| facts.instances.get(*name).is_some_and(|it| takes_part(it) && !waits(it)));
+    let alone = each.filter(|(name, _)| {
+        runs(facts, name) && facts.instances.get(*name).is_some_and(|it| takes_part(it) && !waits(it))
+    });
     alone.map(|(name, _)| name.clone()).collect()
 }
 
@@ -105,6 +113,16 @@ pub fn is_through(instance: &InstanceFacts, changes: &InstanceChanges) -> bool {
     let step = changes.steps.iter().any(|step| KINDS.contains(&step.action.kind()));
     let under_way = changes.holds.iter().any(|hold| UNDER_WAY.contains(&hold.reason));
     !step && !under_way && failure(instance).is_none()
+}
+
+/// True while it is part of a roll-out and has not had the change.
+pub fn waits(instance: &InstanceFacts) -> bool {
+    instance.roll_out.is_some_and(|own| !own.done)
+}
+
+fn runs(facts: &Facts, name: &InstanceName) -> bool {
+    let services = facts.live.engine.known().map(|engine| &engine.services);
+    services.and_then(|services| services.get(&Resources::of(name).container)).is_some_and(|service| service.running)
 }
 
 /// Who is left alone anyway, or whose file is broken or gone, holds up nobody.

@@ -104,6 +104,8 @@ pub enum HoldReason {
     Protected,
     /// A final backup or a grace period is missing for what was about to be deleted.
     Unsafe,
+    /// The final backup lacks files that the database names: a person has to say that the data may go.
+    BackupPartial,
     /// A grace period is over by a clock that was moved.
     ClockMoved,
     /// `suspended = true`.
@@ -125,7 +127,8 @@ impl HoldReason {
             | Self::Failed
             | Self::Renamed
             | Self::Protected
-            | Self::Unsafe => true,
+            | Self::Unsafe
+            | Self::BackupPartial => true,
             Self::Unseen
             | Self::InvalidFile
             | Self::BackOff
@@ -163,6 +166,7 @@ impl HoldReason {
             Self::Renamed => "Renamed",
             Self::Protected => "Protected",
             Self::Unsafe => "Unsafe",
+            Self::BackupPartial => "BackupPartial",
             Self::ClockMoved => "ClockMoved",
             Self::Suspended => "Suspended",
             Self::TemplateBroken => "TemplateBroken",

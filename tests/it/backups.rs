@@ -256,6 +256,11 @@ async fn a_start_throws_away_what_is_half_made_and_nothing_else() {
     assert_eq!(shelf.names(), ["ID", "half-made.partial"].map(str::to_owned).into());
     shelf.archive.tidy().await.unwrap();
     assert_eq!(shelf.names(), ["ID"].map(str::to_owned).into());
+    // A customer's first backup has nothing whole beside it.
+    let first = Shelf::of("beta", |archive| archive);
+    first.archive.begin(&first.instance, &half).await.unwrap();
+    first.archive.tidy().await.unwrap();
+    assert_eq!(first.names(), BTreeSet::new());
 }
 
 #[test]

@@ -75,7 +75,7 @@ fn files_that_are_missing_keep_the_data_until_a_person_confirms() {
         run.settle(PASSES_MAX).await.expect("it is held");
         assert!(run.rehearsal.with(has_data));
         let (_, decided) = run.statuses().await.remove(&name("acme")).unwrap();
-        assert_eq!(decided.holds.iter().map(|hold| hold.reason).collect::<Vec<_>>(), [HoldReason::Guard]);
+        assert_eq!(decided.holds.iter().map(|hold| hold.reason).collect::<Vec<_>>(), [HoldReason::BackupPartial]);
         let steady_s = clock::steady_s();
         run.journal().permit(&[(name("acme"), String::new())], steady_s).unwrap();
         // An invariant of everybody else's day: what a partial backup lacks is gone with the volume, and that was confirmed.

@@ -4,6 +4,7 @@
 //! A row may hold a whole document beside its name, and a tenant may have put anything there: it is read byte by byte, and
 //! nothing of a row is kept but its name.
 
+use super::SILENCE_MAX;
 use crate::edges::{Edge, EdgeError, ErrorKind};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -37,20 +38,27 @@ pub(super) async fn named(dump: &Path, pg_restore: &Path, doing: &str) -> Result
     if let Some(mut output) = child.stdout.take() {
         let mut piece = vec![0; PIECE_BYTES];
         loop {
-            let length = output.read(&mut piece).await.map_err(failed)?;
+            let length = answered(output.read(&mut piece)).await.map_err(failed)?;
             if length == 0 {
                 break;
             }
             names.read(&piece[..length]);
         }
     }
-    let status = child.wait().await.map_err(failed)?;
+    let status = answered(child.wait()).await.map_err(failed)?;
     match status.success() {
         true => Ok(names.found),
         false => {
             Err(failed(std::io::Error::other(format!("pg_restore ended with {status} on the table ir_attachment"))))
         }
     }
+}
+
+/// A disk that hangs makes a failure, not a step without end.
+async fn answered<T>(answer: impl Future<Output = std::io::Result<T>>) -> std::io::Result<T> {
+    tokio::time::timeout(SILENCE_MAX, answer).await.unwrap_or_else(|_| {
+        Err(std::io::Error::other(format!("pg_restore said nothing for {} s", SILENCE_MAX.as_secs())))
+    })
 }
 
 /// What was read so far.

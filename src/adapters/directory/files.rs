@@ -44,6 +44,17 @@ pub(super) fn backups(shelf: &Path, instance: &InstanceName) -> io::Result<Backu
 }
 
 /// The instances that have a backup on their shelf. One that is only being taken counts for nothing.
+pub(super) fn instances(root: &Path) -> io::Result<BTreeSet<InstanceName>> {
+    let mut names = BTreeSet::new();
+    for name in shelves(root)? {
+        if holds_backup(&root.join(name.as_str()))? {
+            names.insert(name);
+        }
+    }
+    Ok(names)
+}
+
+/// The instances that have a shelf.
 pub(super) fn shelves(root: &Path) -> io::Result<BTreeSet<InstanceName>> {
     let entries = match fs::read_dir(root) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
@@ -51,11 +62,7 @@ pub(super) fn shelves(root: &Path) -> io::Result<BTreeSet<InstanceName>> {
     };
     let mut names = BTreeSet::new();
     for entry in entries {
-        let entry = entry?;
-        let Some(name) = entry.file_name().to_str().and_then(|name| InstanceName::parse(name).ok()) else { continue };
-        if holds_backup(&entry.path())? {
-            names.insert(name);
-        }
+        names.extend(entry?.file_name().to_str().and_then(|name| InstanceName::parse(name).ok()));
     }
     Ok(names)
 }

@@ -135,7 +135,7 @@ impl Archive for Directory {
 
     async fn instances(&self) -> Result<BTreeSet<InstanceName>, EdgeError> {
         let root = self.root.clone();
-        self.gate.pass("could not list the backups", move || files::shelves(&root)).await
+        self.gate.pass("could not list the backups", move || files::instances(&root)).await
     }
 
     async fn tidy(&self) -> Result<(), EdgeError> {

@@ -3,9 +3,10 @@
 
 use super::house::{Daemon, House, in_a_house};
 use crate::world::name;
-use innkeeper::adapters::rehearsal::World;
 use innkeeper::adapters::rehearsal::world::ContainerState;
+use innkeeper::adapters::rehearsal::{Faults, World};
 use innkeeper::control::{ApplyRequest, Verdict};
+use innkeeper::edges::Edge;
 use innkeeper::journal::JOURNAL_FILE;
 use innkeeper::model::changes::HoldReason;
 use innkeeper::model::status::State;
@@ -203,6 +204,22 @@ fn protection_goes_before_the_end_and_not_with_it() {
         daemon.until_state("acme", State::Ready).await;
         house.drop_file("acme", "state = \"absent\"");
         daemon.until_state("acme", State::Retired).await;
+        daemon.stop().await;
+    });
+}
+
+#[test]
+fn a_customer_comes_back_while_the_disk_of_backups_is_away() {
+    in_a_house(async |house| {
+        let daemon = house.settled_daemon(&["acme", "beta"]).await;
+        house.drop_file("acme", "state = \"absent\"");
+        daemon.until_told("Retiring").await;
+        house.rehearsal.set_faults(Faults { down: [Edge::Archive].into(), ..Faults::default() });
+        house.drop_file("acme", "");
+        daemon.until_told("CameBack").await;
+        daemon.until("it runs again", |_| house.running() == 2).await;
+        house.rehearsal.set_faults(Faults::default());
+        daemon.until_state("acme", State::Ready).await;
         daemon.stop().await;
     });
 }

@@ -66,6 +66,39 @@ fn an_image_that_does_not_serve_reaches_nobody_but_the_first() {
 }
 
 #[test]
+fn whoever_is_down_comes_up_whatever_becomes_of_the_others() {
+    in_a_house(async |house| {
+        let names = ["acme", "beta", "citrus", "delta", "echo"];
+        let daemon = house.settled_daemon(&names).await;
+        house.pull_anew();
+        house.rehearsal.with(|world| world.broken_images = world.images.values().map(|it| it.id.clone()).collect());
+        daemon.until_told("RollOutBegan").await;
+        daemon.until("the first", |_| house.recreated() == 1).await;
+        // The roll-out stands still from now on; another customer's container is killed.
+        assert!(house.rehearsal.damage(Damage::ContainerKilled, &name("echo")));
+        daemon.until("echo is made anew", |_| house.recreated() == 2).await;
+        assert_eq!(waiting(&daemon, &names[1..4]), 3, "those who serve wait on");
+        daemon.stop().await;
+    });
+}
+
+#[test]
+fn who_does_not_want_to_wait_for_a_roll_out_that_stands_still_does_not() {
+    in_a_house(async |house| {
+        let names = ["acme", "beta", "citrus", "delta", "echo"];
+        let daemon = house.settled_daemon(&names).await;
+        house.pull_anew();
+        house.rehearsal.with(|world| world.broken_images = world.images.values().map(|it| it.id.clone()).collect());
+        daemon.until("the first", |_| house.recreated() == 1).await;
+        tokio::time::sleep(Duration::from_secs(600)).await;
+        let client = &mut house.client().await;
+        client.errand(&name("echo"), ErrandKind::Retry).await.unwrap();
+        daemon.until("echo too", |_| house.recreated() == 2).await;
+        daemon.stop().await;
+    });
+}
+
+#[test]
 fn a_few_containers_wait_for_nobody() {
     in_a_house(async |house| {
         let names = ["acme", "beta", "citrus"];

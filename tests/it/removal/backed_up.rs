@@ -72,11 +72,11 @@ fn a_partial_backup_keeps_the_data_until_a_person_confirms() {
     check(
         &acme(&facts),
         &expect![[r#"
-        hold Guard: its grace period is over, but its final backup acme-20260301T120000Z-00000000 is partial: 7 files that its database names are not in it (ab/0, ab/1, ab/2, ab/3, ab/4, …); its data are kept. Put the files back into volume ik-acme-data, bring it back and retire it anew; or, if they were missing all along: innkeeper apply --max-destroy 1 --confirm acme
+        hold BackupPartial: its grace period is over, but its final backup acme-20260301T120000Z-00000000 is partial: 7 files that its database names are not in it (ab/0, ab/1, ab/2, ab/3, ab/4, …); its data are kept. Put the files back into volume ik-acme-data, bring it back and retire it anew; or, if they were missing all along: innkeeper apply --max-destroy 1 --confirm acme
     "#]],
     );
     pass(&mut facts, 300 * DAY_S);
-    assert_eq!((holds(&acme(&facts)), kinds(&acme(&facts)).len()), (vec![HoldReason::Guard], 0), "for ever");
+    assert_eq!((holds(&acme(&facts)), kinds(&acme(&facts)).len()), (vec![HoldReason::BackupPartial], 0), "for ever");
     facts.guard.permitted = [name("acme")].into();
     assert_eq!(kinds(&acme(&facts)), ["verify-backup"]);
     let steps = acme(&facts).steps;
