@@ -13,9 +13,10 @@ use crate::model::wanted::WantedState;
 /// Takes back steps that would let this instance share something with another, and says with which.
 pub(super) fn refuse_collisions(case: &Case<'_>, draft: &mut Draft) {
     refuse(draft, HoldReason::Conflict, |action| collision(case, action));
-    // Nothing of an instance that is wanted is ever destroyed.
+    // Nothing of an instance that is wanted is ever destroyed; a site is rows of text.
     refuse(draft, HoldReason::Unsafe, |action| {
-        destroys(action).then(|| format!("{} was to be destroyed although the instance is wanted", action.resource()))
+        (destroys(action) && !matches!(action, Action::RemoveSite { .. }))
+            .then(|| format!("{} was to be destroyed although the instance is wanted", action.resource()))
     });
 }
 

@@ -38,7 +38,12 @@ pub(super) fn wait(case: &Case<'_>, draft: &mut Draft) {
         peers.filter(|(_, it)| takes_part(it))
     };
     let is_done = |it: &InstanceFacts| it.roll_out.is_some_and(|it| it.done);
-    let pending = || of_wave().filter(|(_, it)| !is_done(it)).map(|(name, _)| name);
+    // Who failed before tries first: all others wait for that.
+    let pending = || {
+        let all = of_wave().filter(|(_, it)| !is_done(it));
+        let (failed, others): (Vec<_>, Vec<_>) = all.partition(|(_, it)| failure(it).is_some());
+        failed.into_iter().chain(others).map(|(name, _)| name)
+    };
     // One, then two, then four: each time as many as have it already, and never more than the guard allows at once.
     let most = case.index.map_or(1, |index| index.masses().updates_at_once());
     let at_once = of_wave().filter(|(_, it)| is_done(it)).count().clamp(1, most);

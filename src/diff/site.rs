@@ -3,7 +3,7 @@
 use super::case::{Case, Draft, Why, changed, new_field};
 use super::facts::Facts;
 use crate::model::changes::HoldReason;
-use crate::model::live::CertificateLive;
+use crate::model::live::{CertificateLive, SiteLive};
 use crate::model::name::Domain;
 use crate::model::settings::Settings;
 use crate::model::site::{CertificateName, SitePage, SiteRow};
@@ -63,8 +63,11 @@ pub(super) fn row(case: &Case<'_>, draft: &mut Draft) {
             format!("nginx already serves {} from a file that is not Innkeeper's; it is left untouched: remove that server block", taken.join(", ")),
         );
     }
-    let Some(wanted) = wanted_row(case) else { return };
+    let Some(mut wanted) = wanted_row(case) else { return };
     let live = proxy.sites.get(case.name);
+    if exchange(case, &mut wanted, live, draft) {
+        return;
+    }
     let (reason, origin, fields) = match live {
         None if case.is_provisioned() => ("the site is gone", case.origin(), new_row_fields(&wanted)),
         None => ("new instance", Origin::Intended, new_row_fields(&wanted)),
@@ -82,6 +85,33 @@ pub(super) fn row(case: &Case<'_>, draft: &mut Draft) {
         Some(_) => return,
     };
     draft.step(Action::PutSite(wanted), Why { reason, origin, risk: Risk::None, fields, after: &[] });
+}
+
+/// Names that others still have although their files gave them up follow when these others let go of them. Where two wait for
+/// each other's, each lets go first: with the names that are its own by now, or for a moment with none. True when nothing else
+/// is to be done about the row now.
+fn exchange(case: &Case<'_>, wanted: &mut SiteRow, live: Option<&SiteLive>, draft: &mut Draft) -> bool {
+    let Some(index) = case.index else { return false };
+    let claimed_by_another = |host: &Domain| index.claimant(host).is_some_and(|claimant| claimant != case.name);
+    let Some(live) = live.filter(|live| live.row.hosts.keys().any(claimed_by_another)) else { return false };
+    let owners = &index.owners().of_hosts;
+    let is_free = |host: &Domain| owners.get(host).is_none_or(|owner| *owner == case.name);
+    if wanted.hosts.keys().all(is_free) {
+        return false;
+    }
+    wanted.hosts.retain(|host, _| is_free(host));
+    if !wanted.hosts.is_empty() {
+        return false;
+    }
+    let why = Why {
+        reason: "its names are another's by now, and those of its file are not free yet",
+        origin: Origin::Intended,
+        risk: Risk::Interruption,
+        fields: Vec::new(),
+        after: &[],
+    };
+    draft.step(Action::RemoveSite { instance: case.name.clone(), uid: live.row.uid }, why);
+    true
 }
 
 /// A certificate for each name that a host of the site needs.

@@ -211,9 +211,9 @@ impl World {
         let name = Resources::of(instance).database;
         let conf = self.files.get(&(instance.clone(), "odoo.conf".to_owned()));
         let may_enter = self.sessions.contains(&name) || conf.is_some_and(|conf| self.log_in(conf).is_some());
-        let Some(database) = self.databases.get_mut(&name).filter(|database| may_enter && database.valid) else {
-            return false;
-        };
+        // Before the set-up nobody outside of it was told the password.
+        let served = |database: &&mut Database| database.valid && database.provisioned;
+        let Some(database) = self.databases.get_mut(&name).filter(served).filter(|_| may_enter) else { return false };
         database.content += 1;
         self.sessions.insert(name);
         true

@@ -3,13 +3,14 @@
 use super::{check, converge, holds, kinds, ready, text};
 use crate::world::{World, facts, instance, name, wanted};
 use expect_test::expect;
+use innkeeper::diff::facts::Facts;
 use innkeeper::diff::{changes_of, changes_of_host, conditions};
 use innkeeper::model::changes::HoldReason;
 use innkeeper::model::live::Seen;
 use innkeeper::model::name::Domain;
 use innkeeper::model::site::CertificateName;
 use innkeeper::model::status::State;
-use innkeeper::model::step::{Origin, Risk};
+use innkeeper::model::step::{Action, Origin, Risk};
 use innkeeper::model::time::Timestamp;
 
 #[test]
@@ -110,4 +111,43 @@ fn two_instances_never_share_a_host() {
         "{decided:#?}"
     );
     assert!(!decided.steps.iter().any(|step| step.action.kind() == "put-site"));
+}
+
+/// `acme` and `beta`, both ready.
+fn two() -> Facts {
+    let mut facts = facts([wanted("acme"), wanted("beta")]);
+    converge(&mut facts);
+    facts
+}
+
+#[test]
+fn two_that_exchange_their_names_let_go_of_them_first() {
+    let mut facts = two();
+    let host = |text: &str| Domain::parse(text).unwrap();
+    for (name, other) in [("acme", "beta"), ("beta", "acme")] {
+        facts.wanted(name).host = host(&format!("{other}.example.com"));
+        facts.instance(name).generation += 1;
+    }
+    converge(&mut facts);
+    let sites = &facts.proxy().sites;
+    assert!(sites[&name("acme")].row.hosts.contains_key(&host("beta.example.com")), "{sites:#?}");
+    assert!(sites[&name("beta")].row.hosts.contains_key(&host("acme.example.com")), "{sites:#?}");
+}
+
+#[test]
+fn who_exchanges_one_name_of_several_keeps_answering_at_the_others() {
+    let mut facts = two();
+    let host = |text: &str| Domain::parse(text).unwrap();
+    facts.wanted("acme").domains = [host("erp.acme.org")].into();
+    converge(&mut facts);
+    facts.wanted("acme").host = host("beta.example.com");
+    facts.wanted("beta").host = host("acme.example.com");
+    let first = changes_of(&facts, &name("acme"));
+    let put = first.steps.iter().find_map(|step| match &step.action {
+        Action::PutSite(row) => Some(row.hosts.keys().map(ToString::to_string).collect::<Vec<_>>()),
+        _ => None,
+    });
+    assert_eq!(put.unwrap(), ["erp.acme.org"]);
+    converge(&mut facts);
+    assert_eq!(facts.proxy().sites[&name("acme")].row.hosts.len(), 2);
 }

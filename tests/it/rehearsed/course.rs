@@ -447,7 +447,8 @@ impl Course {
     fn wait(&self) -> Duration {
         let failures = self.keeper.as_ref().map(|keeper| keeper.journal().all_failures().unwrap()).unwrap_or_default();
         let tries = failures.values().flat_map(|failures| failures.values().filter_map(|it| it.next_try));
-        let wait_s = tries.min().map_or(0, |next: Timestamp| next.as_second() - clock::now().as_second() + 1);
+        let ahead = tries.filter(|next| *next > clock::now());
+        let wait_s = ahead.min().map_or(0, |next: Timestamp| next.as_second() - clock::now().as_second() + 1);
         let least_s = if self.fights { FIGHT_S } else { 5 };
         Duration::from_secs(wait_s.clamp(least_s, WAIT_S_MAX).unsigned_abs())
     }
@@ -470,19 +471,23 @@ impl Course {
     /// A settled pass only looks, and leaves the journal and the documents alone.
     async fn check_only_reads(&mut self) {
         let Some(keeper) = self.keeper.clone() else { return };
-        self.rest(Duration::from_secs(5)).await;
+        // Of whom data were destroyed a step may wait for its time still: that it came is told.
+        self.rest(self.wait()).await;
         turns(&keeper, SETTLE).await;
         self.rest(Duration::from_secs(5)).await;
         self.rehearsal.forget_calls();
         let written = || (keeper.journal().rows_written().unwrap(), keeper.board().documents_written());
-        let before = written();
+        let statuses = || NAMES.map(|text| keeper.board().get(&name(text)));
+        let (before, stood) = (written(), statuses());
         turns(&keeper, SETTLE).await;
         let effects: Vec<Call> = self.rehearsal.calls().into_iter().filter(Call::is_effect).collect();
         if !effects.is_empty() {
             self.violate(format!("a settled pass did {effects:?}"));
         }
         if written() != before {
-            self.violate(format!("a settled pass wrote: rows and documents {before:?}, then {:?}", written()));
+            let differ = stood.into_iter().zip(statuses()).filter(|(before, after)| before != after);
+            let differ: Vec<_> = differ.collect();
+            self.violate(format!("a settled pass wrote: {before:?}, then {:?}: {differ:#?}", written()));
         }
     }
 
