@@ -4,13 +4,13 @@ use super::case::{Case, Draft, Why, changed, new_field};
 use super::facts::Facts;
 use crate::model::changes::HoldReason;
 use crate::model::live::{CertificateLive, SiteLive};
-use crate::model::name::Domain;
+use crate::model::name::{Domain, InstanceName};
 use crate::model::settings::Settings;
 use crate::model::site::{CertificateName, SitePage, SiteRow};
 use crate::model::step::{Action, CertificateOrder, FieldChange, Origin, Risk};
 use crate::model::time::Timestamp;
 use crate::model::wanted::{Wanted, WantedState};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Under this lifetime a certificate is renewed at half of it, otherwise at a third (DESIGN: 45-day certificates leave
 /// fifteen days for trouble, six-day ones three).
@@ -87,16 +87,16 @@ pub(super) fn row(case: &Case<'_>, draft: &mut Draft) {
     draft.step(Action::PutSite(wanted), Why { reason, origin, risk: Risk::None, fields, after: &[] });
 }
 
-/// Names that others still have although their files gave them up follow when these others let go of them. Where two wait for
-/// each other's, each lets go first: with the names that are its own by now, or for a moment with none. True when nothing else
-/// is to be done about the row now.
+/// Names that others still have although their files gave them up follow when these others let go of them. Where some wait for
+/// each other's in a circle, each lets go first: with the names that are its own by now, or for a moment with none. True when
+/// nothing else is to be done about the row now.
 fn exchange(case: &Case<'_>, wanted: &mut SiteRow, live: Option<&SiteLive>, draft: &mut Draft) -> bool {
     let Some(index) = case.index else { return false };
     let claimed_by_another = |host: &Domain| index.claimant(host).is_some_and(|claimant| claimant != case.name);
     let Some(live) = live.filter(|live| live.row.hosts.keys().any(claimed_by_another)) else { return false };
     let owners = &index.owners().of_hosts;
     let is_free = |host: &Domain| owners.get(host).is_none_or(|owner| *owner == case.name);
-    if wanted.hosts.keys().all(is_free) {
+    if wanted.hosts.keys().all(is_free) || !waits_for_itself(case, owners) {
         return false;
     }
     wanted.hosts.retain(|host, _| is_free(host));
@@ -112,6 +112,23 @@ fn exchange(case: &Case<'_>, wanted: &mut SiteRow, live: Option<&SiteLive>, draf
     };
     draft.step(Action::RemoveSite { instance: case.name.clone(), uid: live.row.uid }, why);
     true
+}
+
+/// True when whoever has a name that this instance waits for waits in turn, over whatever others, for one of this instance's.
+/// Whoever is left alone lets go of nothing, so nobody else does for its sake.
+fn waits_for_itself(case: &Case<'_>, owners: &HashMap<&Domain, &InstanceName>) -> bool {
+    let mut seen = BTreeSet::new();
+    let mut name = case.name;
+    while seen.insert(name) {
+        let wanted = case.facts.instances.get(name).and_then(|instance| instance.wanted.as_deref());
+        let acts = |wanted: &&Wanted| !wanted.suspended && wanted.state != WantedState::Absent;
+        let Some(wanted) = wanted.filter(acts) else { return false };
+        let Some(owner) = wanted.hosts().filter_map(|host| owners.get(host)).find(|owner| **owner != name) else {
+            return false;
+        };
+        name = owner;
+    }
+    name == case.name
 }
 
 /// A certificate for each name that a host of the site needs.

@@ -151,3 +151,22 @@ fn who_exchanges_one_name_of_several_keeps_answering_at_the_others() {
     converge(&mut facts);
     assert_eq!(facts.proxy().sites[&name("acme")].row.hosts.len(), 2);
 }
+
+#[test]
+fn nobody_lets_go_of_its_names_for_a_neighbour_who_is_left_alone() {
+    let mut facts = facts([wanted("acme"), wanted("beta"), wanted("citrus")]);
+    converge(&mut facts);
+    let host = |text: &str| Domain::parse(text).unwrap();
+    facts.wanted("acme").host = host("citrus.example.com");
+    facts.wanted("beta").host = host("acme.example.com");
+    facts.wanted("citrus").host = host("elsewhere.example.com");
+    facts.wanted("citrus").suspended = true;
+    assert_eq!(
+        (kinds(&facts), holds(&facts)),
+        (vec!["set-up"], vec![HoldReason::Conflict]),
+        "acme is served as before"
+    );
+    facts.wanted("citrus").suspended = false;
+    converge(&mut facts);
+    assert!(facts.proxy().sites[&name("beta")].row.hosts.contains_key(&host("acme.example.com")));
+}
