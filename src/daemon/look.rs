@@ -4,10 +4,10 @@ use super::keeper::{Bell, Keeper, event};
 use super::register::{Entry, Register, failures};
 use crate::diff::facts::{Facts, InstanceFacts, REPAIRS_WITHIN_S, RollOut};
 use crate::edges::{Ask, Edge};
-use crate::journal::JournalError;
+use crate::journal::{Journal, JournalError};
 use crate::model::event::Level;
 use crate::model::live::{EngineLive, Live};
-use crate::model::name::{InstanceName, Uid};
+use crate::model::name::{InstanceName, Resources, Uid};
 use crate::model::service::{Owner, Tag};
 use crate::model::settings::Settings;
 use crate::model::time::Timestamp;
@@ -70,7 +70,8 @@ impl Keeper {
         let (guard, tombstones) = self.endings(register)?;
         let instance = |(name, entry): (&InstanceName, &Entry)| {
             let mut facts = entry.facts.clone();
-            facts.ending.tombstone = tombstones.get(name).cloned();
+            // One of a former life says nothing about this one.
+            facts.ending.tombstone = tombstones.get(name).filter(|tombstone| tombstone.uid == facts.uid).cloned();
             facts.ending.filestore_bytes = self.gauges.filestore_bytes(name);
             (name.clone(), facts)
         };
@@ -97,6 +98,50 @@ impl Keeper {
         entry.facts.errands = self.journal.errands(name)?;
         entry.facts.repairs = self.journal.repairs(Some(name), self.repairs_since())?;
         Ok(())
+    }
+
+    /// What only the world remembers, after the journal was lost or an old copy of it was put back, goes back into it.
+    ///
+    /// # Errors
+    /// The journal's.
+    pub(super) fn learn_from_marks(
+        &self,
+        entry: &mut Entry,
+        name: &InstanceName,
+        live: &Live,
+    ) -> Result<(), JournalError> {
+        if let Some(uid) = later_identity(name, entry.facts.uid, live) {
+            self.take_over(entry, name, uid)?;
+        }
+        let database = live.database.known().and_then(|it| it.databases.get(&Resources::of(name).database));
+        let own = database.filter(|it| it.provisioned && it.owner.tag().is_some_and(|tag| tag.uid == entry.facts.uid));
+        if own.is_some() && !entry.facts.provisioned {
+            self.noted(|journal| journal.set_provisioned(name))?;
+            entry.facts.provisioned = true;
+        }
+        if let (None, Some(ports)) = (entry.facts.ports, live_ports(live, &entry.facts, name)) {
+            self.noted(|journal| journal.reserve_ports(name, ports))?;
+            entry.facts.ports = Some(ports);
+        }
+        Ok(())
+    }
+
+    fn take_over(&self, entry: &mut Entry, name: &InstanceName, uid: Uid) -> Result<(), JournalError> {
+        let former = entry.facts.uid;
+        self.noted(|journal| journal.take_over(name, uid))?;
+        entry.take_over(uid, &self.key);
+        let message = format!(
+            "the journal says {former}, but everything of {name} carries {uid}, which was given later: the journal is an older copy, and the later identity counts"
+        );
+        if self.acts() {
+            self.tell(&event(Level::Warning, Some(name), "journal", "LaterIdentity", message));
+        }
+        Ok(())
+    }
+
+    /// Whoever only looks learns the same and writes nothing.
+    fn noted(&self, write: impl FnOnce(&Journal) -> Result<(), JournalError>) -> Result<(), JournalError> {
+        if self.acts() { write(&self.journal) } else { Ok(()) }
     }
 
     /// Who is part of a change of many: of all, since each waits for others.
@@ -167,6 +212,22 @@ pub(super) fn identity(name: &InstanceName, marks: &BTreeMap<InstanceName, Uid>,
     }
 }
 
+/// The identity that all objects of an instance carry, when it was given later than `uid` (a UUIDv7 begins with its time):
+/// then the journal that says `uid` is an old copy that was put back, and the instance was made anew since.
+pub(super) fn later_identity(name: &InstanceName, uid: Uid, live: &Live) -> Option<Uid> {
+    let (engine, database) = (live.engine.known()?, live.database.known()?);
+    let its = Resources::of(name);
+    let service = engine.services.get(&its.container).map(|service| &service.owner);
+    let role = database.roles.get(&its.database).map(|role| &role.owner);
+    let data = database.databases.get(&its.database).map(|database| &database.owner);
+    let named = [service, engine.volumes.get(&its.volume), role, data].into_iter().flatten().map(Owner::tag);
+    let jobs = engine.jobs.values().map(|job| job.owner.tag());
+    let jobs = jobs.filter(|tag| tag.is_some_and(|tag| tag.instance == *name));
+    let mut uids = named.chain(jobs).map(|tag| tag.filter(|tag| tag.instance == *name).map(|tag| tag.uid));
+    let first = uids.next().flatten().filter(|first| *first > uid)?;
+    uids.all(|other| other == Some(first)).then_some(first)
+}
+
 /// True when nothing of `name` is left in a world that was seen whole.
 pub(super) fn is_gone(name: &InstanceName, marks: &BTreeMap<InstanceName, Uid>, live: &Live) -> bool {
     let seen = live.engine.known().is_some() && live.database.known().is_some();
@@ -180,7 +241,7 @@ pub(super) fn live_ports(
     facts: &InstanceFacts,
     name: &InstanceName,
 ) -> Option<crate::model::service::Ports> {
-    let container = crate::model::name::Resources::of(name).container;
+    let container = Resources::of(name).container;
     let service = live.engine.known()?.services.get(&container)?;
     let own = service.owner.tag().is_some_and(|tag| tag.uid == facts.uid && tag.instance == *name);
     service.ports.filter(|_| own)

@@ -149,7 +149,7 @@ impl Keeper {
             entry.facts.errands = all_errands.remove(name).unwrap_or_default();
             entry.facts.repairs = all_repairs.remove(name.as_str()).unwrap_or_default();
             match identity(name, &marks, &live) {
-                _ if entry.met => {}
+                _ if entry.met => self.learn_from_marks(entry, name, &live)?,
                 Identity::Marked(uid) => entry.identify(uid, &self.key),
                 Identity::New => {}
                 Identity::Unknown => drop(unidentified.insert(name.clone())),

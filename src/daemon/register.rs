@@ -322,6 +322,15 @@ impl Entry {
         }
     }
 
+    /// Goes on as the later life that its objects show; what was known of the former one is no more.
+    pub(super) fn take_over(&mut self, uid: Uid, key: &InstallationKey) {
+        self.identify(uid, key);
+        let facts = &mut self.facts;
+        (facts.provisioned, facts.ports, facts.roll_out, facts.ending.tombstone) = (false, None, None, None);
+        facts.failures.clear();
+        facts.repairs.clear();
+    }
+
     /// What is different about the file since it was read last, or since the journal noted it.
     fn compare(&self, file: &FleetInstance) -> Option<What> {
         let lines = problem_lines(file);

@@ -1,7 +1,7 @@
 //! One turn: read, look, decide, act once. A turn takes nothing over from the wake that brought it up.
 
 use super::keeper::{Bell, Keeper};
-use super::look::{Identity, identity, live_ports, marks};
+use super::look::{Identity, identity, marks};
 use super::register::Register;
 use super::schedule::Next;
 use super::{after, errands};
@@ -12,7 +12,7 @@ use crate::edges::Ask;
 use crate::journal::JournalError;
 use crate::model::changes::{HoldReason, InstanceChanges};
 use crate::model::live::Live;
-use crate::model::name::{InstanceName, Resources};
+use crate::model::name::InstanceName;
 use crate::model::service::Ports;
 use crate::model::status::chain;
 use crate::model::step::Action;
@@ -168,7 +168,7 @@ fn decide(keeper: &Keeper, name: &InstanceName, live: Live) -> Result<Option<Dec
     let Some(entry) = register.entries.get_mut(name) else { return Ok(None) };
     keeper.refresh(entry, name)?;
     if entry.met {
-        take_over_marks(keeper, entry, name, &live)?;
+        keeper.learn_from_marks(entry, name, &live)?;
     }
     entry.decided_at = Some(Instant::now());
     keeper.tick(&register)?;
@@ -210,26 +210,6 @@ fn identify(keeper: &Keeper, register: &mut Register, name: &InstanceName, live:
     };
     register.meet(name, uid, &keeper.journal, &keeper.key)?;
     Ok(true)
-}
-
-/// What only the world remembers (after the journal was lost) goes back into the journal.
-fn take_over_marks(
-    keeper: &Keeper,
-    entry: &mut super::register::Entry,
-    name: &InstanceName,
-    live: &Live,
-) -> Result<(), JournalError> {
-    let database = live.database.known().and_then(|it| it.databases.get(&Resources::of(name).database));
-    let own = database.filter(|it| it.provisioned && it.owner.tag().is_some_and(|tag| tag.uid == entry.facts.uid));
-    if own.is_some() && !entry.facts.provisioned {
-        keeper.journal.set_provisioned(name)?;
-        entry.facts.provisioned = true;
-    }
-    if let (None, Some(ports)) = (entry.facts.ports, live_ports(live, &entry.facts, name)) {
-        keeper.journal.reserve_ports(name, ports)?;
-        entry.facts.ports = Some(ports);
-    }
-    Ok(())
 }
 
 /// Notes that the instance has the change of many that it was part of; those who wait for it are woken.

@@ -47,7 +47,8 @@ pub(super) fn wait(case: &Case<'_>, draft: &mut Draft) {
     // One, then two, then four: each time as many as have it already, and never more than the guard allows at once.
     let most = case.index.map_or(1, |index| index.masses().updates_at_once());
     let at_once = of_wave().filter(|(_, it)| is_done(it)).count().clamp(1, most);
-    let failed = of_wave().filter(|(other, _)| *other != name).find(|(_, it)| failure(it).is_some());
+    // Who failed itself keeps its place, whoever failed beside it: two that wait for each other would wait for ever.
+    let failed = of_wave().find(|(_, it)| failure(it).is_some()).filter(|_| failure(instance).is_none());
     let message = match failed {
         Some((other, it)) => format!(
             "the change of many instances failed for {other} and stops here: {}",

@@ -90,6 +90,21 @@ impl Journal {
         })
     }
 
+    /// The instance was made anew under `uid` since this journal was copied: what was noted of its former life is dropped,
+    /// and its tombstone, so that its data are safe for a whole grace period again. What people asked for stays.
+    ///
+    /// # Errors
+    /// SQLite refused; then nothing was taken over.
+    pub fn take_over(&self, name: &InstanceName, uid: Uid) -> Result<(), JournalError> {
+        self.transaction("take over a later identity", |transaction| {
+            for table in ["tombstone", "failure", "repair", "roll_out"] {
+                transaction.execute(&format!("DELETE FROM {table} WHERE instance = ?1"), [name.as_str()])?;
+            }
+            let sql = "UPDATE instance SET uid = ?2, port = NULL, provisioned = 0 WHERE name = ?1";
+            transaction.execute(sql, params![name.as_str(), uid.to_string()]).map(drop)
+        })
+    }
+
     /// Takes note of a file's version and returns the instance's generation, which counts up when `digest` differs from
     /// the one before. `wanted` becomes the last good version.
     ///

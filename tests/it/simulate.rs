@@ -16,7 +16,11 @@ fn no_random_course_breaks_a_promise() {
     for seed in chosen() {
         match run(seed) {
             Ok(course) => tally.add(course),
-            Err(told) => broken.push(format!("INNKEEPER_SEED={seed}\n{told}")),
+            Err(told) => {
+                // A long run tells at once what it found.
+                eprintln!("INNKEEPER_SEED={seed} broke a promise, after {seeds} seeds");
+                broken.push(format!("INNKEEPER_SEED={seed}\n{told}"));
+            }
         }
         seeds += 1;
         if broken.len() >= VIOLATIONS_MAX {

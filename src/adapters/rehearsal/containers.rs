@@ -117,6 +117,7 @@ impl World {
             image_id: image_id.to_owned(),
             state: ContainerState::Created,
             started_at: None,
+            booted: false,
             restarts: 0,
             cpu_millis: 0,
             memory_bytes: 0,
@@ -145,7 +146,8 @@ impl World {
             return Err(failed(EDGE, format!("could not start the container {name}: port is already allocated")));
         }
         let container = self.present(name, tag)?;
-        (container.state, container.started_at, container.conf) = (ContainerState::Running, Some(now), conf);
+        (container.state, container.started_at, container.booted) = (ContainerState::Running, Some(now), false);
+        container.conf = conf;
         Ok(())
     }
 

@@ -302,6 +302,7 @@ impl Container {
             image_id: "sha256:15".to_owned(),
             state: ContainerState::Running,
             started_at: None,
+            booted: false,
             restarts: 0,
             cpu_millis: 0,
             memory_bytes: 0,

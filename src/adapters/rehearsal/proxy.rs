@@ -33,7 +33,7 @@ impl Proxy for Rehearsal {
     }
 
     async fn ask_host(&self, host: &Domain) -> Result<Answer, EdgeError> {
-        Rehearsal::look(self, EDGE, "ask_host", |world, now| world.answer(host, now)).await
+        Rehearsal::look(self, EDGE, "ask_host", |world, _| world.answer(host)).await
     }
 }
 
@@ -106,7 +106,7 @@ impl World {
     }
 
     /// What the login page of `host` answers through the loaded generation.
-    fn answer(&self, host: &Domain, now: Timestamp) -> Result<Answer, EdgeError> {
+    fn answer(&self, host: &Domain) -> Result<Answer, EdgeError> {
         let unreachable = || EdgeError::plain(EDGE, ErrorKind::Unreachable, "nginx is not running");
         let loaded = self.proxy.loaded.as_ref().filter(|_| self.proxy.running).ok_or_else(unreachable)?;
         let row = loaded.rows.values().find(|row| row.hosts.contains_key(host));
@@ -118,7 +118,7 @@ impl World {
         let stored = self.certificates.get(certificate);
         let stored = stored.ok_or_else(|| failed(EDGE, format!("no certificate is stored for {host}")))?;
         let (status, login_page) = match row.page {
-            SitePage::Serve if self.serves(row.ports, now) => (200, true),
+            SitePage::Serve if self.serves(row.ports) => (200, true),
             SitePage::Serve => (502, false),
             SitePage::Retired => (410, false),
             SitePage::Preparing | SitePage::Stopped | SitePage::Maintenance => (503, false),

@@ -97,6 +97,8 @@ pub struct Container {
     pub state: ContainerState,
     /// When its main process last started.
     pub started_at: Option<Timestamp>,
+    /// Its main process has been up long enough to answer, whatever the clock says since.
+    pub booted: bool,
     /// How often the engine restarted it.
     pub restarts: u64,
     /// Thousandths of a core; 0 is no limit.
@@ -313,10 +315,12 @@ impl World {
     /// Lets time do its work up to `now`: jobs whose time came are done, and what runs uses the processor.
     pub fn pass(&mut self, now: Timestamp) {
         self.burn(now);
-        self.containers
-            .values_mut()
-            .filter_map(|container| container.work.as_mut())
-            .for_each(|work| work.set_back(now));
+        for container in self.containers.values_mut() {
+            // A clock that was set back does not make it start again.
+            let up_s = container.started_at.map(|at| now.as_second().abs_diff(at.as_second()));
+            container.booted |= up_s.is_some_and(|up_s| up_s >= BOOT_S);
+            container.work.iter_mut().for_each(|work| work.set_back(now));
+        }
         let due = |container: &Container| {
             container.state == ContainerState::Running
                 && container.work.as_ref().and_then(|work| work.ends_at).is_some_and(|ends_at| ends_at <= now)
@@ -335,17 +339,15 @@ impl World {
     }
 
     /// True when the application behind this port would answer with its login page now.
-    pub fn serves(&self, ports: Ports, now: Timestamp) -> bool {
+    pub fn serves(&self, ports: Ports) -> bool {
         let mut running = self.containers.values().filter(|container| {
             container.work.is_none() && container.state == ContainerState::Running && container.ports == Some(ports)
         });
         let Some(container) = running.next() else { return false };
-        // A clock that was set back does not make it start again.
-        let booted = container.started_at.is_some_and(|at| now.as_second().abs_diff(at.as_second()) >= BOOT_S);
         let mounted = container.volume.as_ref().is_some_and(|volume| self.volumes.contains_key(volume));
         let odoo = container.conf.as_ref().and_then(|conf| self.log_in(conf));
         let answers = !self.broken_images.contains(&container.image_id);
-        booted && answers && mounted && odoo.is_some_and(|database| !database.odoo.modules.is_empty())
+        container.booted && answers && mounted && odoo.is_some_and(|database| !database.odoo.modules.is_empty())
     }
 
     /// The database that odoo.conf leads to, when its role and its password let it in.

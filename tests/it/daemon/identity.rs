@@ -1,12 +1,13 @@
 //! Who is who: identities and ports are given once, and what the world remembers counts.
 
-use super::house::in_a_house;
+use super::house::{Daemon, House, in_a_house};
 use crate::world::name;
-use innkeeper::adapters::rehearsal::Faults;
+use innkeeper::adapters::rehearsal::{Faults, World};
 use innkeeper::daemon::Conduct;
 use innkeeper::daemon::turn::{self, Subject};
 use innkeeper::edges::Edge;
 use innkeeper::model::changes::HoldReason;
+use innkeeper::model::name::Uid;
 use innkeeper::model::status::State;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -92,5 +93,88 @@ fn a_lost_state_directory_changes_nothing_in_the_world() {
         }
         daemon.stop().await;
         assert_eq!(house.effects(), [""; 0]);
+    });
+}
+
+/// A life of `acme` after which the host was lost but for a copy of its state, and another one since. Ends with the copy
+/// back in its place, beside the second life's objects, and returns both identities.
+async fn two_lives(house: &House, end_of_first: &str) -> [Uid; 2] {
+    let uid = |daemon: &Daemon| daemon.status("acme").and_then(|status| status.uid).expect("an identity");
+    let daemon = house.settled_daemon(&["acme"]).await;
+    let first = uid(&daemon);
+    if !end_of_first.is_empty() {
+        house.drop_file("acme", end_of_first);
+        daemon.until_state("acme", State::Retired).await;
+    }
+    daemon.stop().await;
+    std::fs::rename(house.path("state"), house.path("copy")).unwrap();
+    house.rehearsal.with(|world| *world = World::fresh(["odoo:17.0", "odoo:19.0"]));
+    let daemon = house.settled_daemon(&["acme"]).await;
+    let second = uid(&daemon);
+    daemon.stop().await;
+    assert!(second > first);
+    std::fs::remove_dir_all(house.path("state")).unwrap();
+    std::fs::rename(house.path("copy"), house.path("state")).unwrap();
+    house.rehearsal.forget_calls();
+    [first, second]
+}
+
+#[test]
+fn an_old_journal_that_was_put_back_gives_way_to_a_later_life() {
+    in_a_house(async |house| {
+        let [_, second] = two_lives(house, "").await;
+        let plan = house.keeper(Conduct::Look).plan(&[]).await.unwrap();
+        assert!(plan.changes.is_settled() && plan.changes.instances.is_empty(), "{:?}", plan.changes);
+        let daemon = house.daemon();
+        daemon.until_told("LaterIdentity").await;
+        daemon.until_state("acme", State::Ready).await;
+        let known = daemon.keeper.journal().known_of(&name("acme")).unwrap().unwrap();
+        assert!(known.uid == second && known.provisioned && known.ports.is_some(), "{known:?}");
+        daemon.stop().await;
+        assert_eq!(house.effects(), [""; 0]);
+    });
+}
+
+#[test]
+fn a_tombstone_of_a_former_life_ends_no_later_one() {
+    in_a_house(async |house| {
+        house.set("retire_grace = \"2h\"");
+        let [_, second] = two_lives(house, "state = \"absent\"").await;
+        // By the old tombstone its grace is long over; the later life was never retired.
+        tokio::time::sleep(Duration::from_secs(3 * 3_600)).await;
+        house.drop_file("acme", "state = \"absent\"");
+        let daemon = house.daemon();
+        let is_second = |daemon: &Daemon| daemon.status("acme").is_some_and(|status| status.uid == Some(second));
+        daemon.until("the later life", is_second).await;
+        daemon.until_state("acme", State::Retired).await;
+        tokio::time::sleep(Duration::from_secs(2 * 3_600 - 300)).await;
+        assert!(!house.names_left("acme").is_empty(), "kept for the whole grace period");
+        daemon.until_told("Purged").await;
+        daemon.stop().await;
+    });
+}
+
+#[test]
+fn what_an_earlier_life_left_is_no_reason_to_go_back_to_it() {
+    in_a_house(async |house| {
+        let daemon = house.settled_daemon(&["acme"]).await;
+        daemon.stop().await;
+        let earlier = house.rehearsal.with(|world| world.clone());
+        std::fs::remove_dir_all(house.path("state")).unwrap();
+        house.rehearsal.with(|world| *world = World::fresh(["odoo:17.0", "odoo:19.0"]));
+        let daemon = house.settled_daemon(&["acme"]).await;
+        let uid = daemon.status("acme").unwrap().uid;
+        daemon.stop().await;
+        house.rehearsal.with(|world| *world = earlier);
+        house.rehearsal.forget_calls();
+        let daemon = house.daemon();
+        daemon.until_state("acme", State::Held).await;
+        tokio::time::sleep(Duration::from_secs(600)).await;
+        let status = daemon.status("acme").unwrap();
+        assert_eq!(status.uid, uid);
+        assert!(status.holds.iter().any(|hold| hold.reason == HoldReason::Conflict), "{:?}", status.holds);
+        let touched = |effect: &String| effect.contains("odoo_acme") || effect.contains("ik-acme");
+        assert!(!house.effects().iter().any(touched), "{:?}", house.effects());
+        daemon.stop().await;
     });
 }

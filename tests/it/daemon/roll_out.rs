@@ -7,6 +7,7 @@ use innkeeper::model::changes::HoldReason;
 use innkeeper::model::errand::ErrandKind;
 use innkeeper::model::status::State;
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 impl House {
@@ -19,6 +20,12 @@ impl House {
     fn pull_anew(&self) {
         self.rehearsal.forget_calls();
         assert!(self.rehearsal.damage(Damage::ImageReplaced, &name("acme")));
+    }
+
+    /// The same, and the new image does not serve.
+    fn pull_broken(&self) {
+        self.pull_anew();
+        self.rehearsal.with(|world| world.broken_images = world.images.values().map(|it| it.id.clone()).collect());
     }
 }
 
@@ -53,8 +60,7 @@ fn an_image_that_does_not_serve_reaches_nobody_but_the_first() {
     in_a_house(async |house| {
         let names = ["acme", "beta", "citrus", "delta", "echo"];
         let daemon = house.settled_daemon(&names).await;
-        house.pull_anew();
-        house.rehearsal.with(|world| world.broken_images = world.images.values().map(|it| it.id.clone()).collect());
+        house.pull_broken();
         daemon.until_told("RollOutBegan").await;
         tokio::time::sleep(Duration::from_secs(1_800)).await;
         assert_eq!(house.recreated(), 1, "{:#?}", house.effects());
@@ -70,8 +76,7 @@ fn whoever_is_down_comes_up_whatever_becomes_of_the_others() {
     in_a_house(async |house| {
         let names = ["acme", "beta", "citrus", "delta", "echo"];
         let daemon = house.settled_daemon(&names).await;
-        house.pull_anew();
-        house.rehearsal.with(|world| world.broken_images = world.images.values().map(|it| it.id.clone()).collect());
+        house.pull_broken();
         daemon.until_told("RollOutBegan").await;
         daemon.until("the first", |_| house.recreated() == 1).await;
         // The roll-out stands still from now on; another customer's container is killed.
@@ -87,8 +92,7 @@ fn who_does_not_want_to_wait_for_a_roll_out_that_stands_still_does_not() {
     in_a_house(async |house| {
         let names = ["acme", "beta", "citrus", "delta", "echo"];
         let daemon = house.settled_daemon(&names).await;
-        house.pull_anew();
-        house.rehearsal.with(|world| world.broken_images = world.images.values().map(|it| it.id.clone()).collect());
+        house.pull_broken();
         daemon.until("the first", |_| house.recreated() == 1).await;
         tokio::time::sleep(Duration::from_secs(600)).await;
         let client = &mut house.client().await;
@@ -160,6 +164,29 @@ fn an_edit_of_the_plans_stops_where_it_fails() {
         for name in names {
             daemon.until_state(name, State::Ready).await;
         }
+        daemon.stop().await;
+    });
+}
+
+#[test]
+fn two_that_failed_side_by_side_do_not_wait_for_each_other() {
+    in_a_house(async |house| {
+        let names = ["acme", "beta", "citrus", "delta", "echo", "fox", "gamma", "hotel", "india", "juliet"];
+        let daemon = house.settled_daemon(&names).await;
+        // Two have it, the next two have their turns together: from here on Docker refuses.
+        let (rehearsal, updates) = (house.rehearsal.clone(), AtomicUsize::new(0));
+        house.rehearsal.watch(move |_, _, call| {
+            if call.method == "update_limits" && updates.fetch_add(1, Ordering::Relaxed) == 1 {
+                rehearsal.set_faults(Faults { refusing: true, ..Faults::default() });
+            }
+        });
+        house.put("plans.toml", &plans_with("2 GiB"));
+        let failed = |daemon: &Daemon| daemon.keeper.journal().all_failures().unwrap().len();
+        daemon.until("two failures", |daemon| failed(daemon) == 2).await;
+        tokio::time::sleep(Duration::from_secs(900)).await;
+        assert_eq!(failed(&daemon), 2, "nobody else was begun with");
+        house.speed_up();
+        daemon.until("all", |daemon| daemon.keeper.journal().roll_outs().unwrap().is_empty()).await;
         daemon.stop().await;
     });
 }

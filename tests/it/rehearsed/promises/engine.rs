@@ -59,6 +59,7 @@ impl Host for Stage {
                 image_id: world.images[IMAGE].id.clone(),
                 state: ContainerState::Running,
                 started_at: Some(crate::world::now()),
+                booted: true,
                 restarts: 0,
                 cpu_millis: 0,
                 memory_bytes: 0,

@@ -104,6 +104,7 @@ fn serve(world: &mut World, name: &str) -> Ports {
         image_id: world.images[IMAGE].id.clone(),
         state: ContainerState::Running,
         started_at: Some(Timestamp::UNIX_EPOCH),
+        booted: true,
         restarts: 0,
         cpu_millis: 0,
         memory_bytes: 0,
