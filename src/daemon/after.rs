@@ -52,7 +52,7 @@ pub(super) fn next(
         return Next::Failed;
     }
     let mut wait: Option<Duration> = None;
-    if waits_for_health(changes) {
+    if waits_for_health(changes) || loads(facts) {
         entry.unhealthy = entry.unhealthy.saturating_add(1);
         wait = Some(health_wait(entry.unhealthy));
     } else {
@@ -78,6 +78,11 @@ pub(super) fn waits_for_health(changes: &InstanceChanges) -> bool {
         |reason: HoldReason| reason.needs_a_person() || matches!(reason, HoldReason::Guard | HoldReason::Suspended);
     let for_a_person = changes.holds.iter().any(|hold| waits_for_a_person(hold.reason));
     holds(changes, HoldReason::JobRunning) || holds(changes, HoldReason::NotHealthy) && !for_a_person
+}
+
+/// True while nginx loads a generation, somebody else's perhaps: in a moment the site is as this turn left it.
+fn loads(facts: &Facts) -> bool {
+    facts.live.proxy.known().is_some_and(|proxy| proxy.running && proxy.loaded != proxy.current)
 }
 
 /// Something that is done again and again is undone by somebody else, or is a fault of ours.

@@ -3,7 +3,9 @@
 use super::house::in_a_house;
 use crate::world::name;
 use innkeeper::adapters::rehearsal::Faults;
-use innkeeper::daemon::Signal;
+use innkeeper::daemon::schedule::Next;
+use innkeeper::daemon::turn::{self, Subject};
+use innkeeper::daemon::{Conduct, Signal};
 use innkeeper::edges::Edge;
 use innkeeper::model::status::{InstanceStatus, State};
 use std::collections::BTreeSet;
@@ -112,5 +114,19 @@ fn a_reload_looks_at_everything_now() {
         tokio::time::sleep(Duration::from_secs(1)).await;
         assert!(!house.rehearsal.calls().is_empty());
         daemon.stop().await;
+    });
+}
+
+#[test]
+fn a_generation_that_nginx_is_loading_is_asked_for_again_in_a_moment() {
+    in_a_house(async |house| {
+        house.settled_daemon(&["acme"]).await.stop().await;
+        let keeper = house.keeper(Conduct::Keep);
+        let next = async || turn::take(&keeper, &Subject::Instance(name("acme")), None).await.next;
+        assert!(matches!(next().await, Next::Quiet));
+        // As a turn sees it that looks while another's site is published.
+        house.rehearsal.with(|world| world.proxy.loaded = None);
+        let next = next().await;
+        assert!(matches!(next, Next::Again(wait) if wait <= Duration::from_secs(1)), "{next:?}");
     });
 }
