@@ -40,16 +40,9 @@ pub(crate) struct Cli {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Everywhere")]
 pub(crate) struct Globals {
-    /// The fleet's directory
-    #[arg(
-        long,
-        global = true,
-        value_name = "DIR",
-        env = "INNKEEPER_FLEET",
-        default_value = ".",
-        hide_env_values = true
-    )]
-    pub(crate) fleet: PathBuf,
+    /// The fleet's directory, when it is not the present one
+    #[arg(long, global = true, value_name = "DIR", env = "INNKEEPER_FLEET", hide_env_values = true)]
+    pub(crate) fleet: Option<PathBuf>,
     /// The settings file, when it is not DIR/innkeeper.toml
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,

@@ -21,6 +21,8 @@ const ERASE_LINE: &str = "\r\u{1b}[K";
 pub(crate) struct Context {
     /// The fleet's directory.
     pub(crate) fleet_dir: PathBuf,
+    /// It was named by `--fleet` or the environment.
+    pub(crate) names_fleet: bool,
     /// The settings file.
     pub(crate) settings_file: PathBuf,
     /// Answer with documents.
@@ -41,9 +43,11 @@ pub(crate) struct Context {
 impl Context {
     /// What the flags mean.
     pub(crate) fn new(globals: &Globals, now: fn() -> Timestamp) -> Self {
+        let fleet_dir = globals.fleet.clone().unwrap_or_else(|| PathBuf::from("."));
         Self {
-            fleet_dir: globals.fleet.clone(),
-            settings_file: globals.config.clone().unwrap_or_else(|| within(&globals.fleet, SETTINGS_FILE)),
+            settings_file: globals.config.clone().unwrap_or_else(|| within(&fleet_dir, SETTINGS_FILE)),
+            names_fleet: globals.fleet.is_some(),
+            fleet_dir,
             json: globals.json,
             quiet: globals.quiet,
             verbose: globals.verbose,

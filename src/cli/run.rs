@@ -18,8 +18,8 @@ pub(crate) struct Args {
     log_format: LogFormat,
     /// Run on a world in memory: to try Innkeeper without Docker, PostgreSQL, nginx and root
     ///
-    /// Without --fleet it brings sixty customers of its own, to whom things happen. With --fleet DIR it reads the files
-    /// there and writes none of them. Everything else is in a directory that is removed at the end.
+    /// Without --fleet it brings sixty customers of its own, to whom things happen. With --fleet DIR it plays on a
+    /// copy of the files there. Everything else is in a directory that is removed at the end.
     #[arg(long)]
     rehearse: bool,
 }

@@ -1,5 +1,5 @@
-//! Where a rehearsal takes place: a directory of its own with the files of a fleet, its own or links to those of a given
-//! one, and with the state directory. It is removed when the rehearsal ends.
+//! Where a rehearsal takes place: a directory with the files of a fleet, its own or copies of a given one's, and with the
+//! state directory. It is removed when the rehearsal ends.
 
 use crate::adapters::nginx::built_in_templates;
 use crate::cli::context::Context;
@@ -9,8 +9,7 @@ use crate::connect::TEMPLATES_DIR;
 use crate::model::name::{Domain, ModuleName};
 use crate::model::settings::Settings;
 use crate::spec::{self, INSTANCES_DIR, NewInstance, PLANS_FILE, SETTINGS_FILE};
-use std::fs;
-use std::os::unix::fs::symlink;
+use std::{fs, io};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
@@ -31,14 +30,14 @@ const UNKNOWN_MODULE: &str = "website_salle";
 /// Has a domain that points to another host: one customer whose certificate has to wait.
 const ELSEWHERE: &str = "kestrel";
 const ELSEWHERE_DOMAIN: &str = "shop.kestrel.example";
-/// Every so manieth has a domain of his own, and every so manieth the larger plan.
+/// Each fifth customer has a domain of its own, each fourth the larger plan.
 const OWN_DOMAIN_EVERY: usize = 5;
 const BUSINESS_EVERY: usize = 4;
 
 /// The directory.
 pub(super) struct Stage {
     dir: TempDir,
-    /// Its files are the rehearsal's own: they may be edited.
+    /// Its customers are invented: things may happen to their files too.
     pub(super) own: bool,
 }
 
@@ -47,8 +46,8 @@ impl Stage {
     pub(super) fn set(cx: &Context) -> Result<Self, Failure> {
         let dir = tempfile::Builder::new().prefix("innkeeper-rehearsal-").tempdir();
         let dir = dir.map_err(|e| Failure::new(Trouble::Files, format!("could not make a directory: {e}")))?;
-        let stage = Self { dir, own: cx.fleet_dir == Path::new(".") };
-        if stage.own { stage.write_fleet() } else { stage.link_fleet(cx) }?;
+        let stage = Self { dir, own: !cx.names_fleet };
+        if stage.own { stage.write_fleet() } else { stage.copy_fleet(cx) }?;
         let state_dir = stage.state_dir();
         let mark = "the world of this installation is in the memory of `innkeeper run --rehearse`\n";
         fs::create_dir(&state_dir)
@@ -118,9 +117,8 @@ impl Stage {
         )
     }
 
-    /// Links to the given fleet's files, and a copy of its settings that keeps its state here.
-    fn link_fleet(&self, cx: &Context) -> Result<(), Failure> {
-        let from = std::path::absolute(&cx.fleet_dir).map_err(|e| Failure::of_file(&cx.fleet_dir, "find", &e))?;
+    /// Copies the given fleet's files: what is edited here, by hand or by a command, changes nothing there.
+    fn copy_fleet(&self, cx: &Context) -> Result<(), Failure> {
         let text =
             fs::read_to_string(&cx.settings_file).map_err(|e| Failure::of_file(&cx.settings_file, "read", &e))?;
         let text = spec::set_state_dir(&text, &self.state_dir())
@@ -131,11 +129,24 @@ impl Stage {
             fs::write(&settings, text)?;
             [INSTANCES_DIR, PLANS_FILE, TEMPLATES_DIR]
                 .into_iter()
-                .filter(|name| from.join(name).exists())
-                .try_for_each(|name| symlink(from.join(name), self.path(name)))
+                .filter(|name| cx.fleet_dir.join(name).exists())
+                .try_for_each(|name| copy(&cx.fleet_dir.join(name), &self.path(name)))
         };
         make().map_err(|e| Failure::of_file(&self.fleet_dir(), "make", &e))
     }
+}
+
+/// Copies a file, or a directory with all that is in it.
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    if !from.is_dir() {
+        return fs::copy(from, to).map(drop);
+    }
+    fs::create_dir(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        copy(&entry.path(), &to.join(entry.file_name()))?;
+    }
+    Ok(())
 }
 
 /// True when the installation is a rehearsal: then only its daemon can look at the world.

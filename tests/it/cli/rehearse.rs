@@ -3,7 +3,7 @@
 use super::fleet::Fleet;
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -126,43 +126,46 @@ fn every_document_parses_while_progress_is_drawn() {
 }
 
 #[test]
-fn somebodys_own_files_are_read_and_left_alone() {
+fn somebodys_own_files_are_read_and_left_alone_whatever_is_commanded() {
     let fleet = Fleet::with_acme();
     let before = fleet.files();
     let root = fleet.root().to_str().unwrap().to_owned();
     let rehearsal = Rehearsal::start(&["--fleet", &root]);
     rehearsal.until("acme to be ready", |it| it.count("ready") == 1);
+    let mut stop = Command::new(env!("CARGO_BIN_EXE_innkeeper"));
+    assert!(stop.arg("--fleet").arg(&rehearsal.fleet).args(["stop", "acme"]).status().unwrap().success());
+    rehearsal.until("acme to be stopped", |it| it.count("stopped") == 1);
     rehearsal.end();
     assert_eq!(fleet.files(), before);
 }
 
-/// A way in which files go away.
-type Loss = (&'static str, fn(&Fleet));
+/// A way in which files of a fleet go away.
+type Loss = (&'static str, fn(&Path));
 
 const LOSSES: [Loss; 6] = [
-    ("all files deleted", |fleet| move_files(fleet, "instances.d", "moved")),
+    ("all files deleted", |fleet| move_files(fleet)),
     ("directory unreadable", |fleet| {
-        std::fs::rename(fleet.path("instances.d"), fleet.path("moved")).unwrap();
-        std::fs::write(fleet.path("instances.d"), "no directory").unwrap();
+        std::fs::rename(fleet.join("instances.d"), fleet.join("moved")).unwrap();
+        std::fs::write(fleet.join("instances.d"), "no directory").unwrap();
     }),
-    ("unmounted", |fleet| std::fs::rename(fleet.path("instances.d"), fleet.path("moved")).unwrap()),
+    ("unmounted", |fleet| std::fs::rename(fleet.join("instances.d"), fleet.join("moved")).unwrap()),
     ("replaced by an empty one", |fleet| {
-        std::fs::rename(fleet.path("instances.d"), fleet.path("moved")).unwrap();
-        std::fs::create_dir(fleet.path("instances.d")).unwrap();
+        std::fs::rename(fleet.join("instances.d"), fleet.join("moved")).unwrap();
+        std::fs::create_dir(fleet.join("instances.d")).unwrap();
     }),
     ("other branch", |fleet| {
-        let other = std::fs::read_to_string(fleet.instance("acme")).unwrap();
-        move_files(fleet, "instances.d", "moved");
-        std::fs::write(fleet.instance("other-branch"), other.replace("acme", "other-branch")).unwrap();
+        let other = std::fs::read_to_string(fleet.join("instances.d/acme.toml")).unwrap();
+        move_files(fleet);
+        std::fs::write(fleet.join("instances.d/other-branch.toml"), other.replace("acme", "other-branch")).unwrap();
     }),
-    ("plans.toml gone", |fleet| std::fs::rename(fleet.path("plans.toml"), fleet.path("moved")).unwrap()),
+    ("plans.toml gone", |fleet| std::fs::rename(fleet.join("plans.toml"), fleet.join("moved")).unwrap()),
 ];
 
-fn move_files(fleet: &Fleet, from: &str, to: &str) {
-    std::fs::create_dir_all(fleet.path(to)).unwrap();
-    for entry in std::fs::read_dir(fleet.path(from)).unwrap() {
+fn move_files(fleet: &Path) {
+    std::fs::create_dir_all(fleet.join("moved")).unwrap();
+    for entry in std::fs::read_dir(fleet.join("instances.d")).unwrap() {
         let entry = entry.unwrap();
-        std::fs::rename(entry.path(), fleet.path(to).join(entry.file_name())).unwrap();
+        std::fs::rename(entry.path(), fleet.join("moved").join(entry.file_name())).unwrap();
     }
 }
 
@@ -196,7 +199,7 @@ fn lose_files(which: usize) {
     let (what, lose) = LOSSES[which];
     let fleet = Fleet::with_acme();
     let rehearsal = three_customers(&fleet);
-    lose(&fleet);
+    lose(&rehearsal.fleet);
     rehearsal.until(what, |it| it.is_refused(what));
     rehearsal.until("an alert", |it| it.alerts() > 0);
     // On such a day of all days the other commands must answer.
@@ -220,10 +223,12 @@ fn changes_that_overflow_the_queue_while_the_daemon_sleeps_are_found_when_it_wak
     let fleet = Fleet::with_acme();
     let rehearsal = Rehearsal::start(&["--fleet", fleet.root().to_str().unwrap()]);
     rehearsal.until("acme to be ready", |it| it.count("ready") == 1);
-    let text = std::fs::read_to_string(fleet.instance("acme")).unwrap();
+    let (instances, file) = (rehearsal.fleet.join("instances.d"), rehearsal.fleet.join("instances.d/acme.toml"));
+    let text = std::fs::read_to_string(&file).unwrap();
     let put = |memory: &str| {
-        std::fs::write(fleet.path("new"), format!("{text}\n[limits]\nmemory = {memory:?}\n")).unwrap();
-        std::fs::rename(fleet.path("new"), fleet.instance("acme")).unwrap();
+        let new = rehearsal.fleet.join("new");
+        std::fs::write(&new, format!("{text}\n[limits]\nmemory = {memory:?}\n")).unwrap();
+        std::fs::rename(&new, &file).unwrap();
     };
     let in_force =
         |it: &Rehearsal, generation: u64| it.ask(&["info", "acme"])["observed_generation"].as_u64() == Some(generation);
@@ -236,7 +241,7 @@ fn changes_that_overflow_the_queue_while_the_daemon_sleeps_are_found_when_it_wak
     rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
     // Each gives three events or four: made, opened, written, closed.
     for number in 0..CREATES.max(queued_max / 3 + 1_000) {
-        std::fs::write(fleet.path("instances.d").join(format!(".flood-{number}")), "x").unwrap();
+        std::fs::write(instances.join(format!(".flood-{number}")), "x").unwrap();
     }
     put("3 GiB");
     rustix::process::kill_process(pid, rustix::process::Signal::CONT).unwrap();
