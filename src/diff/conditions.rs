@@ -219,7 +219,10 @@ fn database_ready(case: &Case<'_>, changes: &InstanceChanges) -> Verdict {
         ours && role && pending.is_empty(),
         "AsWanted",
         "NotAsWanted",
-        format!("pending: {}", pending.join(", ")),
+        match pending.is_empty() {
+            true => "role or database are not there, or are not its own".to_owned(),
+            false => format!("pending: {}", pending.join(", ")),
+        },
     )
 }
 
@@ -311,7 +314,7 @@ fn ready(case: &Case<'_>, changes: &InstanceChanges, parts: &[Verdict], previous
         );
     }
     if let Some(part) = parts.iter().find(|part| part.status == ConditionStatus::False) {
-        return Verdict::new(kind, ConditionStatus::False, &format!("Not{:?}", part.kind), part.message.clone());
+        return Verdict::new(kind, ConditionStatus::False, &part.kind.not(), part.message.clone());
     }
     if let Some(part) = parts.iter().find(|part| part.status == ConditionStatus::Unknown) {
         return Verdict::new(kind, ConditionStatus::Unknown, "Unseen", part.message.clone());

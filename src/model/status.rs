@@ -107,6 +107,23 @@ pub enum ConditionType {
     Stalled,
 }
 
+impl ConditionType {
+    /// What [`ConditionType::Ready`] consists of.
+    pub const PARTS: [Self; 6] = [
+        Self::DatabaseReady,
+        Self::ModulesReady,
+        Self::SetupDone,
+        Self::AppReady,
+        Self::SiteReady,
+        Self::CertificateReady,
+    ];
+
+    /// The reason of what is not true because this is not: `NotAppReady`.
+    pub fn not(self) -> String {
+        format!("Not{self:?}")
+    }
+}
+
 /// True, False or not known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ConditionStatus {

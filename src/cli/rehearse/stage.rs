@@ -9,8 +9,8 @@ use crate::connect::TEMPLATES_DIR;
 use crate::model::name::{Domain, ModuleName};
 use crate::model::settings::Settings;
 use crate::spec::{self, INSTANCES_DIR, NewInstance, PLANS_FILE, SETTINGS_FILE};
-use std::{fs, io};
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 use tempfile::TempDir;
 
 /// In the state directory: says that the world is in the daemon's memory.

@@ -1,6 +1,8 @@
 //! Help, exit codes, suggestions, explanations.
 
 use super::fleet::Fleet;
+use crate::source::files;
+use regex::Regex;
 use std::collections::BTreeSet;
 
 /// Every command of this version.
@@ -177,10 +179,27 @@ fn reasons_are_explained_too() {
     assert!(ran.stderr.contains("\"DataMissing\""), "{}", ran.stderr);
 }
 
+/// Words like `EdgeLost` that the source writes as texts: reasons of alerts, events and conditions.
+fn reasons_in_the_source() -> BTreeSet<String> {
+    let reason = Regex::new("\"((?:[A-Z][a-z]+){2,})\"").unwrap();
+    let told = ["src/apply", "src/daemon", "src/diff", "src/journal"].into_iter().flat_map(|room| files(room, ".rs"));
+    let strains = files("src", "health.rs").into_iter().chain(files("src/cli", "credentials.rs"));
+    let texts = told.chain(strains).map(|(_, text)| text.split("#[cfg(test)]").next().unwrap_or_default().to_owned());
+    texts.flat_map(|text| reason.captures_iter(&text).map(|it| it[1].to_owned()).collect::<Vec<_>>()).collect()
+}
+
+/// What says that all is well needs no word.
+const FINE: [&str; 6] = ["AsWanted", "FilePresent", "NotProtected", "NotRetiring", "NotSuspended", "SetUp"];
+
 #[test]
-fn reasons_of_alerts_are_explained() {
-    for reason in ["DiskNearlyFull", "MemoryAtLimit", "CpuBusy", "EdgeLost", "NotWatching", "StateUnwritable"] {
-        let ran = Fleet::nowhere().run(&["explain", reason]).ended(0);
-        assert!(ran.stdout.starts_with(reason), "{}", ran.stdout);
-    }
+fn every_reason_that_is_told_is_explained() {
+    let explained = Fleet::nowhere().run(&["explain", "--json"]).json();
+    let codes = explained["codes"].as_array().unwrap().iter().map(|code| code["code"].as_str().unwrap().to_owned());
+    let codes: Vec<String> = codes.collect();
+    let reasons = reasons_in_the_source();
+    assert!(reasons.contains("EdgeLost") && reasons.contains("NotLoaded"), "{reasons:?}");
+    let unknown: Vec<_> = reasons.iter().filter(|it| !codes.contains(it) && !FINE.contains(&it.as_str())).collect();
+    assert!(unknown.is_empty(), "`innkeeper explain` does not know {unknown:?}");
+    let once: BTreeSet<&String> = codes.iter().collect();
+    assert_eq!(once.len(), codes.len(), "explained twice");
 }

@@ -1,0 +1,90 @@
+//! Why a condition is not as it should be, besides the holds.
+
+use super::{Entry, entry};
+use crate::model::status::ConditionType;
+
+/// Reason, title, text.
+const CONDITIONS: &[(&str, &str, &str)] = &[
+    ("NotWanted", "nobody asks for it to serve", "Its file says `state = \"stopped\"` or `\"absent\"`."),
+    ("NotAsked", "its login page was not asked for yet", "The next look asks for it, within a minute."),
+    ("Changing", "a change is being made", "`innkeeper events NAME` shows the steps."),
+    (
+        "NotAsWanted",
+        "something differs from what the file asks for",
+        "The condition's message names it, and `innkeeper plan NAME` what will be done about it.",
+    ),
+    (
+        "NotInstalled",
+        "modules are still to be installed",
+        "The condition's message names them; `innkeeper logs NAME --source job -f` shows the installation.",
+    ),
+    (
+        "InstallFailed",
+        "the installation of modules failed",
+        "The condition's message is what Odoo said. The usual cause is a module that this release does not have: correct `modules` in the file.",
+    ),
+    (
+        "NotSetUp",
+        "company and administrator are not set yet",
+        "They are set once the modules are there; a message besides that is what Odoo said.",
+    ),
+    (
+        "NoContainer",
+        "the container does not exist",
+        "It is made once database, modules and set-up are there. `innkeeper plan NAME` shows what comes before.",
+    ),
+    (
+        "Stopped",
+        "the container does not run",
+        "Where the file asks for `running` it is started; `innkeeper logs NAME` shows why it ended.",
+    ),
+    (
+        "NoSite",
+        "nginx has no site for it",
+        "It is put there within moments; where it is not, `innkeeper plan NAME` says why.",
+    ),
+    (
+        "ProxyDown",
+        "nginx is not running",
+        "Start it (`systemctl start nginx`): no customer is served until then. `innkeeper doctor` says more.",
+    ),
+    (
+        "NotLoaded",
+        "nginx has not loaded the newest sites yet",
+        "A reload is under way, or nginx refused it: `innkeeper events` shows which.",
+    ),
+    (
+        "Edited",
+        "a site was edited by hand",
+        "It is rendered anew. What a customer needs beyond that belongs into a template of its own, which the instance's file names.",
+    ),
+    (
+        "Missing",
+        "a host has no valid certificate",
+        "The condition's message names the host and what the authority said. The usual causes: its name does not point to this host, or port 80 cannot be reached from outside.",
+    ),
+    (
+        "NoneYet",
+        "no backup was taken yet",
+        "This version takes a backup when an instance is retired; it takes none on a schedule.",
+    ),
+    (
+        "Partial",
+        "the newest backup lacks files that its database names",
+        "`missing-files.txt` beside it names them; see BackupPartial.",
+    ),
+    (
+        "NotVerified",
+        "the newest backup was not read back yet",
+        "It counts only after that, and is read back by itself.",
+    ),
+];
+
+/// All of them. Of `Ready` the reason is which part is not ready.
+pub(super) fn conditions() -> impl Iterator<Item = Entry> {
+    let parts = ConditionType::PARTS.map(|part| {
+        let title = format!("it does not serve, because {part:?} is not true");
+        entry(&part.not(), &title, "`innkeeper info NAME` shows that condition with a reason and a message of its own.")
+    });
+    CONDITIONS.iter().map(|(reason, title, text)| entry(reason, title, text)).chain(parts)
+}

@@ -1,0 +1,201 @@
+//! Alerts, and what else is told in events.
+
+/// Reason, title, text; those that want a person come first.
+pub(super) const EVENTS: &[(&str, &str, &str)] = &[
+    (
+        "DiskNearlyFull",
+        "an instance's data nearly fill what was bought",
+        "Database and filestore together take 90 % of the plan's `disk`, or more than it. It is over below 85 %. Nothing is refused to the customer because of it; agree on a larger plan, raise `[limits] disk` in the instance's file, or have old attachments removed inside Odoo.",
+    ),
+    (
+        "MemoryAtLimit",
+        "an instance's memory has been at its limit for ten minutes",
+        "Its container uses 95 % of its memory; at the limit Linux kills one of Odoo's processes, and whoever waited for it sees an error. It is over below 85 %. Agree on a larger plan, raise `[limits] memory`, or look what runs: `innkeeper logs NAME -p warning`.",
+    ),
+    (
+        "CpuBusy",
+        "an instance has used up its processors for a quarter of an hour",
+        "It uses 90 % of the cores of its plan. Pages are slow for this customer, and for nobody else. It is over below 70 %. `innkeeper info NAME` shows the last day; a scheduled action that never ends is the usual cause.",
+    ),
+    (
+        "ContainerDied",
+        "an instance's container ended by itself",
+        "Its main process ended without having been asked to, and Docker started it again; its users saw an error meanwhile. Out of memory is the usual cause: `innkeeper logs NAME -n 200` shows the last lines, `dmesg` whether Linux killed it.",
+    ),
+    (
+        "AlertSilenced",
+        "somebody silenced an alert",
+        "The message says who and until when (`innkeeper silence`, or in the dashboard). A silenced alert stays open and is told everywhere.",
+    ),
+    (
+        "AlertSeen",
+        "somebody knows of an alert",
+        "The message says who (`innkeeper ack`, or in the dashboard). It stays open, and asks for attention again when it is raised anew.",
+    ),
+    (
+        "SilenceEnded",
+        "an alert asks for attention again",
+        "Its silence is over, or somebody ended it with `innkeeper unsilence`.",
+    ),
+    (
+        "StrainOver",
+        "a strain on an instance is over",
+        "What DiskNearlyFull, MemoryAtLimit or CpuBusy told before is well below its bound again.",
+    ),
+    (
+        "EdgeLost",
+        "a system does not answer the daemon",
+        "Docker, PostgreSQL, nginx or the store of certificates cannot be looked at. Nothing is removed or made meanwhile, and what runs goes on. `innkeeper doctor` says what is wrong with it.",
+    ),
+    (
+        "FileInvalid",
+        "a file has problems",
+        "The last good version of it stays in force. `innkeeper check` prints all problems with line and column.",
+    ),
+    (
+        "RestartNeeded",
+        "changed settings need a new start of the daemon",
+        "Addresses of systems, the state directory and secrets are read once. Restart the daemon; instances are not touched by that.",
+    ),
+    (
+        "NotWatching",
+        "the system does not tell of changed files",
+        "Files are read every 30 s instead, so changes come a little later. The usual cause is too few watches: raise `fs.inotify.max_user_watches` or `max_user_instances` with sysctl.",
+    ),
+    (
+        "StateUnwritable",
+        "the journal or a status document cannot be written",
+        "Without its journal the daemon begins no step. See whether the disk of the state directory is full or read-only.",
+    ),
+    (
+        "LockLost",
+        "another daemon acts for this installation",
+        "Two daemons must never act on the same installation, so this one ended. See which host the other one runs on: its sessions on PostgreSQL are called `innkeeper <installation>`.",
+    ),
+    (
+        "NotSettling",
+        "what is done to an instance is undone again and again",
+        "A dozen turns in a row each found something to do. It is slowed down now. Look in `innkeeper events NAME` for what it is, and for another tool that manages the same thing.",
+    ),
+    (
+        "StepInterrupted",
+        "a step was begun and its end was not seen",
+        "The daemon died or was killed in the middle. What came of it is looked at before anything else, and every step can be done twice without harm.",
+    ),
+    (
+        "GuardClosed",
+        "the guard against mass changes stopped many at once",
+        "More instances would be retired, stopped, purged or changed within an hour than `[guard]` in innkeeper.toml allows; not one of them is touched. `innkeeper plan` names them. If it was a mistake (a wrong branch, an empty directory), put the files back: the alert ends by itself. If it is meant: `innkeeper apply --max-destroy N --confirm-all N`.",
+    ),
+    (
+        "GuardOpen",
+        "the guard stops nobody any more",
+        "What GuardClosed told before is over: the files are back, or a person let it through.",
+    ),
+    (
+        "LetThrough",
+        "a person let instances past the guard",
+        "Somebody named them, or confirmed their number, with `innkeeper apply`. It counts for the present version of each one's file, and once.",
+    ),
+    (
+        "BackupDamaged",
+        "a final backup cannot be read back",
+        "A sum differs, or pg_restore refuses the dump. It was renamed `<id>.unsound` and is kept for a person to look at. While the data stand another backup is taken; nothing is deleted without one. Look at the disk of `backup.directory`: what damaged one file may damage others.",
+    ),
+    (
+        "BackupVerified",
+        "a final backup was read back whole",
+        "Every sum was compared, and pg_restore read the whole dump. Only from then on does it count.",
+    ),
+    (
+        "CameBack",
+        "a retired instance is wanted again",
+        "Its file asks for it within its grace period, so its data are served as they were. Its final backup is kept.",
+    ),
+    (
+        "Purged",
+        "a retired instance's data were deleted",
+        "Its grace period was over, and its final backup had been read back once more. The backup stays: `innkeeper backups NAME`.",
+    ),
+    (
+        "ClockSet",
+        "this host's clock jumped",
+        "Grace periods go on by the time that this host was really up, so nothing is deleted early because of it. Times of events before and after do not compare. See to it that one time service alone sets the clock (`timedatectl`).",
+    ),
+    (
+        "LaterIdentity",
+        "the journal is an older copy",
+        "Everything of this instance carries an identity that was given later than the journal's: the instance was made anew after the copy was taken. The later identity counts, and no tombstone of the former one applies. See whether other files of the state directory are old copies as well.",
+    ),
+    (
+        "JournalBroken",
+        "the journal could not be read",
+        "It was renamed, and a new one was begun; the message says how the old one is called. Identities, ports and set-ups are read off the objects again. Tombstones, failures and events of before are in the old file alone, so whoever is retired gets a whole grace period again. Look at the disk of the state directory.",
+    ),
+    (
+        "StepFailed",
+        "a step did not work",
+        "The message says what failed and why. It is tried again with growing waits; `innkeeper info NAME` says when, `innkeeper retry NAME` tries at once.",
+    ),
+    ("StepDone", "a step was done", "The message says what it was done for."),
+    (
+        "DriftFound",
+        "something differs although nobody edited the file",
+        "Somebody or something else changed it. It is repaired; DriftRepaired tells what was changed back.",
+    ),
+    (
+        "DriftRepaired",
+        "what differed was put right",
+        "Whoever changed it by hand should write it into the instance's file instead: files are what counts.",
+    ),
+    (
+        "RollOutBegan",
+        "a change of many instances begins with one of them",
+        "Then two have it, then four, never more at once than `guard.updates_percent` allows. Where it fails nobody else is begun with; RollOut says what others wait for.",
+    ),
+    (
+        "FileAdded",
+        "an instance's file appeared",
+        "It is made as the file asks; `innkeeper wait NAME` waits until it serves.",
+    ),
+    (
+        "FileChanged",
+        "an instance's file was edited, or what it inherits",
+        "The message says which of them. `innkeeper plan NAME` shows what is still to be done.",
+    ),
+    ("FileMended", "a file that had problems has none any more", "It is in force again."),
+    ("FilesMended", "plans.toml or innkeeper.toml has no problems any more", "It is in force again."),
+    (
+        "FileMissing",
+        "an instance has no file",
+        "Nothing is stopped because of that: see Orphaned and `fleet.on_missing_file`.",
+    ),
+    (
+        "FileVanished",
+        "an instance's file is gone",
+        "Nothing is stopped because of that: see Orphaned and `fleet.on_missing_file`.",
+    ),
+    ("Forgotten", "an instance is forgotten", "It has no file, and nothing of it is left anywhere. Its events stay."),
+    (
+        "SettingsChanged",
+        "innkeeper.toml was edited",
+        "What concerns instances is in force at once; RestartNeeded tells where that is not so.",
+    ),
+    (
+        "ErrandNoted",
+        "somebody asked for something",
+        "A restart or a retry: the message says what and who. It is done in the instance's next turn.",
+    ),
+    ("ErrandDone", "what somebody asked for was done", "The message says what, and who had asked."),
+    ("ErrandDropped", "what somebody asked for is not done", "The message says why; ask again when that is over."),
+    ("Retried", "a failure is forgotten because somebody asked to try again", "What had failed is tried at once."),
+    ("EdgeBack", "a system answers again", "Everything is looked at now."),
+    ("TemplateMended", "the nginx templates can be used again", "All sites are rendered from them."),
+    ("DaemonStarted", "the daemon started", "The message has its version."),
+    ("DaemonStopped", "the daemon ended in good order", "Instances run on without it; nothing is repaired meanwhile."),
+    (
+        "CredentialsShown",
+        "somebody asked for an administrator's password",
+        "The message says who. The password itself is in no event.",
+    ),
+];
