@@ -6,6 +6,7 @@ use crate::model::event::{Level, NewEvent};
 use crate::model::name::InstanceName;
 use crate::model::service::Tag;
 use crate::model::status::chain;
+use crate::model::step::DatabaseSpec;
 use crate::model::tombstone::Tombstone;
 
 /// Stops the container. The guard counts it before it happens: a crash in between counts one too many, never one too few.
@@ -38,7 +39,7 @@ pub(super) async fn close(instance: &InstanceName, backup: &BackupId, context: &
         instance,
         Level::Info,
         "CameBack",
-        "it is wanted again, and nothing of its data was touched".to_owned(),
+        "it is wanted again, and its data are served as they stand".to_owned(),
         context,
     );
     Ok(())
@@ -51,6 +52,18 @@ pub(super) fn begin_purge(instance: &InstanceName, context: &Context) -> Result<
     let message = "its grace period is over: its data are being deleted".to_owned();
     tell(instance, Level::Warning, "Purging", message, context);
     Ok(())
+}
+
+/// The database goes. That it was about to go is known whatever comes in between.
+pub(super) async fn drop_database(spec: &DatabaseSpec, context: &Context) -> Result<(), StepFault> {
+    context.journal.begin_deletion(&spec.instance)?;
+    Ok(context.edges.database.drop_database(spec).await?)
+}
+
+/// The filestore goes, likewise.
+pub(super) async fn remove_volume(volume: &str, tag: &Tag, context: &Context) -> Result<(), StepFault> {
+    context.journal.begin_deletion(&tag.instance)?;
+    Ok(context.edges.engine.remove_volume(volume, tag).await?)
 }
 
 /// Nothing is left.

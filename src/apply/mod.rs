@@ -224,9 +224,9 @@ async fn act(step: &Step, context: &Context) -> Result<bool, StepFault> {
             context.lanes.sites.remove(edges.proxy.as_ref(), instance, *uid).await?;
         }
         Action::RemoveService { container, tag } => edges.engine.remove_service(container, tag).await?,
-        Action::DropDatabase(spec) => edges.database.drop_database(spec).await?,
+        Action::DropDatabase(spec) => ending::drop_database(spec, context).await?,
         Action::DropRole { role, instance, uid } => edges.database.drop_role(role, instance, *uid).await?,
-        Action::RemoveVolume { volume, tag } => edges.engine.remove_volume(volume, tag).await?,
+        Action::RemoveVolume { volume, tag } => ending::remove_volume(volume, tag, context).await?,
         Action::RemoveConf { instance } => edges.engine.remove_files(instance).await?,
     }
     Ok(true)

@@ -11,7 +11,7 @@ pub use secrets::{CERTIFICATES_DIR, KEY_FILE, ODOO_DIR, SECRETS_DIR, SecretsErro
 use crate::adapters::acme::{self, Acme};
 use crate::adapters::directory::Directory;
 use crate::adapters::docker::Docker;
-use crate::adapters::nginx::Nginx;
+use crate::adapters::nginx::{self, Nginx};
 use crate::adapters::postgres::Postgres;
 use crate::edges::{EdgeError, Edges};
 use crate::journal::{Journal, JournalError};
@@ -53,6 +53,7 @@ pub fn connect(
     now: fn() -> Timestamp,
 ) -> Result<(Edges, InstallationKey, Journal), ConnectError> {
     let secrets = Secrets::of(&settings.fleet.state_dir);
+    refuse_a_second_beginning(settings, &secrets)?;
     let key = secrets.open_or_begin()?;
     let journal = Journal::open(&settings.fleet.state_dir, now)?;
     let acme = acme(settings, &secrets, &key, &journal, now)?;
@@ -71,6 +72,7 @@ pub fn connect_to_look(
     now: fn() -> Timestamp,
 ) -> Result<(Edges, InstallationKey, Journal), ConnectError> {
     let secrets = Secrets::of(&settings.fleet.state_dir);
+    refuse_a_second_beginning(settings, &secrets)?;
     let key = match secrets.open()? {
         Some(key) => key,
         None => secrets::new_key()?,
@@ -93,6 +95,20 @@ pub fn connect_rehearsal(
 ) -> Result<(Edges, InstallationKey, Journal), ConnectError> {
     let key = Secrets::of(&settings.fleet.state_dir).open_or_begin()?;
     Ok((edges, key, Journal::open(&settings.fleet.state_dir, now)?))
+}
+
+/// A state directory without anything looks like a first start, also when a disk is not mounted. Where an installation has
+/// its sites it is none.
+fn refuse_a_second_beginning(settings: &Settings, secrets: &Secrets) -> Result<(), SecretsError> {
+    let config_dir = &settings.nginx.config_dir;
+    match nginx::installation_at(config_dir) {
+        Some(installation) if secrets.open()?.is_none() => Err(SecretsError::StateGone {
+            state_dir: settings.fleet.state_dir.clone(),
+            config_dir: config_dir.clone(),
+            installation,
+        }),
+        _ => Ok(()),
+    }
 }
 
 fn acme(

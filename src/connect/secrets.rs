@@ -38,6 +38,22 @@ pub enum SecretsError {
         .0.display()
     )]
     KeyLost(PathBuf),
+    /// There is no key, and an installation has its sites here.
+    #[error(
+        "{} has no installation key, but {} holds the sites of Innkeeper installation {installation}: is the state directory \
+         mounted, and is it the right one? With a new key everything of that installation would be foreign; to begin a new one \
+         on purpose, set another nginx.config_dir, or remove that directory",
+        state_dir.display(),
+        config_dir.display()
+    )]
+    StateGone {
+        /// Where the key was looked for.
+        state_dir: PathBuf,
+        /// `nginx.config_dir`
+        config_dir: PathBuf,
+        /// Whose sites these are.
+        installation: String,
+    },
     /// The key is not the one that this installation began with.
     #[error(
         "the installation key {} is not the one that this state directory began with ({expected}, not {found}): \

@@ -110,7 +110,7 @@ impl Keeper {
         name: &InstanceName,
         live: &Live,
     ) -> Result<(), JournalError> {
-        if let Some(uid) = later_identity(name, entry.facts.uid, live) {
+        if let Some(uid) = later_identity(name, &entry.facts, live) {
             self.take_over(entry, name, uid)?;
         }
         let database = live.database.known().and_then(|it| it.databases.get(&Resources::of(name).database));
@@ -149,7 +149,7 @@ impl Keeper {
         let mut rows = self.journal.roll_outs()?;
         for (name, entry) in &mut register.entries {
             let row = rows.remove(name);
-            entry.facts.roll_out = row.map(|row| RollOut { wave: row.wave, done: row.done });
+            entry.facts.roll_out = row.map(|row| RollOut { wave: row.wave, done: row.done, late: row.late });
         }
         Ok(())
     }
@@ -214,7 +214,8 @@ pub(super) fn identity(name: &InstanceName, marks: &BTreeMap<InstanceName, Uid>,
 
 /// The identity that all objects of an instance carry, when it was given later than `uid` (a UUIDv7 begins with its time):
 /// then the journal that says `uid` is an old copy that was put back, and the instance was made anew since.
-pub(super) fn later_identity(name: &InstanceName, uid: Uid, live: &Live) -> Option<Uid> {
+/// Where the journal says that there are data, only a later life with data counts: what was merely begun proves nothing.
+pub(super) fn later_identity(name: &InstanceName, facts: &InstanceFacts, live: &Live) -> Option<Uid> {
     let (engine, database) = (live.engine.known()?, live.database.known()?);
     let its = Resources::of(name);
     let service = engine.services.get(&its.container).map(|service| &service.owner);
@@ -224,8 +225,9 @@ pub(super) fn later_identity(name: &InstanceName, uid: Uid, live: &Live) -> Opti
     let jobs = engine.jobs.values().map(|job| job.owner.tag());
     let jobs = jobs.filter(|tag| tag.is_some_and(|tag| tag.instance == *name));
     let mut uids = named.chain(jobs).map(|tag| tag.filter(|tag| tag.instance == *name).map(|tag| tag.uid));
-    let first = uids.next().flatten().filter(|first| *first > uid)?;
-    uids.all(|other| other == Some(first)).then_some(first)
+    let first = uids.next().flatten().filter(|first| *first > facts.uid)?;
+    let has_data = database.databases.get(&its.database).is_some_and(|database| database.provisioned);
+    (uids.all(|other| other == Some(first)) && (has_data || !facts.provisioned)).then_some(first)
 }
 
 /// True when nothing of `name` is left in a world that was seen whole.

@@ -114,11 +114,13 @@ impl Keeper {
         }
         let names = diff::roll_out::disturbed(facts, changes);
         let what = "a change of images or of what is below the state directory";
-        let Some(wave) = self.begin_roll_out_among(&names, what)? else { return Ok(false) };
-        for name in names {
-            facts.instances.entry(name).and_modify(|it| it.roll_out = Some(RollOut { wave, done: false }));
+        let began = self.begin_roll_out_among(&names, what)?;
+        let is_begun = !began.is_empty();
+        for (name, row) in began {
+            let part = RollOut { wave: row.wave, done: row.done, late: row.late };
+            facts.instances.entry(name).and_modify(|it| it.roll_out = Some(part));
         }
-        Ok(true)
+        Ok(is_begun)
     }
 
     /// Looks with all that a decision over the fleet needs. Unmet instances get the identity that their objects carry,
@@ -149,6 +151,8 @@ impl Keeper {
             entry.facts.errands = all_errands.remove(name).unwrap_or_default();
             entry.facts.repairs = all_repairs.remove(name.as_str()).unwrap_or_default();
             match identity(name, &marks, &live) {
+                // What else stands on the names of others was not asked for.
+                _ if entry.met && !within(name) => {}
                 _ if entry.met => self.learn_from_marks(entry, name, &live)?,
                 Identity::Marked(uid) => entry.identify(uid, &self.key),
                 Identity::New => {}
@@ -230,7 +234,7 @@ impl Keeper {
     }
 }
 
-fn is_proven(status: &InstanceStatus) -> bool {
+pub(super) fn is_proven(status: &InstanceStatus) -> bool {
     let ready = status.conditions.iter().find(|condition| condition.kind == ConditionType::Ready);
     ready.is_some_and(|condition| condition.status == ConditionStatus::True)
 }

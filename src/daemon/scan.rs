@@ -2,15 +2,16 @@
 
 use super::commit;
 use super::keeper::{Bell, Keeper, event};
+use super::monitor::is_proven;
 use super::register::{FileChange, Register, What};
 use crate::diff::roll_out::ROLL_OUT_MIN;
-use crate::journal::JournalError;
+use crate::journal::{JournalError, RollOutRow};
 use crate::model::event::{Level, NewEvent};
 use crate::model::name::InstanceName;
 use crate::model::problem::Problem;
 use crate::model::settings::Settings;
-use crate::model::time::Timestamp;
 use crate::spec::{INSTANCES_DIR, SpecError};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -106,19 +107,27 @@ impl Keeper {
         self.begin_roll_out_among(&names, "a change of plans or settings").map(drop)
     }
 
-    /// Has the change reach one of these instances first, where they are many; then returns when it began.
+    /// Has the change reach one of these instances first, where they are many; then returns each one's part in it.
     pub(super) fn begin_roll_out_among(
         &self,
         names: &[InstanceName],
         what: &str,
-    ) -> Result<Option<Timestamp>, JournalError> {
+    ) -> Result<BTreeMap<InstanceName, RollOutRow>, JournalError> {
         if names.len() < ROLL_OUT_MIN {
-            return Ok(None);
+            return Ok(BTreeMap::new());
         }
-        let wave = self.journal.begin_roll_out(names)?;
+        let failures = self.journal.all_failures()?;
+        let serves = |name: &InstanceName| self.board.get(name).is_some_and(|status| is_proven(&status));
+        let mut late: BTreeSet<InstanceName> =
+            names.iter().filter(|name| failures.contains_key(*name) || !serves(name)).cloned().collect();
+        if late.len() == names.len() {
+            // Nothing is known of anybody: then one goes before the others like any other.
+            late.clear();
+        }
+        let parts = self.journal.begin_roll_out(names, &late)?;
         let message = format!("{what} concerns {} instances: it reaches one first", names.len());
         self.tell(&event(Level::Info, None, "file", "RollOutBegan", message));
-        Ok(Some(wave))
+        Ok(parts)
     }
 
     /// Problems of files that are no instance's: settings, plans, strangers in the folder.

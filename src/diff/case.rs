@@ -182,17 +182,28 @@ impl<'a> Case<'a> {
         Tag { instance: self.name.clone(), uid: self.instance.uid, component, digest }
     }
 
-    /// True when the object is this very instance's; otherwise drafts a conflict.
-    pub(super) fn owns(&self, owner: &Owner, thing: &str, draft: &mut Draft) -> bool {
+    /// True when the container is this very instance's; otherwise drafts a conflict.
+    pub(super) fn owns(&self, owner: &Owner, container: &str, draft: &mut Draft) -> bool {
+        self.owns_or(owner, &format!("container {container}"), "remove or rename it", draft)
+    }
+
+    /// The same for what holds data: it may be this customer's, restored by hand, so nobody is told to remove it.
+    pub(super) fn owns_data(&self, owner: &Owner, thing: &str, draft: &mut Draft) -> bool {
+        let way_out = "if these are this customer's data, put the mark back (docs/OPERATING.md, \"Data that were restored by \
+                       hand\"); if they are somebody else's, free the name";
+        self.owns_or(owner, thing, way_out, draft)
+    }
+
+    fn owns_or(&self, owner: &Owner, thing: &str, way_out: &str, draft: &mut Draft) -> bool {
         let whose = match owner {
             Owner::Ours(tag) if tag.instance == *self.name && tag.uid == self.instance.uid => return true,
             Owner::Ours(tag) => format!("instance {} with uid {}", tag.instance, tag.uid),
             Owner::Foreign(whose) => whose.clone(),
         };
-        draft.hold(
-            HoldReason::Conflict,
-            format!("{thing} stands on a name that is needed and is not this instance's ({whose}); it is left untouched: remove or rename it"),
+        let message = format!(
+            "{thing} stands on a name that is needed and is not this instance's ({whose}); it is left untouched: {way_out}"
         );
+        draft.hold(HoldReason::Conflict, message);
         false
     }
 

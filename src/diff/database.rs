@@ -34,7 +34,7 @@ pub(super) fn role_for(case: &Case<'_>, access: Access, why: Why<'_>, draft: &mu
         let reason = if case.is_provisioned() { "the role is gone" } else { "new instance" };
         return draft.step(Action::SetRole(role_spec(case, access, true)), Why { reason, fields, ..why });
     };
-    if !case.owns(&live.owner, &format!("role {role}"), draft) {
+    if !case.owns_data(&live.owner, &format!("role {role}"), draft) {
         return;
     }
     let mark = match access {
@@ -59,17 +59,7 @@ pub(super) fn database(case: &Case<'_>, draft: &mut Draft) {
             None => create(case, "new instance", draft),
         };
     };
-    if is_restored_by_hand(case, live) {
-        return draft.hold(
-            HoldReason::Conflict,
-            format!(
-                "database {} belongs to its role and carries no mark of Innkeeper; nothing is done with it: if you restored it, \
-                 put the mark back (docs/OPERATING.md, \"Data that were restored by hand\")",
-                case.resources.database
-            ),
-        );
-    }
-    if !case.owns(&live.owner, &format!("database {}", case.resources.database), draft) {
+    if !case.owns_data(&live.owner, &format!("database {}", case.resources.database), draft) {
         return;
     }
     if !live.valid {
@@ -100,11 +90,6 @@ pub(super) fn privileges(case: &Case<'_>, live: &DatabaseObjectLive, draft: &mut
         };
         draft.step(Action::SetPrivileges(spec(case)), why);
     }
-}
-
-/// True for a database without any mark on the name of an instance that had one: nobody shall be told to remove it.
-fn is_restored_by_hand(case: &Case<'_>, live: &DatabaseObjectLive) -> bool {
-    live.owner.tag().is_none() && live.owner_role == case.resources.database && case.instance.provisioned
 }
 
 /// The mark in the database's comment after which it is never created anew.

@@ -9,6 +9,7 @@ use super::facts::{Facts, FileState, InstanceFacts};
 use super::{backup, site};
 use crate::model::backup::{BackupLive, Part};
 use crate::model::changes::HoldReason;
+use crate::model::errand::ErrandKind;
 use crate::model::name::{Domain, InstanceName};
 use crate::model::service::{Owner, Tag};
 use crate::model::settings::OnMissingFile;
@@ -113,29 +114,47 @@ pub(super) fn come_back(case: &Case<'_>, draft: &mut Draft) {
     draft.step(Action::CloseTombstone { instance: case.name.clone(), backup: tombstone.backup() }, why);
 }
 
-/// True for an instance that is wanted again after its purge began. What is left of it is kept for a person; where nothing is
-/// left the name is free, and the file is a new instance's.
+/// True for an instance that is wanted again after its purge began and that cannot simply come back. What is left of it is kept
+/// for a person; where nothing is left the name is free, and the file is a new instance's.
 pub(super) fn comes_too_late(case: &Case<'_>, draft: &mut Draft) -> bool {
-    let tombstone = case.instance.ending.tombstone.as_ref();
-    if !tombstone.is_some_and(|tombstone| tombstone.purging) {
+    let Some(tombstone) = case.instance.ending.tombstone.as_ref().filter(|tombstone| tombstone.purging) else {
         return false;
-    }
-    if is_seen_whole(case) && remains(case).is_empty() {
-        forget(case, draft);
-    } else {
-        let backup = match backup::final_backup(case) {
-            Some(backup) => format!("the backup {} has its data: restore it", backup.manifest.id),
-            None => "no backup of it was read back: look at what is left before anything is done".to_owned(),
-        };
-        draft.hold(
-            HoldReason::DataMissing,
-            format!(
-                "it is wanted again, but its purge had begun: what is left of it is kept, and {backup}; or write state = \
-                 \"absent\" to let the purge end, after which the name is free for a new instance"
-            ),
-        );
+    };
+    let restored = has_data(case);
+    let asked = case.instance.errands.iter().any(|errand| errand.kind == ErrandKind::Restart);
+    match () {
+        // Its data were not reached yet, or a person brought them back and says so.
+        () if restored && (!tombstone.deleting || asked) => return false,
+        () if is_seen_whole(case) && remains(case).is_empty() => forget(case, draft),
+        () => draft.hold(HoldReason::DataMissing, too_late(case, restored)),
     }
     true
+}
+
+fn too_late(case: &Case<'_>, restored: bool) -> String {
+    let (name, resources) = (case.name, &case.resources);
+    let end = "or write state = \"absent\" to let the purge end, after which the name is free for a new instance";
+    if restored {
+        return format!(
+            "it is wanted again, but its data were being deleted; database and volume stand now: if you restored them, \
+             `innkeeper restart {name}` takes them into service; {end}"
+        );
+    }
+    let backup = match backup::final_backup(case) {
+        Some(backup) => format!(
+            "restore database {} and volume {} from the backup {}, then `innkeeper restart {name}`",
+            resources.database, resources.volume, backup.manifest.id
+        ),
+        None => "no backup of it was read back: look at what is left before anything is done".to_owned(),
+    };
+    format!("it is wanted again, but its purge had begun: what is left of it is kept; {backup}; {end}")
+}
+
+/// True when its own database and its own volume stand.
+fn has_data(case: &Case<'_>) -> bool {
+    let own = |owner: &Owner| owner.tag().is_some_and(|tag| tag.uid == case.instance.uid && tag.instance == *case.name);
+    let volume = case.engine.and_then(|engine| engine.volumes.get(&case.resources.volume));
+    case.database_object().is_some_and(|database| database.valid && own(&database.owner)) && volume.is_some_and(own)
 }
 
 /// Out of service, with a final backup that was read back: whatever is missing of that.
@@ -193,6 +212,7 @@ fn open(case: &Case<'_>, why: &str, draft: &mut Draft) -> Tombstone {
         why: why.to_owned(),
         last_start: case.service().and_then(|service| service.started_at),
         purging: false,
+        deleting: false,
     };
     let fields = vec![
         new_field("kept", "database, filestore, name, domains, and a final backup that is read back"),
@@ -259,7 +279,7 @@ fn is_given_up(case: &Case<'_>, host: &Domain) -> bool {
 
 fn stop(case: &Case<'_>, draft: &mut Draft) {
     let Some(live) = case.service() else { return };
-    if !case.owns(&live.owner, &format!("container {}", case.resources.container), draft) || !live.running {
+    if !case.owns(&live.owner, &case.resources.container, draft) || !live.running {
         return;
     }
     let Some(tag) = live.owner.tag().cloned() else { return };
@@ -355,8 +375,8 @@ fn forget(case: &Case<'_>, draft: &mut Draft) {
     draft.step(Action::EndPurge { instance: case.name.clone() }, why);
 }
 
-/// A purge in its order: nothing answers, nothing runs, nothing is connected before data go; whoever reads the plan half
-/// way finds the volume last.
+/// A purge in its order: nothing answers, nothing runs, nothing is connected before data go. odoo.conf goes along with the
+/// last of them.
 const PURGE_ORDER: [&str; 7] =
     ["begin-purge", "remove-site", "remove-job", "remove-container", "drop-database", "drop-role", "remove-volume"];
 
@@ -399,6 +419,16 @@ fn remains(case: &Case<'_>) -> Vec<Action> {
         }
     }
     actions
+}
+
+/// True when nothing but the guard keeps its data from being deleted now.
+pub(super) fn is_purge_due(case: &Case<'_>) -> bool {
+    let Some(tombstone) = case.instance.ending.tombstone.as_ref().filter(|tombstone| !tombstone.purging) else {
+        return false;
+    };
+    let due = is_due(case, tombstone, &mut Draft::default());
+    due && backup::unkept(case).is_none()
+        && backup::final_backup(case).is_none_or(|backup| backup::unconfirmed(case, backup).is_none())
 }
 
 /// True when the data may go; otherwise says why not, where that is not simply a matter of time.

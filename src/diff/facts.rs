@@ -93,6 +93,8 @@ pub struct RollOut {
     pub wave: Timestamp,
     /// It has the change.
     pub done: bool,
+    /// It did not serve when the change began, or failed before: it comes last and holds up nobody.
+    pub late: bool,
 }
 
 /// So far back decisions look for repairs.

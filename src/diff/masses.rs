@@ -4,10 +4,10 @@
 //! It sees the fleet in each decision, also in one over a single instance, so no order of turns lets the first few
 //! through. It looks at wishes and at listings alone, never at steps: those of others are not known in such a turn.
 
-use super::ending::Course;
+use super::case::Case;
+use super::ending::{self, Course};
 use super::facts::{Facts, FileState, InstanceFacts};
 use crate::model::name::{InstanceName, Resources};
-use crate::model::tombstone::Grace;
 use crate::model::wanted::WantedState;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -131,9 +131,9 @@ fn pending(facts: &Facts, name: &InstanceName, instance: &InstanceFacts) -> Opti
     let service = service.filter(|service| service.owner.tag().is_some_and(|tag| tag.uid == instance.uid));
     match (Course::of(facts, instance, wanted), &instance.ending.tombstone) {
         (Course::End(_), None) => (instance.provisioned || service.is_some()).then_some(Disruption::Retire),
-        (Course::End(_), Some(tombstone)) => {
-            let due = tombstone.grace(facts.now, facts.guard.steady_s) == Grace::Over && !wanted.protected;
-            (due && !tombstone.purging).then_some(Disruption::Purge)
+        // Whoever is kept for another reason takes nobody else's place.
+        (Course::End(_), Some(_)) => {
+            ending::is_purge_due(&Case::new(facts, None, name, instance, wanted)).then_some(Disruption::Purge)
         }
         (Course::Live, None) if wanted.state == WantedState::Stopped => {
             let new = instance.observed_generation < instance.generation;

@@ -238,7 +238,7 @@ fn job(
     let container = work.container(&case.resources);
     let mut adopted: Vec<String> = drafted_jobs(draft).map(str::to_owned).collect();
     if let Some(live) = case.engine.and_then(|engine| engine.jobs.get(&container)) {
-        if !case.owns(&live.owner, &format!("container {container}"), draft) {
+        if !case.owns(&live.owner, &container, draft) {
             return;
         }
         if live.owner.tag().is_some_and(|tag| tag.digest == digest) {

@@ -38,26 +38,32 @@ pub(super) fn wait(case: &Case<'_>, draft: &mut Draft) {
         peers.filter(|(_, it)| takes_part(it))
     };
     let is_done = |it: &InstanceFacts| it.roll_out.is_some_and(|it| it.done);
-    // Who failed before tries first: all others wait for that.
+    let is_late = |it: &InstanceFacts| it.roll_out.is_some_and(|it| it.late);
+    // Whoever fails tries first: all others wait for that. Whoever did not serve before tries last.
     let pending = || {
         let all = of_wave().filter(|(_, it)| !is_done(it));
-        let (failed, others): (Vec<_>, Vec<_>) = all.partition(|(_, it)| failure(it).is_some());
-        failed.into_iter().chain(others).map(|(name, _)| name)
+        let (late, in_time): (Vec<_>, Vec<_>) = all.partition(|(_, it)| is_late(it));
+        let (failed, others): (Vec<_>, Vec<_>) = in_time.into_iter().partition(|(_, it)| failure(it).is_some());
+        failed.into_iter().chain(others).chain(late).map(|(name, _)| name)
     };
     // One, then two, then four: each time as many as have it already, and never more than the guard allows at once.
     let most = case.index.map_or(1, |index| index.masses().updates_at_once());
     let at_once = of_wave().filter(|(_, it)| is_done(it)).count().clamp(1, most);
     // Who failed itself keeps its place, whoever failed beside it: two that wait for each other would wait for ever.
-    let failed = of_wave().find(|(_, it)| failure(it).is_some()).filter(|_| failure(instance).is_none());
+    let failed =
+        of_wave().find(|(_, it)| failure(it).is_some() && !is_late(it)).filter(|_| failure(instance).is_none());
     let message = match failed {
         Some((other, it)) => format!(
-            "the change of many instances failed for {other} and stops here: {}",
+            "the change of many instances failed for {other} and stops here: {}; `innkeeper retry {other}` tries it again",
             failure(it).unwrap_or_default()
         ),
         None if pending().take(at_once).any(|first| first == name) => return,
         None => {
             let first: Vec<&str> = pending().take(at_once).map(InstanceName::as_str).collect();
-            format!("the change reaches {} first, of {} that still wait for it", first.join(", "), pending().count())
+            let (first, all) = (first.join(", "), pending().count());
+            format!(
+                "the change reaches {first} first, of {all} that still wait for it; `innkeeper info` says how they do"
+            )
         }
     };
     hold_back(draft, &format!("{message}; `innkeeper retry {name}` does not wait"));
@@ -66,7 +72,7 @@ pub(super) fn wait(case: &Case<'_>, draft: &mut Draft) {
 /// An image that was pulled anew concerns all whose containers are of the former one: nobody is begun with, whoever has a
 /// turn first, before a roll-out began.
 fn announce(case: &Case<'_>, draft: &mut Draft) {
-    let recreates = |step: &Step| step.action.kind() == "recreate-container" && step.origin == Origin::Drift;
+    let recreates = |step: &Step| step.action.kind() == "recreate-container" && is_not_meant(case.instance, step);
     let (Some(engine), Some(image)) = (case.engine, case.image().filter(|_| draft.steps().iter().any(recreates)))
     else {
         return;
@@ -100,13 +106,18 @@ fn hold_back(draft: &mut Draft, message: &str) {
 /// Instances whose containers would be made anew or restarted although their own files did not change: an image that was
 /// pulled anew, files that were restored, a new Innkeeper. Those that are part of a roll-out already are not among them.
 pub fn disturbed(facts: &Facts, changes: &Changes) -> Vec<InstanceName> {
-    let disturbs = |step: &Step| DISTURBING.contains(&step.action.kind()) && step.origin == Origin::Drift;
-    let is_concerned = |it: &InstanceChanges| it.steps.iter().any(disturbs) || awaits_roll_out(it);
-    let each = changes.instances.iter().filter(|(_, changes)| is_concerned(changes));
-    let alone = each.filter(|(name, _)| {
-        runs(facts, name) && facts.instances.get(*name).is_some_and(|it| takes_part(it) && !waits(it))
-    });
-    alone.map(|(name, _)| name.clone()).collect()
+    let is_concerned = |(name, it): &(&InstanceName, &InstanceChanges)| {
+        let Some(instance) = facts.instances.get(*name) else { return false };
+        let disturbs = |step: &Step| DISTURBING.contains(&step.action.kind()) && is_not_meant(instance, step);
+        let concerned = it.steps.iter().any(disturbs) || awaits_roll_out(it);
+        concerned && runs(facts, name) && takes_part(instance) && !waits(instance)
+    };
+    changes.instances.iter().filter(is_concerned).map(|(name, _)| name.clone()).collect()
+}
+
+/// Nobody edited its file or asked for it. That is more than drift: after a lost journal all is new, and nothing is drift.
+fn is_not_meant(instance: &InstanceFacts, step: &Step) -> bool {
+    !instance.updating && step.origin != Origin::Requested
 }
 
 /// True when something waits for a roll-out, one that goes on or one that has to begin.
@@ -114,11 +125,12 @@ pub fn awaits_roll_out(changes: &InstanceChanges) -> bool {
     changes.holds.iter().any(|hold| hold.reason == HoldReason::RollOut)
 }
 
-/// True when the instance has the change: nothing of it is left to do, and it serves.
+/// True when the instance has the change: nothing is left to do, since only then it was asked whether it serves, and it
+/// serves. One that did not serve before need not serve now.
 pub fn is_through(instance: &InstanceFacts, changes: &InstanceChanges) -> bool {
-    let step = changes.steps.iter().any(|step| KINDS.contains(&step.action.kind()));
-    let under_way = changes.holds.iter().any(|hold| UNDER_WAY.contains(&hold.reason));
-    !step && !under_way && failure(instance).is_none()
+    let late = instance.roll_out.is_some_and(|own| own.late);
+    let waits = |reason| UNDER_WAY.contains(&reason) && !(late && reason == HoldReason::NotHealthy);
+    changes.steps.is_empty() && !changes.holds.iter().any(|hold| waits(hold.reason)) && failure(instance).is_none()
 }
 
 /// True while it is part of a roll-out and has not had the change.

@@ -40,7 +40,7 @@ pub(super) fn volume(case: &Case<'_>, draft: &mut Draft) {
     let Some(engine) = case.engine else { return };
     let volume = &case.resources.volume;
     if let Some(owner) = engine.volumes.get(volume) {
-        case.owns(owner, &format!("volume {volume}"), draft);
+        case.owns_data(owner, &format!("volume {volume}"), draft);
         return;
     }
     if case.is_provisioned() {
@@ -73,7 +73,7 @@ pub(super) fn container(case: &Case<'_>, draft: &mut Draft) {
     }
     let Some(spec) = service_spec(case, draft) else { return };
     let Some(live) = case.service() else { return create(case, spec, draft) };
-    if !case.owns(&live.owner, &format!("container {}", spec.container), draft) {
+    if !case.owns(&live.owner, &spec.container, draft) {
         return;
     }
     if needs_upgrade(case, live, draft) {

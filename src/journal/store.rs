@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Counts the layouts below; a file of a higher one is refused.
-const LAYOUT: u32 = 4;
+const LAYOUT: u32 = 5;
 /// A reader beside the daemon waits so long for a write to end.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Statements kept prepared.
@@ -85,8 +85,11 @@ CREATE TABLE IF NOT EXISTS silence (
 ) STRICT;
 ";
 
+/// What layout 5 added: who of a roll-out comes last.
+const TABLES_5: &str = "CREATE TABLE IF NOT EXISTS roll_out_late (instance TEXT PRIMARY KEY) STRICT;";
+
 /// The layouts in their order: each adds to those before it.
-const LAYOUTS: [&str; LAYOUT as usize] = [TABLES, TABLES_2, TABLES_3, TABLES_4];
+const LAYOUTS: [&str; LAYOUT as usize] = [TABLES, TABLES_2, TABLES_3, TABLES_4, TABLES_5];
 
 pub(super) struct Opened {
     pub(super) connection: Connection,

@@ -120,6 +120,17 @@ impl Journal {
         }
     }
 
+    /// The next thing that happens to the instance's data is that some are deleted.
+    ///
+    /// # Errors
+    /// SQLite refused: then nothing may be deleted.
+    pub fn begin_deletion(&self, name: &InstanceName) -> Result<(), JournalError> {
+        match self.tombstones()?.remove(name) {
+            Some(tombstone) if !tombstone.deleting => self.open_tombstone(&Tombstone { deleting: true, ..tombstone }),
+            _ => Ok(()),
+        }
+    }
+
     /// Nothing of the instance is left: forgets it with its tombstone. Whoever comes under this name is somebody else.
     ///
     /// # Errors

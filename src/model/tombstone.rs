@@ -28,6 +28,9 @@ pub struct Tombstone {
     pub last_start: Option<Timestamp>,
     /// The purge began: what began goes on.
     pub purging: bool,
+    /// Its database or its volume was about to be deleted: from here on they cannot be counted upon.
+    #[serde(default)]
+    pub deleting: bool,
 }
 
 /// How far the grace period is.

@@ -293,11 +293,15 @@ fn end(facts: &mut Facts, action: Action) {
         Action::RemoveSite { instance, .. } => drop(facts.proxy().sites.remove(&instance)),
         Action::RemoveService { container, .. } => drop(facts.engine().services.remove(&container)),
         Action::DropDatabase(spec) => {
+            begin_deletion(facts, &spec.instance);
             facts.database().inside.remove(&spec.database);
             facts.database().databases.remove(&spec.database);
         }
         Action::DropRole { role, .. } => drop(facts.database().roles.remove(&role)),
-        Action::RemoveVolume { volume, .. } => drop(facts.engine().volumes.remove(&volume)),
+        Action::RemoveVolume { volume, tag } => {
+            begin_deletion(facts, &tag.instance);
+            facts.engine().volumes.remove(&volume);
+        }
         Action::RemoveConf { instance } => drop(facts.engine().configs.remove(&instance)),
         other => panic!("not a step of an end: {other:?}"),
     }
@@ -434,4 +438,9 @@ pub(crate) fn ask_hosts(facts: &mut Facts) {
         }
     }
     facts.live.answers = answers;
+}
+
+/// As the journal notes it before data go.
+fn begin_deletion(facts: &mut Facts, instance: &InstanceName) {
+    facts.instances.get_mut(instance).unwrap().ending.tombstone.as_mut().unwrap().deleting = true;
 }

@@ -207,6 +207,18 @@ pub(super) fn newest_readable(places: &Places) -> Option<Generation> {
     let numbers = numbers(places).ok()?;
     numbers.into_iter().rev().find_map(|number| Generation::read(&places.generation(number)).ok())
 }
+/// Whose the generations are, also those of a version that writes other manifests than this one.
+pub(super) fn installation(places: &Places) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Owned {
+        installation: String,
+    }
+    let owner = |number| {
+        let text = fs::read(places.generation(number).join(MANIFEST_FILE)).ok()?;
+        serde_json::from_slice::<Owned>(&text).ok()
+    };
+    numbers(places).ok()?.into_iter().rev().find_map(owner).map(|owned| owned.installation)
+}
 
 /// Points `current` at a generation, atomically; none takes the link away.
 ///

@@ -53,6 +53,12 @@ pub struct Nginx {
     turn: tokio::sync::Mutex<()>,
 }
 
+/// The id of the installation whose sites are in this configuration directory; none where there are no sites.
+pub fn installation_at(config_dir: &Path) -> Option<String> {
+    let places = names::Places { root: config_dir.to_owned() };
+    generation::installation(&places)
+}
+
 /// The templates that Innkeeper brings along, by their path in `nginx-templates/`: what `init` writes.
 pub fn built_in_templates() -> BTreeMap<String, String> {
     template::TemplateSet::built_in().files

@@ -17,7 +17,7 @@ pub(super) const HOLDS: &[(HoldReason, &str, &str)] = &[
     (
         HoldReason::Conflict,
         "something of somebody else stands on a name that is needed",
-        "A container, volume, role, database or site with the needed name exists and does not carry this installation's mark. Innkeeper never touches it. Remove or rename it, or choose another name for the instance.",
+        "A container, volume, role, database or site with the needed name exists and does not carry this installation's mark. Innkeeper never touches it. A database, a role or a volume may be this customer's own, restored by hand: then put its mark back, as OPERATING.md says under \"Data that were restored by hand\". What is somebody else's has to free the name, or the instance takes another one.",
     ),
     (
         HoldReason::DataMissing,

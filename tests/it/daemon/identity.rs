@@ -178,3 +178,22 @@ fn what_an_earlier_life_left_is_no_reason_to_go_back_to_it() {
         daemon.stop().await;
     });
 }
+
+#[test]
+fn a_later_life_that_was_merely_begun_does_not_stand_for_data_that_there_were() {
+    in_a_house(async |house| {
+        let [first, _] = two_lives(house, "").await;
+        house.rehearsal.with(|world| {
+            world.containers.clear();
+            world.volumes.clear();
+            world.databases.clear();
+        });
+        let daemon = house.daemon();
+        daemon.until_state("acme", State::Held).await;
+        tokio::time::sleep(Duration::from_secs(600)).await;
+        assert_eq!(daemon.status("acme").unwrap().uid, Some(first));
+        let made = |effect: &String| effect.starts_with("create_database") || effect.starts_with("ensure_volume");
+        assert!(!house.effects().iter().any(made), "nothing empty is made in their place: {:?}", house.effects());
+        daemon.stop().await;
+    });
+}

@@ -190,3 +190,60 @@ fn two_that_failed_side_by_side_do_not_wait_for_each_other() {
         daemon.stop().await;
     });
 }
+
+#[test]
+fn whoever_did_not_serve_before_or_failed_before_holds_up_nobody() {
+    in_a_house(async |house| {
+        let names = ["acme", "beta", "citrus", "delta", "echo", "fox"];
+        let daemon = house.settled_daemon(&names).await;
+        house.rehearsal.with(|world| world.unknown_modules.insert("nonsense".parse().unwrap()));
+        house.drop_file("acme", "modules = [\"nonsense\"]");
+        daemon.until_state("acme", State::Failed).await;
+        // What its process read at its start leads to no database: nothing in sight says why it does not answer.
+        house.rehearsal.with(|world| world.containers.get_mut("ik-beta").unwrap().conf = None);
+        daemon.until("beta being unhealthy", |it| it.status("beta").unwrap().state == State::Degraded).await;
+        house.rehearsal.forget_calls();
+        house.put("plans.toml", &plans_with("2 GiB"));
+        let done = |text: &str| house.effects().contains(&format!("update_limits ik-{text}"));
+        daemon.until("all the others", |_| names[2..].iter().all(|text| done(text))).await;
+        daemon.until("those two as well", |_| done("acme") && done("beta")).await;
+        daemon.stop().await;
+    });
+}
+
+#[test]
+fn one_that_is_busy_with_something_else_is_not_taken_for_done() {
+    in_a_house(async |house| {
+        let daemon = house.settled_daemon(&["acme", "beta", "citrus", "delta", "echo"]).await;
+        house.pull_broken();
+        daemon.until("the first", |_| house.recreated() == 1).await;
+        // From now on the first one's turns have a certificate to order, again and again.
+        house.rehearsal.with(|world| world.pointing_elsewhere.insert("shop.acme.example".parse().unwrap()));
+        house.drop_file("acme", "domains = [\"shop.acme.example\"]");
+        tokio::time::sleep(Duration::from_secs(3 * 3_600)).await;
+        assert!(
+            house.effects().iter().filter(|effect| effect.starts_with("obtain")).count() > 1,
+            "{:#?}",
+            house.effects()
+        );
+        assert!(!house.effects().contains(&"create_service ik-beta".to_owned()), "{:#?}", house.effects());
+        daemon.stop().await;
+    });
+}
+
+#[test]
+fn a_lost_journal_does_not_change_all_at_once() {
+    in_a_house(async |house| {
+        let names = ["acme", "beta", "citrus", "delta", "echo", "fox"];
+        house.settled_daemon(&names).await.stop().await;
+        for file in ["journal.db", "journal.db-wal", "journal.db-shm"] {
+            let _ = std::fs::remove_file(house.path("state").join(file));
+        }
+        house.pull_broken();
+        let daemon = house.daemon();
+        daemon.until_told("RollOutBegan").await;
+        tokio::time::sleep(Duration::from_secs(1_800)).await;
+        assert_eq!(house.recreated(), 1, "{:#?}", house.effects());
+        daemon.stop().await;
+    });
+}

@@ -90,3 +90,20 @@ fn looking_makes_nothing() {
     assert!(connect_to_look(&settings, Path::new("/fleet"), now).is_ok());
     assert!(!settings.fleet.state_dir.exists());
 }
+
+#[test]
+fn a_state_directory_that_is_not_mounted_begins_no_second_installation() {
+    let (dir, mut settings) = host();
+    settings.nginx.config_dir = dir.path().join("nginx");
+    fs::create_dir_all(settings.nginx.config_dir.join("gen-7")).unwrap();
+    let rows = r#"{"innkeeper": 1, "installation": "0123456789ab", "generation": "gen-7"}"#;
+    fs::write(settings.nginx.config_dir.join("gen-7/rows.json"), rows).unwrap();
+    let error = refused(&settings);
+    assert!(
+        matches!(&error, SecretsError::StateGone { installation, .. } if installation == "0123456789ab"),
+        "{error}"
+    );
+    assert!(error.to_string().contains("is the state directory mounted"), "{error}");
+    assert!(connect_to_look(&settings, Path::new("/fleet"), now).is_err(), "looking says it too");
+    assert_eq!(fs::read_dir(&settings.fleet.state_dir).unwrap().count(), 0, "no key was made");
+}

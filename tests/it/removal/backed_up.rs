@@ -4,12 +4,15 @@
 use super::{DAY_S, GRACE_OVER_S, acme, check, converge, due, holds, kinds, pass, ready, retired, status};
 use crate::world::{World, carry_out, name};
 use expect_test::expect;
+use innkeeper::diff::changes_of;
 use innkeeper::diff::facts::Facts;
 use innkeeper::model::backup::{BackupLive, MissingFiles};
 use innkeeper::model::changes::HoldReason;
 use innkeeper::model::status::{ConditionType, State};
 use innkeeper::model::time::Timestamp;
 use innkeeper::model::wanted::WantedState;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// The final backups of all.
 fn backups(facts: &mut Facts) -> impl Iterator<Item = &mut BackupLive> {
@@ -152,4 +155,17 @@ fn one_whose_role_got_its_own_password_again_is_retired_anew() {
     converge(&mut facts);
     assert!(!facts.database().roles["odoo_acme"].login);
     assert_eq!(backups(&mut facts).count(), 2, "what was written meanwhile is in the second one");
+}
+
+#[test]
+fn whoever_is_kept_for_another_reason_does_not_use_up_the_guard() {
+    let mut facts = due();
+    let guard = &mut Arc::make_mut(&mut facts.settings).guard;
+    (guard.disruptions_per_hour, guard.disruptions_percent) = (1, 0);
+    facts.wanted("beta").state = WantedState::Absent;
+    let beta = |facts: &Facts| holds(&changes_of(facts, &name("beta")));
+    assert!(beta(&facts).contains(&HoldReason::Guard), "two would go: {:?}", beta(&facts));
+    backups(&mut facts).for_each(|backup| backup.missing = MissingFiles::of(&BTreeSet::from(["ab/0".to_owned()])));
+    assert!(holds(&acme(&facts)).contains(&HoldReason::BackupPartial), "{:?}", acme(&facts));
+    assert!(!beta(&facts).contains(&HoldReason::Guard), "only beta goes: {:?}", beta(&facts));
 }

@@ -122,13 +122,46 @@ fn a_job_that_hangs_does_not_block_an_edited_file_for_ever() {
 #[test]
 fn wanted_again_without_a_backup_nobody_is_sent_to_one() {
     let mut facts = due();
-    let begin = acme(&facts).steps.remove(0);
-    carry_out(&mut facts, &begin);
+    let reached = |kind: &str| ["remove-volume", "remove-conf"].contains(&kind);
+    for step in acme(&facts).steps.into_iter().take_while(|step| !reached(step.action.kind())) {
+        carry_out(&mut facts, &step);
+    }
     facts.wanted("acme").state = WantedState::Running;
     let told = |facts: &Facts| acme(facts).holds[0].message.clone();
-    assert!(told(&facts).contains("has its data: restore it"), "{}", told(&facts));
+    assert!(told(&facts).contains("restore database odoo_acme and volume ik-acme-data from"), "{}", told(&facts));
     facts.archive().backups.clear();
     assert!(told(&facts).contains("no backup of it was read back"), "{}", told(&facts));
+}
+
+#[test]
+fn nobody_is_told_to_remove_what_may_be_a_customers_data() {
+    type Restored = fn(&mut Facts);
+    let restored: [Restored; 4] = [
+        |facts| facts.database().databases.get_mut("odoo_acme").unwrap().owner = nobodys(),
+        |facts| {
+            let database = facts.database().databases.get_mut("odoo_acme").unwrap();
+            (database.owner, database.owner_role) = (nobodys(), "postgres".to_owned());
+            facts.instance("acme").provisioned = false;
+        },
+        |facts| drop(facts.engine().volumes.insert("ik-acme-data".to_owned(), nobodys())),
+        |facts| drop(facts.engine().volumes.insert("ik-acme-data".to_owned(), of_an_earlier_life())),
+    ];
+    for restore in restored {
+        let mut facts = ready(&["acme"]);
+        restore(&mut facts);
+        let holds = acme(&facts).holds;
+        let hold = holds.iter().find(|hold| hold.reason == HoldReason::Conflict).expect("it is held");
+        assert!(hold.message.contains("restored by hand") && !hold.message.contains("remove"), "{}", hold.message);
+    }
+}
+
+fn nobodys() -> Owner {
+    Owner::Foreign("no Innkeeper label".to_owned())
+}
+
+fn of_an_earlier_life() -> Owner {
+    let uid = crate::world::uid(99);
+    Owner::Ours(Tag { instance: name("acme"), uid, component: Component::Volume, digest: String::new() })
 }
 
 #[test]
