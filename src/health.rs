@@ -61,7 +61,7 @@ pub struct Vitals {
 /// A strain that a person should know about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Warning {
-    /// Which.
+    /// What is strained.
     pub strain: Strain,
     /// CamelCase word.
     pub reason: &'static str,

@@ -76,7 +76,7 @@ pub struct Outcome {
 /// One step's failure.
 #[derive(Debug, Clone)]
 pub struct StepFailure {
-    /// Which.
+    /// The step that failed.
     pub step: StepId,
     /// Its kind.
     pub kind: &'static str,

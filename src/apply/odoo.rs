@@ -5,14 +5,12 @@ use crate::edges::engine::JobEnd;
 use crate::edges::{Ask, ErrorKind};
 use crate::model::live::{OdooLive, Seen};
 use crate::model::name::{InstanceName, ModuleName, Resources, Uid};
-use crate::model::secret::{ExposeSecret, SecretPurpose, SecretString};
+use crate::model::secret::{ExposeSecret, PASSWORD_GENERATION, SecretPurpose, SecretString};
 use crate::model::service::{ImageUser, JobSpec, JobWork, OdooConf, SecretFile, Setup};
 use openssl::hash::MessageDigest;
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-/// Generation of the administrator's and of the master password.
-pub(crate) const PASSWORD_GENERATION: u32 = 1;
 /// Rounds of PBKDF2 for the master password: passlib's default, which Odoo verifies with. The password itself has 160
 /// bits of entropy, so rounds add nothing.
 const MASTER_PASSWORD_ROUNDS: usize = 25_000;

@@ -8,7 +8,7 @@ use crate::model::time::Timestamp;
 
 /// The first wait.
 const BACK_OFF_S_MIN: u64 = 1;
-/// The longest wait.
+/// The longest wait before its jitter, certificates aside.
 const BACK_OFF_S_MAX: u64 = 600;
 /// The longest wait of the host's steps: templates that were corrected look the same to a decision as before.
 const HOST_BACK_OFF_S_MAX: u64 = 60;

@@ -116,8 +116,12 @@ fn permits(args: &Args, look: &Plan) -> Result<Vec<InstanceName>, Failure> {
     let nameable = held_by(&[HoldReason::Guard, HoldReason::BackupPartial]);
     let waiting = count(held.len(), "instance waits", "instances wait");
     let refuse = |message: String| {
-        Failure::new(Trouble::NotConfirmed, message)
-            .hint(format!("innkeeper apply --max-destroy {0} --confirm-all {0}", held.len()))
+        let failure = Failure::new(Trouble::NotConfirmed, message);
+        match (held.len(), nameable.first()) {
+            (0, None) => failure,
+            (0, Some(name)) => failure.hint(format!("innkeeper apply --max-destroy 1 --confirm {name}")),
+            (many, _) => failure.hint(format!("innkeeper apply --max-destroy {many} --confirm-all {many}")),
+        }
     };
     let chosen: Vec<InstanceName> = match args.confirm_all {
         Some(number) if number == held.len() => held.iter().map(|name| (*name).clone()).collect(),
@@ -126,7 +130,7 @@ fn permits(args: &Args, look: &Plan) -> Result<Vec<InstanceName>, Failure> {
             let strangers =
                 args.confirm.iter().find(|name| !nameable.iter().any(|held| held.as_str() == name.as_str()));
             if let Some(stranger) = strangers {
-                return Err(refuse(format!("the guard does not hold {stranger:?}; {waiting} for it")));
+                return Err(refuse(format!("{stranger} waits for nobody's confirmation; {waiting} for the guard")));
             }
             nameable
                 .iter()

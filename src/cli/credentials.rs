@@ -8,12 +8,9 @@ use super::render::style::{STRONG, paint};
 use super::{fleet, world};
 use crate::model::event::{Level, NewEvent};
 use crate::model::name::InstanceName;
-use crate::model::secret::{ExposeSecret, SecretPurpose};
+use crate::model::secret::{ExposeSecret, PASSWORD_GENERATION, SecretPurpose};
 use crate::model::settings::Settings;
 use crate::model::status::SCHEMA;
-
-/// The first password of an instance; later ones are the customer's own.
-const PASSWORD_GENERATION: u32 = 1;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {

@@ -87,6 +87,10 @@ fn parse(words: &[OsString], early: Early) -> Result<Cli, clap::Error> {
 }
 
 fn dispatch(cx: &Context, command: Command) -> Result<Exit, Failure> {
+    // The daemon logs in any case, and the dashboard has the whole screen.
+    if cx.verbose > 0 && !matches!(command, Command::Run(_) | Command::Top(_)) {
+        run::log_what_is_done(cx);
+    }
     match command {
         Command::Init(args) => init::run(cx, &args),
         Command::New(args) => new::run(cx, &args),

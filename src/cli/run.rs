@@ -68,6 +68,11 @@ fn level(cx: &Context) -> &'static str {
     }
 }
 
+/// For `-v`: what the command does, on stderr beside what it says.
+pub(super) fn log_what_is_done(cx: &Context) {
+    log_to_stderr(cx, LogFormat::Text, level(cx));
+}
+
 fn log_to_stderr(cx: &Context, format: LogFormat, level: &str) {
     let filter = EnvFilter::try_from_env(LOG_VARIABLE).unwrap_or_else(|_| EnvFilter::new(level));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);

@@ -12,9 +12,9 @@ use clap::ValueEnum;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-A FILTER is any word with one of : < > | ! in it:
+A FILTER is any text with one of : < > | ! ~ or a space in it:
   plan:gold  state:!ready  wanted:stopped  odoo:19.0  module:crm
-  cpu>90  mem>=80%  disk>15G  cert<14d  backup>24h  'a | b'  '!acme'
+  cpu>90  mem>=80%  disk>15G  cert<14d  backup>24h  'a | b'  '!acme'  ~acm
 
 --check without names ends with 3 unless every instance is as its file asks (ready, or stopped where it asks for
 that); with names it ends with 3 unless each of them is ready.")]

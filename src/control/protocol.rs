@@ -42,12 +42,12 @@ pub enum Request {
     Errand {
         /// For which instance.
         instance: InstanceName,
-        /// What.
+        /// What the daemon is asked to do.
         kind: ErrandKind,
     },
     /// Look at these instances now; at the whole fleet when there is none. Answered before the look.
     Wake {
-        /// Which.
+        /// The instances; none for the whole fleet.
         #[serde(default)]
         names: Vec<InstanceName>,
     },
@@ -57,12 +57,12 @@ pub enum Request {
     Unsilence(AlertsOf),
     /// What an instance used: see [`UsageHistory`].
     Usage {
-        /// Which.
+        /// The instance whose usage is wanted.
         instance: InstanceName,
     },
     /// What would be done, for these instances or for the whole fleet, by a look of the daemon's own.
     Plan {
-        /// Which.
+        /// The instances; none for the whole fleet.
         #[serde(default)]
         names: Vec<InstanceName>,
     },
@@ -75,7 +75,7 @@ pub enum Request {
 /// Somebody knows of alerts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SilenceRequest {
-    /// Which.
+    /// The alerts that are meant.
     #[serde(flatten)]
     pub of: AlertsOf,
     /// Until then, at most [`crate::model::silence::SILENCE_D_MAX`] days. Without it those that are open are
@@ -97,7 +97,7 @@ pub struct Planned {
 /// Which output is asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogRequest {
-    /// Whose.
+    /// The instance whose output it is.
     pub instance: InstanceName,
     /// Which of its outputs.
     #[serde(default)]

@@ -154,7 +154,7 @@ pub struct HostView {
 /// One system.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EdgeView {
-    /// Which.
+    /// The system, by its name in the settings.
     pub edge: String,
     /// Why it does not answer; none while it does.
     pub lost: Option<String>,
@@ -178,7 +178,7 @@ pub struct InstanceView {
 /// The usage of one instance.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct UsageView {
-    /// Whose.
+    /// The instance that it is about.
     pub instance: InstanceName,
     /// What it uses; none while it is not sampled.
     pub usage: Option<UsageStatus>,
@@ -193,7 +193,7 @@ pub struct PendingStep {
     pub kind: String,
     /// What it acts on.
     pub resource: String,
-    /// Why.
+    /// Half a sentence: why it would be done.
     pub reason: String,
     /// What brought it up.
     pub origin: Origin,
@@ -231,7 +231,7 @@ pub struct RunView {
     pub step: StepId,
     /// Its kind.
     pub kind: String,
-    /// Why.
+    /// Half a sentence: why it is done.
     pub reason: String,
     /// When it began.
     pub since: Timestamp,

@@ -76,9 +76,9 @@ pub enum OpenError {
     /// The state directory cannot be used.
     #[error("could not use the state directory {}", dir.display())]
     State {
-        /// Which.
+        /// `fleet.state_dir`
         dir: PathBuf,
-        /// Why.
+        /// What the operating system said.
         source: std::io::Error,
     },
 }

@@ -3,11 +3,10 @@
 //! It holds no news and no plan: a turn copies it into facts and looks for itself. Everything in it that must survive is
 //! in the journal before anything acts on it.
 
-use crate::diff::PASSWORD_GENERATION;
 use crate::diff::facts::{EndingFacts, Failure, FileState, HostFacts, InstanceFacts};
 use crate::journal::{FailureRow, FileSeen, Journal, JournalError, Known};
 use crate::model::name::{InstanceName, Uid};
-use crate::model::secret::{self, InstallationKey};
+use crate::model::secret::{self, InstallationKey, PASSWORD_GENERATION};
 use crate::model::step::Access;
 use crate::model::wanted::{Wanted, WantedState};
 use crate::spec::{Fleet, FleetInstance};

@@ -6,6 +6,7 @@ use super::{database, odoo, service};
 use crate::model::backup::{BackupCause, BackupLive, BackupSpec, DumpSpec, FilestoreSpec, Part};
 use crate::model::changes::HoldReason;
 use crate::model::live::Seen;
+use crate::model::secret::PASSWORD_GENERATION;
 use crate::model::service::{Component, Owner};
 use crate::model::step::{Access, Action, Origin, Risk};
 use crate::model::tombstone::Tombstone;
@@ -112,7 +113,7 @@ fn take(case: &Case<'_>, tombstone: &Tombstone, (object, volume): (bool, bool), 
         database: object.then(|| DumpSpec {
             database: case.resources.database.clone(),
             access: Access::Backup,
-            password_generation: database::PASSWORD_GENERATION,
+            password_generation: PASSWORD_GENERATION,
         }),
         filestore: volume.then(|| FilestoreSpec {
             container: case.resources.container.clone(),
@@ -134,6 +135,12 @@ fn take(case: &Case<'_>, tombstone: &Tombstone, (object, volume): (bool, bool), 
         after: &["open-tombstone", "stop-container", "set-role", "set-privileges", "create-container"],
     };
     draft.step(Action::BackUp(spec), why);
+}
+
+/// What its data can be restored from, as half a sentence.
+pub(super) fn newest(case: &Case<'_>) -> String {
+    let newest = case.archive.and_then(|archive| archive.newest(case.name, case.instance.uid));
+    newest.map_or("a backup".to_owned(), |backup| format!("the backup {}", backup.manifest.id))
 }
 
 /// The final backup of this retirement, verified and with a part for everything that the world still shows.

@@ -1,7 +1,7 @@
 //! One instance's case: what is wanted, what is live, and the draft of what to do about it.
 
 use super::facts::{Facts, InstanceFacts};
-use super::masses::Masses;
+use super::guard::Guard;
 use super::site;
 use crate::model::backup::ArchiveLive;
 use crate::model::changes::{Hold, HoldReason, InstanceChanges};
@@ -27,7 +27,7 @@ pub(super) struct Index<'a> {
     owners: OnceCell<Owners<'a>>,
     /// Made when the first retired instance asks.
     claims: OnceCell<HashMap<&'a Domain, &'a InstanceName>>,
-    masses: OnceCell<Masses<'a>>,
+    guard: OnceCell<Guard<'a>>,
 }
 
 /// Which instance has a port, a host, a database.
@@ -41,7 +41,7 @@ impl<'a> Index<'a> {
     pub(super) fn of(facts: &'a Facts) -> Self {
         let resources: HashMap<_, _> = facts.instances.keys().map(|name| (name, Resources::of(name))).collect();
         let ports = give_ports(facts, &resources);
-        Self { ports, resources, facts, owners: OnceCell::new(), claims: OnceCell::new(), masses: OnceCell::new() }
+        Self { ports, resources, facts, owners: OnceCell::new(), claims: OnceCell::new(), guard: OnceCell::new() }
     }
 
     /// The instance that is to be served at this host; none where only a retired one, or nobody, has it.
@@ -69,8 +69,8 @@ impl<'a> Index<'a> {
     }
 
     /// What would happen to the whole fleet.
-    pub(super) fn masses(&self) -> &Masses<'a> {
-        self.masses.get_or_init(|| Masses::of(self.facts))
+    pub(super) fn guard(&self) -> &Guard<'a> {
+        self.guard.get_or_init(|| Guard::of(self.facts))
     }
 }
 
@@ -279,6 +279,15 @@ impl Draft {
         let hold = Hold { reason, message: message.into() };
         if !self.changes.holds.contains(&hold) {
             self.changes.holds.push(hold);
+        }
+    }
+
+    /// Takes these steps back, with all that come after them, and says why where there were any.
+    pub(super) fn hold_back(&mut self, reason: HoldReason, message: &str, is_held: impl FnMut(&Step) -> bool) {
+        let before = self.changes.steps.len();
+        self.changes.remove_with_dependents(is_held);
+        if self.changes.steps.len() < before {
+            self.hold(reason, message);
         }
     }
 

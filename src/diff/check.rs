@@ -1,7 +1,7 @@
 //! A second opinion on what was decided: no two instances share a database, a volume, a host or a port; nothing is
 //! destroyed without a grace period that is over, a final backup that was read back, and an open guard.
 //!
-//! The rules above make such a decision impossible; this file does not trust them.
+//! The rules of the other files make such a decision impossible; this one does not trust them.
 
 use super::backup;
 use super::case::{Case, Draft};
@@ -65,9 +65,7 @@ fn danger(case: &Case<'_>) -> Option<&'static str> {
         () if tombstone.grace(case.facts.now, case.facts.guard.steady_s) != Grace::Over => {
             Some("its grace period is not over")
         }
-        () if case.index.is_some_and(|index| index.masses().refused(case.name).is_some()) => {
-            Some("the guard is closed")
-        }
+        () if case.index.is_some_and(|index| index.guard().refused(case.name).is_some()) => Some("the guard is closed"),
         () if case.service().is_some_and(|service| service.running) => Some("it runs"),
         // Also what holds no data goes only then: a person who looks for what is left shall find all of it.
         () => backup::unkept(case).or_else(|| final_backup_fault(case).filter(|_| !tombstone.purging)),

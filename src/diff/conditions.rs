@@ -314,7 +314,7 @@ fn ready(case: &Case<'_>, changes: &InstanceChanges, parts: &[Verdict], previous
         );
     }
     if let Some(part) = parts.iter().find(|part| part.status == ConditionStatus::False) {
-        return Verdict::new(kind, ConditionStatus::False, &part.kind.not(), part.message.clone());
+        return Verdict::new(kind, ConditionStatus::False, &part.kind.unmet(), part.message.clone());
     }
     if let Some(part) = parts.iter().find(|part| part.status == ConditionStatus::Unknown) {
         return Verdict::new(kind, ConditionStatus::Unknown, "Unseen", part.message.clone());

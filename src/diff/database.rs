@@ -1,16 +1,16 @@
 //! Decisions over the role and the database.
 
+use super::backup;
 use super::case::{Case, Draft, Why, changed, new_field};
 use super::odoo::CONNECTIONS_PER_PROCESS;
 use crate::model::changes::HoldReason;
 use crate::model::live::{DatabaseObjectLive, RoleLive};
+use crate::model::secret::PASSWORD_GENERATION;
 use crate::model::service_plan::Limits;
 use crate::model::step::{Access, Action, DatabaseSpec, FieldChange, Origin, Risk, RoleSpec};
 
 /// Connections that a role may hold besides the application's own: a job container and a person's `psql`.
 const CONNECTIONS_SPARE: u32 = 8;
-/// Generation of role passwords; counted up by hand when a derivation must be replaced.
-pub const PASSWORD_GENERATION: u32 = 1;
 
 /// The role: LOGIN and nothing else, the derived password, a connection limit.
 pub(super) fn role(case: &Case<'_>, draft: &mut Draft) {
@@ -197,8 +197,9 @@ fn data_missing(case: &Case<'_>, evidence: &str, draft: &mut Draft) {
     draft.hold(
         HoldReason::DataMissing,
         format!(
-            "database {} is gone although {evidence}; it is not made anew: restore it from a backup",
-            case.resources.database
+            "database {} is gone although {evidence}; it is not made anew: restore it from {}",
+            case.resources.database,
+            backup::newest(case)
         ),
     );
 }

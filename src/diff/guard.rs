@@ -1,208 +1,144 @@
-//! Reasons to wait although something is to be done: a full disk, a step that failed before, a wish to leave it alone.
+//! The guard against mass changes: counts, over the whole fleet, who would be put out of service or deleted, and who
+//! would be changed, and refuses all of them together when they are too many.
+//!
+//! It sees the fleet in each decision, also in one over a single instance, so no order of turns lets the first few
+//! through. It looks at wishes and at listings alone, never at steps: those of others are not known in such a turn.
 
-use super::case::{Case, Draft};
-use super::ending;
-use super::facts::{Failure, FileState};
-use super::masses::Disruption;
-use crate::model::changes::HoldReason;
-use crate::model::site::SitePage;
-use crate::model::size::Bytes;
-use crate::model::step::{Action, Origin};
-use crate::model::time::Timestamp;
-use std::collections::BTreeMap;
+use super::case::Case;
+use super::ending::{self, Course};
+use super::facts::{Facts, FileState, InstanceFacts};
+use crate::model::name::{InstanceName, Resources};
+use crate::model::wanted::WantedState;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// A new database, its modules and a first filestore need about 200 MiB; PostgreSQL stops for good on a full disk.
-const DISK_FREE_BYTES_MIN: u64 = 1 << 30;
+/// In smaller fleets a share means nothing: one of three is a third.
+const UPDATES_FLEET_MIN: usize = 10;
 
-/// No wait is longer, an authority's Retry-After included (Let's Encrypt's longest window is a week).
-const WAIT_S_MAX: i64 = 8 * 86_400;
-/// The same drift is repaired so often within an hour ([`super::facts::REPAIRS_WITHIN_S`]) before it is a fight: more than
-/// somebody's mistakes.
-const REPAIRS_MAX: usize = 5;
-/// The first wait in a fight, in seconds; it doubles.
-const FIGHT_WAIT_S_FIRST: i64 = 60;
-/// No wait is longer than half an hour.
-const FIGHT_DOUBLINGS_MAX: usize = 5;
-
-/// Nothing is made on a disk that is nearly full.
-pub(super) fn disk(case: &Case<'_>, draft: &mut Draft) {
-    let Some(free) = case.facts.disk_free_bytes.filter(|free| *free < DISK_FREE_BYTES_MIN) else { return };
-    let before = draft.steps().len();
-    draft.changes_mut().remove_with_dependents(|step| {
-        matches!(step.action, Action::CreateDatabase(_) | Action::CreateVolume { .. } | Action::RunJob(_))
-    });
-    if draft.steps().len() < before {
-        let message = format!(
-            "only {} are free where Docker and PostgreSQL keep their data, and {} are wanted before anything is made: free some space",
-            Bytes(free),
-            Bytes(DISK_FREE_BYTES_MIN)
-        );
-        draft.hold(HoldReason::DiskFull, message);
-    }
+/// What would happen to an instance that cannot be taken back at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Disruption {
+    /// Its end begins.
+    Retire,
+    /// It is stopped.
+    Stop,
+    /// Its data are deleted.
+    Purge,
 }
 
-/// No final backup is begun that would not fit: where it goes others' data may be, and half a backup helps nobody. A dump is
-/// smaller than its database; a filestore that was never measured counts for nothing, and the archive itself stops in time.
-pub(super) fn room(case: &Case<'_>, draft: &mut Draft) {
-    let Some(free) = case.archive.and_then(|archive| archive.free_bytes) else { return };
-    let before = draft.steps().len();
-    let mut wanted = 0;
-    draft.changes_mut().remove_with_dependents(|step| {
-        let Action::BackUp(spec) = &step.action else { return false };
-        let database = case.database_object().filter(|_| spec.database.is_some()).map_or(0, |it| it.size_bytes);
-        let filestore = case.instance.ending.filestore_bytes.filter(|_| spec.filestore.is_some()).unwrap_or(0);
-        wanted = database.saturating_add(filestore).saturating_add(DISK_FREE_BYTES_MIN);
-        free < wanted
-    });
-    if draft.steps().len() < before {
-        let message = format!(
-            "its final backup may take {}, only {} are free in {}, and {} stay free: free some space; nothing of it is deleted before",
-            Bytes(wanted - DISK_FREE_BYTES_MIN),
-            Bytes(free),
-            case.facts.settings.backup.directory.display(),
-            Bytes(DISK_FREE_BYTES_MIN)
-        );
-        draft.hold(HoldReason::DiskFull, message);
-    }
+/// The counts over the fleet.
+pub(super) struct Guard<'a> {
+    facts: &'a Facts,
+    fleet: usize,
+    /// Not begun yet.
+    pending: BTreeMap<&'a InstanceName, Disruption>,
+    updating: BTreeSet<&'a InstanceName>,
+    /// Customers are known, and not one file says anything.
+    no_file: bool,
 }
 
-/// What the guard against mass changes refuses is held, whole: a stop without its page, or half a purge, helps nobody.
-pub(super) fn masses(case: &Case<'_>, draft: &mut Draft) {
-    let Some(index) = case.index.filter(|_| !draft.steps().is_empty()) else { return };
-    if let Some((disruption, why)) = index.masses().refused(case.name) {
-        let before = draft.steps().len();
-        draft.changes_mut().remove_with_dependents(|step| match disruption {
-            Disruption::Retire | Disruption::Purge => true,
-            Disruption::Stop => match &step.action {
-                Action::StopService { .. } => true,
-                Action::PutSite(row) => row.page == SitePage::Stopped,
-                _ => false,
-            },
-        });
-        if draft.steps().len() < before {
-            draft.hold(HoldReason::Guard, why);
+impl<'a> Guard<'a> {
+    pub(super) fn of(facts: &'a Facts) -> Self {
+        let is_customer = |instance: &InstanceFacts| instance.wanted.is_some() && instance.ending.tombstone.is_none();
+        let customers = facts.instances.values().any(is_customer);
+        let some_file = facts.instances.values().any(|instance| instance.file == FileState::Valid);
+        let pending =
+            facts.instances.iter().filter_map(|(name, instance)| Some((name, pending(facts, name, instance)?)));
+        let updating = |(name, instance): (&'a InstanceName, &InstanceFacts)| {
+            let counts = instance.updating && instance.provisioned && instance.ending.tombstone.is_none();
+            (counts && instance.file != FileState::Missing).then_some(name)
+        };
+        Self {
+            facts,
+            fleet: facts.instances.values().filter(|instance| instance.wanted.is_some()).count(),
+            pending: pending.collect(),
+            updating: facts.instances.iter().filter_map(updating).collect(),
+            no_file: customers && !some_file,
         }
     }
-    if let Some(why) = index.masses().refused_update(case.name) {
-        let before = draft.steps().len();
-        draft.changes_mut().remove_with_dependents(|step| {
-            matches!(
-                step.action,
-                Action::RecreateService { .. }
-                    | Action::RestartService { .. }
-                    | Action::UpdateLimits { .. }
-                    | Action::WriteConf { .. }
-                    | Action::RunJob(_)
-            ) && step.origin == Origin::Intended
-        });
-        if draft.steps().len() < before {
-            draft.hold(HoldReason::Guard, why);
+
+    /// What would happen to the instance and why it must not, now; none when it may, or when nothing would.
+    pub(super) fn refused(&self, name: &InstanceName) -> Option<(Disruption, String)> {
+        let disruption = *self.pending.get(name)?;
+        let guard = &self.facts.guard;
+        if self.no_file {
+            let text = "not one file in instances.d is valid while customers are known: nothing is retired, stopped or deleted \
+                        because of that, whoever confirms it; put the files back";
+            return Some((disruption, text.to_owned()));
         }
-    }
-}
-
-/// What was retired goes no further while nobody can tell whether its file is back.
-pub(super) fn unlisted(case: &Case<'_>, draft: &mut Draft) {
-    let is_known = case.instance.file != FileState::Missing || case.facts.is_file_gone(case.instance);
-    if is_known || draft.steps().is_empty() {
-        return;
-    }
-    draft.changes_mut().steps.clear();
-    draft.hold(HoldReason::Guard, ending::UNLISTED);
-}
-
-/// What is known of steps that were done or tried before.
-pub(super) struct Past<'a> {
-    /// Those that failed.
-    pub(super) failures: &'a BTreeMap<String, Failure>,
-    /// Those that repaired drift.
-    pub(super) repairs: &'a BTreeMap<String, Vec<Timestamp>>,
-    /// The version of the file now.
-    pub(super) generation: u64,
-    pub(super) now: Timestamp,
-    /// How people ask for another try.
-    pub(super) retry: String,
-}
-
-/// A step that failed is not tried again before its time, or before its input changed; what comes after it waits too.
-pub(super) fn failures(past: &Past<'_>, draft: &mut Draft) {
-    let mut holds = Vec::new();
-    draft.changes_mut().remove_with_dependents(|step| {
-        let Some(failure) = past.failures.get(step.key()) else { return false };
-        let same_input = failure.input == step.input();
-        if failure.permanent && same_input {
-            let message = format!(
-                "{}: {}; it is tried again when its file changes or by `{}`",
-                step.action.kind(),
-                failure.message,
-                past.retry
+        if guard.files_unlisted {
+            let text = "instances.d cannot be listed: nothing is retired, stopped or deleted until it can";
+            return Some((disruption, text.to_owned()));
+        }
+        // What was begun goes on.
+        if guard.permitted.contains(name) || guard.disrupted.contains(name) {
+            return None;
+        }
+        let waiting = self.pending.keys().filter(|name| !guard.permitted.contains(**name));
+        let all: BTreeSet<&InstanceName> = waiting.copied().chain(&guard.disrupted).collect();
+        let budget = self.budget();
+        (all.len() > budget).then(|| {
+            let waiting = self.pending.keys().filter(|name| !guard.permitted.contains(**name)).count();
+            let text = format!(
+                "{} of {} instances would be retired, stopped or purged within an hour, and the guard allows {budget}: all that \
+                 are not begun wait; if it is meant: innkeeper apply --max-destroy {waiting} --confirm-all {waiting}",
+                all.len(),
+                self.fleet
             );
-            holds.push((HoldReason::Failed, message));
-            return true;
+            (disruption, text)
+        })
+    }
+
+    /// Why the instance must not be changed now; none when it may.
+    pub(super) fn refused_update(&self, name: &InstanceName) -> Option<String> {
+        let guard = &self.facts.guard;
+        if !self.updating.contains(name) || guard.permitted.contains(name) || self.fleet < UPDATES_FLEET_MIN {
+            return None;
         }
-        let waits = failure.generation == past.generation && same_input;
-        match failure.next_try.filter(|next_try| waits && is_ahead(*next_try, past.now)) {
-            Some(next_try) => {
-                let message = format!(
-                    "{}: {}; attempt {} failed, the next is due at {next_try}",
-                    step.action.kind(),
-                    failure.message,
-                    failure.attempts
-                );
-                holds.push((HoldReason::BackOff, message));
-                true
-            }
-            None => false,
+        let waiting = self.updating.iter().filter(|name| !guard.permitted.contains(**name)).count();
+        let allowed = share(self.fleet, self.facts.settings.guard.updates_percent);
+        (waiting > allowed).then(|| {
+            format!(
+                "{waiting} of {} instances would be changed at once, and the guard allows {allowed}: all of them wait; if it is \
+                 meant: innkeeper apply --max-destroy {waiting} --confirm-all {waiting}",
+                self.fleet
+            )
+        })
+    }
+
+    /// So many instances may be changed side by side.
+    pub(super) fn updates_at_once(&self) -> usize {
+        match self.fleet < UPDATES_FLEET_MIN {
+            true => usize::MAX,
+            false => share(self.fleet, self.facts.settings.guard.updates_percent).max(1),
         }
-    });
-    for (reason, message) in holds {
-        draft.hold(reason, message);
+    }
+
+    fn budget(&self) -> usize {
+        let settings = &self.facts.settings.guard;
+        share(self.fleet, settings.disruptions_percent).max(settings.disruptions_per_hour as usize)
     }
 }
 
-/// A time that is further away than any wait was noted before somebody set the clock back.
-fn is_ahead(next_try: Timestamp, now: Timestamp) -> bool {
-    (1..=WAIT_S_MAX * 1_000).contains(&(next_try.as_millisecond() - now.as_millisecond()))
+/// So many of them, rounded down.
+fn share(of: usize, percent: u32) -> usize {
+    of.saturating_mul(percent as usize) / 100
 }
 
-/// The same drift that comes back again and again is somebody else's doing: it is repaired less and less often.
-pub(super) fn fights(past: &Past<'_>, draft: &mut Draft) {
-    let mut holds = Vec::new();
-    draft.changes_mut().remove_with_dependents(|step| {
-        let repairs = past.repairs.get(step.key()).map(Vec::as_slice).unwrap_or_default();
-        let surplus = repairs.len().checked_sub(REPAIRS_MAX).filter(|_| step.origin == Origin::Drift);
-        let (Some(surplus), Some(last)) = (surplus, repairs.last()) else { return false };
-        let wait_s = FIGHT_WAIT_S_FIRST << surplus.min(FIGHT_DOUBLINGS_MAX);
-        let rested_s = past.now.as_second() - last.as_second();
-        let waits = (0..wait_s).contains(&rested_s);
-        if waits {
-            let message = format!(
-                "{}: {}; this was put right {} times within an hour and is different again: something else changes it. \
-                 It is tried again in {} s; find out who does it",
-                step.action.resource(),
-                step.reason,
-                repairs.len(),
-                wait_s - rested_s
-            );
-            holds.push(message);
+/// What would happen to the instance, when it is not begun yet.
+fn pending(facts: &Facts, name: &InstanceName, instance: &InstanceFacts) -> Option<Disruption> {
+    let wanted = instance.wanted.as_deref().filter(|wanted| !wanted.suspended)?;
+    let service = facts.live.engine.known().and_then(|engine| engine.services.get(&Resources::of(name).container));
+    let service = service.filter(|service| service.owner.tag().is_some_and(|tag| tag.uid == instance.uid));
+    match (Course::of(facts, instance, wanted), &instance.ending.tombstone) {
+        (Course::End(_), None) => (instance.provisioned || service.is_some()).then_some(Disruption::Retire),
+        // Whoever is kept for another reason takes nobody else's place.
+        (Course::End(_), Some(_)) => {
+            ending::is_purge_due(&Case::new(facts, None, name, instance, wanted)).then_some(Disruption::Purge)
         }
-        waits
-    });
-    for message in holds {
-        draft.hold(HoldReason::DriftFight, message);
+        (Course::Live, None) if wanted.state == WantedState::Stopped => {
+            let new = instance.observed_generation < instance.generation;
+            (new && service.is_some_and(|service| service.running)).then_some(Disruption::Stop)
+        }
+        _ => None,
     }
-}
-
-/// `suspended = true`: what would be done is told and not done.
-pub(super) fn suspended(case: &Case<'_>, draft: &mut Draft) {
-    if !case.wanted.suspended {
-        return;
-    }
-    let kinds: Vec<&str> = draft.steps().iter().map(|step| step.action.kind()).collect();
-    let message = match kinds.len() {
-        0 => "suspended = true: it is looked at and left alone".to_owned(),
-        _ => format!("suspended = true: not done are {}", kinds.join(", ")),
-    };
-    draft.changes_mut().steps.clear();
-    draft.hold(HoldReason::Suspended, message);
 }

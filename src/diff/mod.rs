@@ -11,14 +11,14 @@ mod database;
 mod ending;
 pub mod facts;
 mod guard;
-mod health;
-mod masses;
 mod odoo;
+mod proof;
 pub mod roll_out;
 mod service;
 mod site;
+mod waits;
 
-pub use database::{PASSWORD_GENERATION, connections};
+pub use database::connections;
 
 use crate::model::changes::{Changes, HoldReason, InstanceChanges};
 use crate::model::name::InstanceName;
@@ -51,9 +51,9 @@ pub fn changes_of_host(facts: &Facts) -> InstanceChanges {
     site::host(facts, &mut draft);
     let HostFacts { failures, repairs } = &facts.host;
     // No file stands for the host, so its failures have no version.
-    let past = guard::Past { failures, repairs, generation: 0, now: facts.now, retry: "innkeeper apply".to_owned() };
-    guard::failures(&past, &mut draft);
-    guard::fights(&past, &mut draft);
+    let past = waits::Past { failures, repairs, generation: 0, now: facts.now, retry: "innkeeper apply".to_owned() };
+    waits::failures(&past, &mut draft);
+    waits::fights(&past, &mut draft);
     draft.finish()
 }
 
@@ -90,7 +90,7 @@ fn decide<'a>(facts: &'a Facts, index: &'a Index<'a>, name: &InstanceName) -> In
 fn live(case: &Case<'_>, draft: &mut Draft) {
     case.say_unseen(draft);
     if ending::comes_too_late(case, draft) {
-        return guard::suspended(case, draft);
+        return waits::suspended(case, draft);
     }
     ending::come_back(case, draft);
     database::role(case, draft);
@@ -107,13 +107,13 @@ fn live(case: &Case<'_>, draft: &mut Draft) {
     site::certificates(case, draft);
 
     check::refuse_collisions(case, draft);
-    guard::masses(case, draft);
-    guard::disk(case, draft);
-    guard::failures(&past(case), draft);
-    guard::fights(&past(case), draft);
+    waits::guard(case, draft);
+    waits::disk(case, draft);
+    waits::failures(&past(case), draft);
+    waits::fights(&past(case), draft);
     roll_out::wait(case, draft);
-    guard::suspended(case, draft);
-    health::proven(case, draft);
+    waits::suspended(case, draft);
+    proof::proven(case, draft);
 }
 
 /// The day of an instance whose end is wanted: out of service, backed up, kept, deleted.
@@ -122,18 +122,18 @@ fn end(case: &Case<'_>, why: &str, draft: &mut Draft) {
     ending::retire(case, why, draft);
     ending::purge(case, draft);
 
-    guard::unlisted(case, draft);
-    guard::masses(case, draft);
-    guard::room(case, draft);
-    guard::failures(&past(case), draft);
-    guard::fights(&past(case), draft);
-    guard::suspended(case, draft);
+    waits::unlisted(case, draft);
+    waits::guard(case, draft);
+    waits::room(case, draft);
+    waits::failures(&past(case), draft);
+    waits::fights(&past(case), draft);
+    waits::suspended(case, draft);
     check::refuse_destruction(case, draft);
 }
 
 /// What was done or tried before for the instance.
-fn past<'a>(case: &Case<'a>) -> guard::Past<'a> {
-    guard::Past {
+fn past<'a>(case: &Case<'a>) -> waits::Past<'a> {
+    waits::Past {
         failures: &case.instance.failures,
         repairs: &case.instance.repairs,
         generation: case.instance.generation,

@@ -1,11 +1,11 @@
 //! Decisions over what is Odoo's own: odoo.conf, modules, company and administrator.
 
 use super::case::{Case, Draft, Image, Why, changed, new_field};
-use super::database::PASSWORD_GENERATION;
 use super::service::blocked;
 use crate::model::changes::HoldReason;
 use crate::model::live::{JobLive, JobState, OdooLive, Seen};
 use crate::model::name::ModuleName;
+use crate::model::secret::PASSWORD_GENERATION;
 use crate::model::service::{Component, JobSpec, JobWork, OdooConf, Setup};
 use crate::model::step::{Action, FieldChange, Origin, Risk};
 use std::collections::BTreeSet;

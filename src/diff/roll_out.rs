@@ -47,7 +47,7 @@ pub(super) fn wait(case: &Case<'_>, draft: &mut Draft) {
         failed.into_iter().chain(others).chain(late).map(|(name, _)| name)
     };
     // One, then two, then four: each time as many as have it already, and never more than the guard allows at once.
-    let most = case.index.map_or(1, |index| index.masses().updates_at_once());
+    let most = case.index.map_or(1, |index| index.guard().updates_at_once());
     let at_once = of_wave().filter(|(_, it)| is_done(it)).count().clamp(1, most);
     // Who failed itself keeps its place, whoever failed beside it: two that wait for each other would wait for ever.
     let failed =
@@ -95,12 +95,8 @@ fn announce(case: &Case<'_>, draft: &mut Draft) {
 }
 
 fn hold_back(draft: &mut Draft, message: &str) {
-    let before = draft.steps().len();
-    let of_change = |kind: &str, origin: Origin| KINDS.contains(&kind) && origin != Origin::Requested;
-    draft.changes_mut().remove_with_dependents(|step| of_change(step.action.kind(), step.origin));
-    if draft.steps().len() < before {
-        draft.hold(HoldReason::RollOut, message);
-    }
+    let is_of_change = |step: &Step| KINDS.contains(&step.action.kind()) && step.origin != Origin::Requested;
+    draft.hold_back(HoldReason::RollOut, message, is_of_change);
 }
 
 /// Instances whose containers would be made anew or restarted although their own files did not change: an image that was

@@ -1,5 +1,6 @@
 //! Decisions over the network, the volume and the application's container.
 
+use super::backup;
 use super::case::{Case, Draft, Why, changed, new_field};
 use crate::model::changes::HoldReason;
 use crate::model::errand::ErrandKind;
@@ -47,7 +48,8 @@ pub(super) fn volume(case: &Case<'_>, draft: &mut Draft) {
         return draft.hold(
             HoldReason::DataMissing,
             format!(
-                "volume {volume} is gone although it was set up before; it is not made anew: restore it from a backup"
+                "volume {volume} is gone although it was set up before; it is not made anew: restore it from {}",
+                backup::newest(case)
             ),
         );
     }

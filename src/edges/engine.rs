@@ -32,7 +32,7 @@ pub enum LogSource {
 /// Which part of an output is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogQuery {
-    /// Whose.
+    /// The service's output, or a job's.
     pub source: LogSource,
     /// Go on as lines come.
     pub follow: bool,

@@ -15,7 +15,7 @@ use std::sync::PoisonError;
 pub const EVENTS_PER_INSTANCE_MAX: u32 = 10_000;
 /// Events older than that are dropped: a quarter of a year, as log retention usually is.
 pub const EVENT_AGE_D_MAX: i64 = 90;
-/// An instance's events are pruned at its first one after a start and at every so manieth.
+/// An instance's events are pruned at its first one after a start, and then each time that so many more were written.
 const PRUNE_EVERY: u32 = 100;
 
 /// Which events are asked for.

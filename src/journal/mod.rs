@@ -67,7 +67,7 @@ pub enum News {
     StepBegan {
         /// Whose; none is the host's.
         instance: Option<InstanceName>,
-        /// Which.
+        /// The step that was begun.
         step: StepId,
         /// Its reason.
         reason: String,
@@ -76,7 +76,7 @@ pub enum News {
     StepEnded {
         /// Whose; none is the host's.
         instance: Option<InstanceName>,
-        /// Which.
+        /// The step that ended.
         step: StepId,
         /// What went wrong, if anything did.
         error: Option<String>,

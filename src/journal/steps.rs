@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 pub struct Intent {
     /// Whose; none is the host's.
     pub instance: Option<InstanceName>,
-    /// Which.
+    /// The step that was begun and not seen to end.
     pub step: StepId,
     /// Its kind.
     pub kind: String,

@@ -111,7 +111,7 @@ pub struct BackupSpec {
     pub instance: InstanceName,
     /// That instance's identity.
     pub uid: Uid,
-    /// Why.
+    /// What it was taken for.
     pub cause: BackupCause,
     /// The database to dump, connected to as its own role; none when there is none.
     pub database: Option<DumpSpec>,

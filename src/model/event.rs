@@ -33,7 +33,8 @@ pub struct Event {
     pub level: Level,
     /// Whose it is; none is the host's.
     pub instance: Option<InstanceName>,
-    /// What it is about: `step`, `file`, `errand`, `daemon`, `credentials`, `usage`, `alert`.
+    /// What it is about: `step`, `drift`, `file`, `ending`, `guard`, `errand`, `alert`, `usage`, `edge`, `journal`, `daemon` or
+    /// `credentials`.
     pub kind: String,
     /// CamelCase word: `StepDone`, `StepFailed`, `DriftFound`.
     pub reason: String,

@@ -10,6 +10,9 @@ use sha2::{Digest, Sha256};
 
 /// Length of the installation key in bytes: the full strength of HMAC-SHA-256 (RFC 2104, section 3).
 pub const INSTALLATION_KEY_BYTES: usize = 32;
+/// Generation of every derived password; counted up by hand when a derivation must be replaced. What writes passwords and
+/// what prints them must agree on it.
+pub const PASSWORD_GENERATION: u32 = 1;
 
 /// What a derived secret is for; the text keeps the derivations apart and is never changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -119,7 +119,7 @@ impl ConditionType {
     ];
 
     /// The reason of what is not true because this is not: `NotAppReady`.
-    pub fn not(self) -> String {
+    pub fn unmet(self) -> String {
         format!("Not{self:?}")
     }
 }

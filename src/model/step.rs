@@ -184,7 +184,7 @@ pub enum Action {
     OpenTombstone(Tombstone),
     /// Takes the tombstone away: the instance is wanted again.
     CloseTombstone {
-        /// Whose.
+        /// The instance that is wanted again.
         instance: InstanceName,
         /// Its final backup, thrown away unless it was read back already.
         backup: BackupId,
@@ -193,19 +193,19 @@ pub enum Action {
     BackUp(BackupSpec),
     /// Reads a backup back whole and notes that it is sound.
     VerifyBackup {
-        /// Whose.
+        /// The instance that the backup is of.
         instance: InstanceName,
-        /// Which.
+        /// The backup that is read back.
         backup: BackupId,
     },
     /// Notes that the data are being deleted from now on.
     BeginPurge {
-        /// Whose.
+        /// The instance that loses its data.
         instance: InstanceName,
     },
     /// Takes the site out of the proxy's next generation.
     RemoveSite {
-        /// Whose.
+        /// The instance that is no longer served.
         instance: InstanceName,
         /// That instance's identity.
         uid: Uid,
@@ -237,12 +237,12 @@ pub enum Action {
     },
     /// Removes odoo.conf and whatever stands beside it.
     RemoveConf {
-        /// Whose.
+        /// The instance whose files go.
         instance: InstanceName,
     },
     /// Forgets the instance and gives its names free: nothing of it is left.
     EndPurge {
-        /// Whose.
+        /// The instance that is forgotten.
         instance: InstanceName,
     },
 }

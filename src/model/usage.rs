@@ -18,7 +18,7 @@ pub struct ServiceUsage {
 /// What an instance used at one moment, or over the time up to the next point.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct UsagePoint {
-    /// When.
+    /// When it was measured.
     pub at: Timestamp,
     /// Per cent of one core: the mean where several points became one.
     pub cpu_percent: f32,

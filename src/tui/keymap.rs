@@ -19,7 +19,7 @@ pub struct Keymap {
 pub struct Clash {
     /// The key.
     pub key: String,
-    /// Where.
+    /// In which views the two meet.
     pub context: Context,
     /// The names of the two.
     pub actions: [&'static str; 2],
@@ -29,11 +29,6 @@ impl Keymap {
     /// Gives an action these keys in place of all others; none at all leaves it to menu and palette.
     pub fn set(&mut self, name: &'static str, keys: Vec<String>) {
         self.own.insert(name, keys);
-    }
-
-    /// True when the user chose this action's keys.
-    pub fn is_own(&self, name: &str) -> bool {
-        self.own.contains_key(name)
     }
 
     /// The keys of an action.

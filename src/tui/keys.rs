@@ -127,7 +127,7 @@ pub enum Tier {
 /// One row of the table.
 #[derive(Debug, Clone, Copy)]
 pub struct Entry {
-    /// What.
+    /// What it does.
     pub action: Action,
     /// Its name, for the palette.
     pub name: &'static str,

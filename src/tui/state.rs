@@ -74,7 +74,7 @@ pub enum Link {
     Live,
     /// It does not.
     Down {
-        /// Why.
+        /// What the daemon or the socket said.
         why: String,
         /// Since when.
         since: Timestamp,
@@ -130,7 +130,7 @@ impl Page {
 /// An opened instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Detail {
-    /// Which.
+    /// The instance that it is of.
     pub name: InstanceName,
     /// Which tab.
     pub tab: Tab,
@@ -285,7 +285,7 @@ pub enum Overlay {
 /// Asks whether something is to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dialog {
-    /// What.
+    /// What the key or the menu asked for.
     pub action: Action,
     /// For whom; fixed when it was opened.
     pub targets: Vec<InstanceName>,
@@ -389,7 +389,7 @@ pub struct Text {
 /// A remark that goes by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Toast {
-    /// What.
+    /// The sentence, one line.
     pub text: String,
     /// It is bad news.
     pub bad: bool,

@@ -33,7 +33,7 @@ pub const DOMAIN_WINDOW_S: i64 = 7 * 86_400;
 /// An order that was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Attempt {
-    /// When.
+    /// When it was tried.
     pub at: Timestamp,
     /// A certificate came of it. False also while that is not known.
     pub succeeded: bool,

@@ -37,12 +37,8 @@ pub enum Strike {
 impl Fault {
     /// Fails, and nothing was done.
     pub const FAIL_BEFORE: Self = Self::Strike { after: 0, how: Strike::Error(ErrorKind::Failed) };
-    /// All was done, and yet the call fails.
-    pub const FAIL_AFTER: Self = Self::Strike { after: u8::MAX, how: Strike::Error(ErrorKind::Failed) };
     /// Dies before anything was done.
     pub const CRASH_BEFORE: Self = Self::Strike { after: 0, how: Strike::Crash };
-    /// Dies when all was done and before it was told.
-    pub const CRASH_AFTER: Self = Self::Strike { after: u8::MAX, how: Strike::Crash };
 }
 
 /// All that goes wrong in a rehearsal.

@@ -2,6 +2,7 @@
 
 use super::Finding;
 use crate::adapters::docker::Docker;
+use crate::connect::{ODOO_DIR, SECRETS_DIR};
 use crate::edges::{Ask, Engine};
 use crate::model::name::InstallationId;
 use crate::model::status::chain;
@@ -11,7 +12,7 @@ use std::collections::BTreeSet;
 /// The engine and the images.
 pub(super) async fn check(fleet: &Fleet, installation: &InstallationId) -> Vec<Finding> {
     let settings = &fleet.settings.docker;
-    let config_dir = fleet.settings.fleet.state_dir.join("secrets").join("odoo");
+    let config_dir = fleet.settings.fleet.state_dir.join(SECRETS_DIR).join(ODOO_DIR);
     let ask = Ask { images: fleet.settings.odoo.images.values().cloned().collect(), ..Ask::default() };
     let looked = match Docker::new(settings, installation.clone(), config_dir) {
         Ok(docker) => docker.look(&ask).await,

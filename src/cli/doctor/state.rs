@@ -2,6 +2,7 @@
 
 use super::Finding;
 use crate::connect::{KEY_FILE, SECRETS_DIR};
+use crate::journal::JOURNAL_FILE;
 use crate::model::settings::Settings;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -66,7 +67,7 @@ fn key(settings: &Settings) -> Finding {
         }
         Err(error)
             if error.kind() == std::io::ErrorKind::NotFound
-                && !settings.fleet.state_dir.join("journal.db").exists() =>
+                && !settings.fleet.state_dir.join(JOURNAL_FILE).exists() =>
         {
             Finding::warn(
                 "secrets",

@@ -84,7 +84,11 @@ const CONDITIONS: &[(&str, &str, &str)] = &[
 pub(super) fn conditions() -> impl Iterator<Item = Entry> {
     let parts = ConditionType::PARTS.map(|part| {
         let title = format!("it does not serve, because {part:?} is not true");
-        entry(&part.not(), &title, "`innkeeper info NAME` shows that condition with a reason and a message of its own.")
+        entry(
+            &part.unmet(),
+            &title,
+            "`innkeeper info NAME` shows that condition with a reason and a message of its own.",
+        )
     });
     CONDITIONS.iter().map(|(reason, title, text)| entry(reason, title, text)).chain(parts)
 }

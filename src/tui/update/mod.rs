@@ -55,7 +55,7 @@ pub enum Msg {
     Documents(Vec<InstanceStatus>),
     /// Lines of the output that is read.
     Log {
-        /// Whose.
+        /// Whose output, and which of it.
         of: (InstanceName, LogOf),
         /// Oldest first.
         lines: Vec<String>,
@@ -75,23 +75,23 @@ pub enum Msg {
     },
     /// The output ended.
     LogEnded {
-        /// Whose.
+        /// Whose output, and which of it.
         of: (InstanceName, LogOf),
-        /// Why.
+        /// Why it ended.
         why: String,
     },
     /// An errand was taken, or refused.
     Errand {
         /// For whom.
         name: InstanceName,
-        /// What.
+        /// What is asked of the daemon.
         kind: ErrandKind,
         /// Its number.
         result: Result<u64, String>,
     },
     /// Alerts were silenced, or not.
     Silenced {
-        /// Which.
+        /// The alerts that are meant.
         of: AlertsOf,
         /// What was noted.
         result: Result<Vec<Silence>, String>,
@@ -107,7 +107,7 @@ pub enum Msg {
     Woken(Result<(), String>),
     /// A file was changed: the difference.
     Edited {
-        /// Whose.
+        /// The instance whose file is edited.
         name: InstanceName,
         /// To what.
         state: WantedState,
@@ -118,7 +118,7 @@ pub enum Msg {
     Written(Result<PathBuf, String>),
     /// A file was read.
     File {
-        /// Whose.
+        /// The instance whose file it is.
         name: InstanceName,
         /// Its text.
         result: Result<String, String>,

@@ -93,24 +93,6 @@ fn without_json_a_failure_leaves_stdout_empty() {
 }
 
 #[test]
-fn colours_come_only_where_they_are_asked_for() {
-    let fleet = Fleet::with_acme();
-    let is_coloured = |words: &[&str], variables: &[(&str, &str)]| {
-        let output = fleet.command(words).envs(variables.iter().copied()).output().unwrap();
-        String::from_utf8(output.stdout).unwrap().contains('\u{1b}')
-    };
-    assert!(!is_coloured(&["plans"], &[]));
-    assert!(is_coloured(&["plans", "--color", "always"], &[]));
-    assert!(is_coloured(&["plans", "--color=always"], &[("NO_COLOR", "1"), ("TERM", "dumb")]));
-    assert!(is_coloured(&["plans"], &[("CLICOLOR_FORCE", "1")]));
-    assert!(!is_coloured(&["plans"], &[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]));
-    assert!(!is_coloured(&["plans", "--color", "never"], &[("CLICOLOR_FORCE", "1")]));
-    assert!(is_coloured(&["--help", "--color", "always"], &[]));
-    assert!(!is_coloured(&["--help", "--color=never"], &[("CLICOLOR_FORCE", "1")]));
-    assert!(!is_coloured(&["plans", "--json", "--color", "always"], &[]));
-}
-
-#[test]
 fn a_reader_that_goes_away_ends_the_program_without_a_word() {
     let fleet = Fleet::with_acme();
     let mut child = fleet.command(&["explain"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -161,20 +143,27 @@ fn progress_is_drawn_on_stderr_alone_seldom_and_is_taken_away_at_the_end() {
 }
 
 #[test]
-fn colours_follow_every_variable_that_people_set() {
+fn colours_come_only_where_they_are_asked_for() {
     let fleet = Fleet::with_acme();
-    let painted = |set: &[(&str, &str)], flags: &[&str]| {
-        let mut command = fleet.command(&[&["plans"], flags].concat());
+    let painted = |words: &[&str], set: &[(&str, &str)]| {
+        let mut command = fleet.command(words);
         let ran = super::fleet::Ran::from(command.envs(set.iter().copied()).output().unwrap()).ended(0);
         ran.stdout.contains('\u{1b}')
     };
-    assert!(!painted(&[], &[]), "a pipe");
+    assert!(!painted(&["plans"], &[]), "a pipe");
     for forced in [("FORCE_COLOR", "1"), ("CLICOLOR_FORCE", "1"), ("INNKEEPER_COLOR", "always")] {
-        assert!(painted(&[forced], &[]), "{forced:?}");
-        assert!(!painted(&[forced], &["--color", "never"]), "{forced:?}: the flag counts more");
+        assert!(painted(&["plans"], &[forced]), "{forced:?}");
+        assert!(!painted(&["plans", "--color", "never"], &[forced]), "{forced:?}: the flag counts more");
+        assert!(!painted(&["--help", "--color=never"], &[forced]), "{forced:?}: in the help too");
     }
-    assert!(!painted(&[("FORCE_COLOR", "0")], &[]));
-    assert!(!painted(&[("FORCE_COLOR", "1"), ("NO_COLOR", "1")], &[]), "who wants none wants none");
-    assert!(painted(&[("INNKEEPER_COLOR", "never"), ("NO_COLOR", "1")], &["--color", "always"]));
+    assert!(!painted(&["plans"], &[("FORCE_COLOR", "0")]));
+    for forced in [("FORCE_COLOR", "1"), ("CLICOLOR_FORCE", "1")] {
+        assert!(!painted(&["plans"], &[forced, ("NO_COLOR", "1")]), "{forced:?}: who wants none wants none");
+    }
+    for refused in [("NO_COLOR", "1"), ("TERM", "dumb"), ("INNKEEPER_COLOR", "never")] {
+        assert!(painted(&["plans", "--color", "always"], &[refused]), "{refused:?}: the flag counts more");
+        assert!(painted(&["--help", "--color=always"], &[refused]), "{refused:?}: in the help too");
+    }
+    assert!(!painted(&["plans", "--json", "--color", "always"], &[]), "documents have none");
     fleet.run(&["plans", "--color", "pink"]).ended(2);
 }

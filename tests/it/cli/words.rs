@@ -63,7 +63,9 @@ fn every_command_has_help_that_says_what_it_does() {
     let fleet = Fleet::nowhere();
     for command in COMMANDS {
         let help = fleet.run(&[command, "--help"]).ended(0);
-        assert!(help.stdout.contains("Usage: innkeeper"), "{command}: {}", help.stdout);
+        let about = help.stdout.lines().next().unwrap_or_default();
+        assert!(about.split(' ').count() >= 3 && !about.starts_with("Usage"), "{command}: {}", help.stdout);
+        assert!(help.stdout.contains(&format!("Usage: innkeeper {command}")), "{command}: {}", help.stdout);
         assert!(help.stderr.is_empty(), "{command}");
     }
 }
@@ -202,4 +204,13 @@ fn every_reason_that_is_told_is_explained() {
     assert!(unknown.is_empty(), "`innkeeper explain` does not know {unknown:?}");
     let once: BTreeSet<&String> = codes.iter().collect();
     assert_eq!(once.len(), codes.len(), "explained twice");
+}
+
+#[test]
+fn v_tells_what_a_command_does_beside_what_it_says() {
+    let fleet = Fleet::with_acme();
+    let plain = fleet.run(&["check"]).ended(0);
+    assert_eq!(plain.stderr.matches("DEBUG").count() + plain.stderr.matches("TRACE").count(), 0, "{}", plain.stderr);
+    let told = fleet.run(&["status", "-vv"]);
+    assert!(told.stderr.contains("DEBUG") || told.stderr.contains("TRACE"), "{}", told.stderr);
 }
