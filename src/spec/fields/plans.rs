@@ -11,7 +11,7 @@ pub(in crate::spec) static PLANS: FileSpec = FileSpec {
         TableSpec { path: "", doc: "", optional: false, fields: TOP },
         TableSpec {
             path: "backup",
-            doc: "When backups are taken and how many are kept.",
+            doc: "When backups are taken and how many are kept. This version checks and shows it, and takes none on a schedule.",
             optional: true,
             fields: BACKUP,
         },
