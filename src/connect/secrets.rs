@@ -41,8 +41,8 @@ pub enum SecretsError {
     /// There is no key, and an installation has its sites here.
     #[error(
         "{} has no installation key, but {} holds the sites of Innkeeper installation {installation}: is the state directory \
-         mounted, and is it the right one? With a new key everything of that installation would be foreign; to begin a new one \
-         on purpose, set another nginx.config_dir, or remove that directory",
+         mounted, and is it the right one? With a new key everything of that installation would be foreign; a new one beside it \
+         needs an nginx.config_dir of its own",
         state_dir.display(),
         config_dir.display()
     )]

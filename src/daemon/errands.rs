@@ -15,7 +15,11 @@ use crate::model::wanted::WantedState;
 pub(super) fn retry(keeper: &Keeper, name: &InstanceName) -> Result<(), JournalError> {
     for errand in keeper.journal.errands(name)?.into_iter().filter(|errand| errand.kind == ErrandKind::Retry) {
         keeper.journal.clear_failures(name)?;
-        keeper.journal.leave_roll_out(name)?;
+        // Only whoever is kept waiting goes on alone. Who has the change, or failed with it, tries again for all others.
+        if keeper.board().get(name).is_some_and(|status| status.holds.iter().any(|it| it.reason == HoldReason::RollOut))
+        {
+            keeper.journal.leave_roll_out(name)?;
+        }
         keeper.journal.end_errand(errand.id)?;
         if let Some(entry) = keeper.register().entries.get_mut(name) {
             (entry.restless, entry.unhealthy) = (0, 0);

@@ -7,6 +7,7 @@ use super::look::{Identity, identity, is_gone, live_ports, marks};
 use super::register::{Entry, failures};
 use super::turn::{Subject, ports_of};
 use crate::diff::facts::{Facts, FileState, RollOut};
+use crate::diff::roll_out::ROLL_OUT_MIN;
 use crate::diff::{self, conditions};
 use crate::journal::JournalError;
 use crate::model::changes::{Changes, HoldReason, InstanceChanges};
@@ -113,6 +114,10 @@ impl Keeper {
             return Ok(false);
         }
         let names = diff::roll_out::disturbed(facts, changes);
+        let is_awaited = |name| changes.instances.get(name).is_some_and(diff::roll_out::awaits_roll_out);
+        if names.len() < ROLL_OUT_MIN && !names.iter().any(is_awaited) {
+            return Ok(false);
+        }
         let what = "a change of images or of what is below the state directory";
         let began = self.begin_roll_out_among(&names, what)?;
         let is_begun = !began.is_empty();
@@ -234,7 +239,7 @@ impl Keeper {
     }
 }
 
-pub(super) fn is_proven(status: &InstanceStatus) -> bool {
+fn is_proven(status: &InstanceStatus) -> bool {
     let ready = status.conditions.iter().find(|condition| condition.kind == ConditionType::Ready);
     ready.is_some_and(|condition| condition.status == ConditionStatus::True)
 }

@@ -2,14 +2,14 @@
 
 use super::commit;
 use super::keeper::{Bell, Keeper, event};
-use super::monitor::is_proven;
 use super::register::{FileChange, Register, What};
-use crate::diff::roll_out::ROLL_OUT_MIN;
+use crate::diff::roll_out::{ROLL_OUT_MIN, stops_at};
 use crate::journal::{JournalError, RollOutRow};
 use crate::model::event::{Level, NewEvent};
 use crate::model::name::InstanceName;
 use crate::model::problem::Problem;
 use crate::model::settings::Settings;
+use crate::model::status::{ConditionStatus, ConditionType, InstanceStatus};
 use crate::spec::{INSTANCES_DIR, SpecError};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -34,6 +34,9 @@ pub enum ScanError {
     #[error("the reading of the files broke off")]
     Cut(#[from] tokio::task::JoinError),
 }
+
+/// What shows that it did not serve before: it was asked and did not answer, or a certificate of its is missing.
+const ILL: [&str; 2] = ["NotHealthy", "NotCertificateReady"];
 
 impl Keeper {
     /// Reads the files, whenever they were read last. Those that changed have their instances woken. True while some
@@ -104,24 +107,25 @@ impl Keeper {
         let meant = changes.iter().filter(|change| change.what == What::Meaning).map(|change| &change.name);
         let met = meant.filter(|name| register.entries.get(*name).is_some_and(|entry| entry.met));
         let names: Vec<InstanceName> = met.cloned().collect();
+        if names.len() < ROLL_OUT_MIN {
+            return Ok(());
+        }
         self.begin_roll_out_among(&names, "a change of plans or settings").map(drop)
     }
 
-    /// Has the change reach one of these instances first, where they are many; then returns each one's part in it.
+    /// Has the change reach one of these instances first; returns each one's part in it.
     pub(super) fn begin_roll_out_among(
         &self,
         names: &[InstanceName],
         what: &str,
     ) -> Result<BTreeMap<InstanceName, RollOutRow>, JournalError> {
-        if names.len() < ROLL_OUT_MIN {
-            return Ok(BTreeMap::new());
-        }
         let failures = self.journal.all_failures()?;
-        let serves = |name: &InstanceName| self.board.get(name).is_some_and(|status| is_proven(&status));
+        let failed = |name: &InstanceName| failures.get(name).is_some_and(|it| it.keys().any(|key| stops_at(key)));
+        let is_ill = |name: &InstanceName| self.board.get(name).is_some_and(|status| is_ill(&status));
         let mut late: BTreeSet<InstanceName> =
-            names.iter().filter(|name| failures.contains_key(*name) || !serves(name)).cloned().collect();
+            names.iter().filter(|name| failed(name) || is_ill(name)).cloned().collect();
         if late.len() == names.len() {
-            // Nothing is known of anybody: then one goes before the others like any other.
+            // Somebody has to go before the others.
             late.clear();
         }
         let parts = self.journal.begin_roll_out(names, &late)?;
@@ -186,4 +190,10 @@ fn file_event(change: &FileChange, cause: Option<String>) -> NewEvent {
         }
     };
     NewEvent { cause, ..event }
+}
+
+/// True for one that was known not to serve. Of one that was not asked, or that is being changed, nothing is known.
+fn is_ill(status: &InstanceStatus) -> bool {
+    let ready = status.conditions.iter().find(|condition| condition.kind == ConditionType::Ready);
+    ready.is_some_and(|ready| ready.status == ConditionStatus::False && ILL.contains(&ready.reason.as_str()))
 }

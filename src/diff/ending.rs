@@ -125,7 +125,9 @@ pub(super) fn comes_too_late(case: &Case<'_>, draft: &mut Draft) -> bool {
     match () {
         // Its data were not reached yet, or a person brought them back and says so.
         () if restored && (!tombstone.deleting || asked) => return false,
-        () if is_seen_whole(case) && remains(case).is_empty() => forget(case, draft),
+        // Said already. What was not seen is not told to be missing.
+        () if !is_seen_whole(case) => {}
+        () if remains(case).is_empty() => forget(case, draft),
         () => draft.hold(HoldReason::DataMissing, too_late(case, restored)),
     }
     true
@@ -136,13 +138,14 @@ fn too_late(case: &Case<'_>, restored: bool) -> String {
     let end = "or write state = \"absent\" to let the purge end, after which the name is free for a new instance";
     if restored {
         return format!(
-            "it is wanted again, but its data were being deleted; database and volume stand now: if you restored them, \
-             `innkeeper restart {name}` takes them into service; {end}"
+            "it is wanted again, but its data were being deleted. Its database and its volume stand, untouched or restored: if \
+             they are whole, `innkeeper restart {name}` takes them into service; {end}"
         );
     }
     let backup = match backup::final_backup(case) {
         Some(backup) => format!(
-            "restore database {} and volume {} from the backup {}, then `innkeeper restart {name}`",
+            "restore database {} and volume {} from the backup {}, with their marks (docs/OPERATING.md, \"Data that were restored \
+             by hand\"), then `innkeeper restart {name}`",
             resources.database, resources.volume, backup.manifest.id
         ),
         None => "no backup of it was read back: look at what is left before anything is done".to_owned(),

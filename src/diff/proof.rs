@@ -1,6 +1,7 @@
 //! Whether an instance is proven to serve: by its own login page, through the proxy, over TLS.
 
 use super::case::{Case, Draft};
+use super::site;
 use crate::model::changes::HoldReason;
 use crate::model::live::{Answer, Seen};
 use crate::model::name::Domain;
@@ -12,10 +13,12 @@ pub(super) fn proven(case: &Case<'_>, draft: &mut Draft) {
         return;
     }
     for (host, certificate) in &case.hosts {
-        let expected = case
-            .authority
-            .and_then(|authority| authority.certificates.get(certificate))
-            .map(|live| live.fingerprint.as_str());
+        let stored = case.authority.and_then(|authority| authority.certificates.get(certificate));
+        if case.authority.is_some() && !stored.is_some_and(|live| site::is_sound(live, case.facts.now)) {
+            // Nobody can be served there before its certificate comes, which has a condition of its own.
+            continue;
+        }
+        let expected = stored.map(|live| live.fingerprint.as_str());
         match case.facts.live.answers.get(host) {
             Some(Seen::Unseen(why)) => draft.hold(HoldReason::NotHealthy, format!("{host} does not answer yet: {why}")),
             Some(Seen::Known(answer)) => {

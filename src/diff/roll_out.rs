@@ -44,7 +44,8 @@ pub(super) fn wait(case: &Case<'_>, draft: &mut Draft) {
         let all = of_wave().filter(|(_, it)| !is_done(it));
         let (late, in_time): (Vec<_>, Vec<_>) = all.partition(|(_, it)| is_late(it));
         let (failed, others): (Vec<_>, Vec<_>) = in_time.into_iter().partition(|(_, it)| failure(it).is_some());
-        failed.into_iter().chain(others).chain(late).map(|(name, _)| name)
+        let (hopeless, late): (Vec<_>, Vec<_>) = late.into_iter().partition(|(_, it)| failure(it).is_some());
+        failed.into_iter().chain(others).chain(late).chain(hopeless).map(|(name, _)| name)
     };
     // One, then two, then four: each time as many as have it already, and never more than the guard allows at once.
     let most = case.index.map_or(1, |index| index.guard().updates_at_once());
@@ -122,11 +123,19 @@ pub fn awaits_roll_out(changes: &InstanceChanges) -> bool {
 }
 
 /// True when the instance has the change: nothing is left to do, since only then it was asked whether it serves, and it
-/// serves. One that did not serve before need not serve now.
-pub fn is_through(instance: &InstanceFacts, changes: &InstanceChanges) -> bool {
-    let late = instance.roll_out.is_some_and(|own| own.late);
-    let waits = |reason| UNDER_WAY.contains(&reason) && !(late && reason == HoldReason::NotHealthy);
-    changes.steps.is_empty() && !changes.holds.iter().any(|hold| waits(hold.reason)) && failure(instance).is_none()
+/// serves. One that did not serve before need not serve now, once another that did has shown that the change is good.
+pub fn is_through(facts: &Facts, instance: &InstanceFacts, changes: &InstanceChanges) -> bool {
+    let Some(own) = instance.roll_out else { return true };
+    let is_proof = |it: &InstanceFacts| it.roll_out.is_some_and(|it| it.wave == own.wave && it.done && !it.late);
+    let excused = own.late && facts.instances.values().any(is_proof);
+    let waits = |reason| UNDER_WAY.contains(&reason) && !(excused && reason == HoldReason::NotHealthy);
+    let failed = failure(instance).is_some() && !excused;
+    changes.steps.is_empty() && !changes.holds.iter().any(|hold| waits(hold.reason)) && !failed
+}
+
+/// True when a failure of this kind of step is one that a roll-out stops at.
+pub fn stops_at(kind: &str) -> bool {
+    KINDS.contains(&kind)
 }
 
 /// True while it is part of a roll-out and has not had the change.
@@ -147,6 +156,5 @@ fn takes_part(instance: &InstanceFacts) -> bool {
 }
 
 fn failure(instance: &InstanceFacts) -> Option<&str> {
-    let of_change = |key: &str| KINDS.contains(&key);
-    instance.failures.iter().find(|(key, _)| of_change(key)).map(|(_, failure)| failure.message.as_str())
+    instance.failures.iter().find(|(key, _)| stops_at(key)).map(|(_, failure)| failure.message.as_str())
 }

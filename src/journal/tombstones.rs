@@ -115,7 +115,7 @@ impl Journal {
     /// SQLite refused.
     pub fn begin_purge(&self, name: &InstanceName) -> Result<(), JournalError> {
         match self.tombstones()?.remove(name) {
-            Some(tombstone) => self.open_tombstone(&Tombstone { purging: true, ..tombstone }),
+            Some(tombstone) => self.open_tombstone(&Tombstone { purging: true, deleting: false, ..tombstone }),
             None => Ok(()),
         }
     }

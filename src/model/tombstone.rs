@@ -29,8 +29,13 @@ pub struct Tombstone {
     /// The purge began: what began goes on.
     pub purging: bool,
     /// Its database or its volume was about to be deleted: from here on they cannot be counted upon.
-    #[serde(default)]
+    #[serde(default = "unknown")]
     pub deleting: bool,
+}
+
+/// A version that did not note it may have begun.
+fn unknown() -> bool {
+    true
 }
 
 /// How far the grace period is.

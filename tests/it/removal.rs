@@ -16,6 +16,7 @@ use innkeeper::model::site::SitePage;
 use innkeeper::model::status::{ConditionType, InstanceStatus, State};
 use innkeeper::model::step::{Action, Risk};
 use innkeeper::model::time::{Seconds, Timestamp};
+use innkeeper::model::tombstone::Tombstone;
 use innkeeper::model::wanted::WantedState;
 use std::sync::Arc;
 
@@ -252,6 +253,23 @@ fn wanted_again_after_data_were_reached_what_is_left_is_kept_and_what_is_gone_fr
         }
         facts.wanted("acme").state = WantedState::Absent;
     }
+}
+
+#[test]
+fn what_cannot_be_seen_after_a_purge_began_is_not_told_to_be_missing() {
+    let mut facts = due();
+    acme(&facts).steps.iter().take(4).for_each(|step| carry_out(&mut facts, step));
+    facts.wanted("acme").state = WantedState::Running;
+    assert!(holds(&acme(&facts)).contains(&HoldReason::DataMissing));
+    facts.live.engine = Seen::Unseen("Docker is unreachable".to_owned());
+    assert_eq!(holds(&acme(&facts)), [HoldReason::Unseen]);
+}
+
+#[test]
+fn a_tombstone_of_a_version_that_did_not_note_a_deletion_may_stand_for_one() {
+    let mut json = serde_json::to_value(retired().instance("acme").ending.tombstone.as_ref().unwrap()).unwrap();
+    assert_eq!(json.as_object_mut().unwrap().remove("deleting"), Some(false.into()));
+    assert!(serde_json::from_value::<Tombstone>(json).unwrap().deleting);
 }
 
 #[test]

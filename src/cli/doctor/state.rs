@@ -1,6 +1,7 @@
 //! The state directory and the secrets: there, and for nobody else's eyes.
 
 use super::Finding;
+use crate::adapters::nginx;
 use crate::connect::{KEY_FILE, SECRETS_DIR};
 use crate::journal::JOURNAL_FILE;
 use crate::model::settings::Settings;
@@ -21,12 +22,26 @@ fn key_file(settings: &Settings) -> PathBuf {
 
 /// State directory, key, and the password file of PostgreSQL.
 pub(super) fn check(settings: &Settings) -> Vec<Finding> {
+    if let Some(finding) = not_mounted(settings) {
+        return vec![finding];
+    }
     let mut findings = vec![directory(&settings.fleet.state_dir)];
     if settings.fleet.state_dir.exists() {
         findings.push(key(settings));
     }
     findings.extend(settings.postgres.password_file.iter().map(|file| password(file)));
     findings
+}
+
+/// An installation has its sites here, and its state is elsewhere.
+fn not_mounted(settings: &Settings) -> Option<Finding> {
+    let installation = nginx::installation_at(&settings.nginx.config_dir).filter(|_| !key_file(settings).exists())?;
+    let message = format!(
+        "{} has no installation key, but {} holds the sites of installation {installation}",
+        settings.fleet.state_dir.display(),
+        settings.nginx.config_dir.display()
+    );
+    Some(Finding::fail("state_dir", message, "mount the state directory, or restore it from your backup"))
 }
 
 fn mode(path: &Path) -> std::io::Result<u32> {
