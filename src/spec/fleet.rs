@@ -97,10 +97,13 @@ impl<'a> Court<'a> {
         first(&asked_before).or_else(|| first(&keeps))
     }
 
-    /// Every name that claimant `index` has or asks for.
+    /// Every name that claimant `index` has or asks for. A retired one that is wanted again under other names gives up the
+    /// former ones.
     fn claimed(&self, index: usize) -> impl Iterator<Item = &'a Domain> {
         let asked: Vec<&Domain> = self.in_force(index).into_iter().flat_map(Wanted::hosts).collect();
-        let retired = self.claimants[index].retired.into_iter().flatten();
+        let asks = self.claimants[index].asked.filter(|_| self.is_asking(index));
+        let comes_back = asks.is_some_and(|(asked, _)| asked.state != WantedState::Absent);
+        let retired = self.claimants[index].retired.filter(|_| !comes_back).into_iter().flatten();
         let kept: Vec<&Domain> = retired.filter(|host| !asked.contains(host)).collect();
         asked.into_iter().chain(kept)
     }
@@ -207,7 +210,7 @@ impl<'a> Court<'a> {
         for given_up in asked.hosts() {
             holders.get_mut(given_up).map(|claimed_by| claimed_by.remove(&index));
         }
-        let kept: Vec<&Domain> = self.claimants[index].good.into_iter().flat_map(Wanted::hosts).collect();
+        let kept: Vec<&Domain> = self.claimed(index).collect();
         for host in &kept {
             holders.entry(host).or_default().insert(index);
         }

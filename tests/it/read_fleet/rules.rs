@@ -205,3 +205,20 @@ fn a_file_is_refused_only_for_what_it_names() {
     let fleet = reader.read().expect("a fleet");
     assert!(told(&fleet).contains("instances.d/citrus.toml:2:13: subdomain \"acme\" is used by"), "{}", told(&fleet));
 }
+
+#[test]
+fn a_retired_instance_that_is_wanted_again_under_other_names_gives_up_its_former_ones() {
+    let (place, mut reader) = begin(&[("acme", "subdomain = \"beta\""), ("beta", "subdomain = \"acme\"")]);
+    let host = |text: &str| innkeeper::model::name::Domain::parse(text).expect("a domain");
+    place.put_instance("acme", &instance_text("subdomain = \"beta\"\nstate = \"absent\""));
+    reader.reserve(BTreeMap::from([(name("acme"), [host("beta.example.com")].into())]));
+    assert_eq!(told(&reader.read().expect("a fleet")), "");
+    // While its end is wanted its names are kept.
+    place.put_instance("beta", &instance_text(""));
+    let fleet = reader.read().expect("a fleet");
+    assert!(told(&fleet).contains("is used by the retired instance acme"), "{}", told(&fleet));
+    // Each file with its own name at last: nothing of acme's is beta's any more.
+    place.put_instance("acme", &instance_text(""));
+    let fleet = reader.read().expect("a fleet");
+    assert_eq!((told(&fleet).as_str(), valid(&fleet)), ("", vec!["acme", "beta"]));
+}
