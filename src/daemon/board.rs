@@ -9,8 +9,7 @@ use crate::model::changes::{HoldReason, InstanceChanges};
 use crate::model::name::{Domain, InstanceName, PlanName};
 use crate::model::silence::{Silence, quiet};
 use crate::model::status::{
-    Alert, Condition, ConditionStatus, ConditionType, DaemonStatus, FleetStatus, InstanceStatus, SCHEMA, State,
-    UsageStatus,
+    Alert, ConditionStatus, ConditionType, DaemonStatus, FleetStatus, InstanceStatus, SCHEMA, State, UsageStatus,
 };
 use crate::model::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -440,14 +439,10 @@ fn alert(status: &InstanceStatus) -> Option<Alert> {
         (None, Some(hold)) => (hold.reason.as_str().to_owned(), hold.message.clone()),
         (None, None) => (format!("{about:?}"), status.state.as_str().to_owned()),
     };
-    let since = condition.or(condition_of(status, ConditionType::Ready)).map(|condition| condition.since)?;
+    let since = condition.or(status.condition(ConditionType::Ready)).map(|condition| condition.since)?;
     Some(Alert { instance: Some(status.name.clone()), reason, message, since, silence: None })
 }
 
-fn condition_of(status: &InstanceStatus, kind: ConditionType) -> Option<&Condition> {
-    status.conditions.iter().find(|condition| condition.kind == kind)
-}
-
 fn is_false(status: &InstanceStatus, kind: ConditionType) -> bool {
-    condition_of(status, kind).is_some_and(|condition| condition.status == ConditionStatus::False)
+    status.condition(kind).is_some_and(|condition| condition.status == ConditionStatus::False)
 }

@@ -4,7 +4,7 @@ use super::keeper::{Bell, Keeper, event};
 use super::register::{Entry, Register, failures};
 use crate::diff::facts::{Facts, InstanceFacts, REPAIRS_WITHIN_S, RollOut};
 use crate::edges::{Ask, Edge};
-use crate::journal::{Journal, JournalError};
+use crate::journal::{Journal, JournalError, RollOutRow};
 use crate::model::event::Level;
 use crate::model::live::{EngineLive, Live};
 use crate::model::name::{InstanceName, Resources, Uid};
@@ -149,7 +149,7 @@ impl Keeper {
         let mut rows = self.journal.roll_outs()?;
         for (name, entry) in &mut register.entries {
             let row = rows.remove(name);
-            entry.facts.roll_out = row.map(|row| RollOut { wave: row.wave, done: row.done, late: row.late });
+            entry.facts.roll_out = row.map(part);
         }
         Ok(())
     }
@@ -174,6 +174,11 @@ impl Keeper {
             .map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize))
             .min()
     }
+}
+
+/// The journal's row, as decisions know it.
+pub(super) fn part(row: RollOutRow) -> RollOut {
+    RollOut { wave: row.wave, done: row.done, late: row.late }
 }
 
 /// What the alert of a system that does not answer is about.

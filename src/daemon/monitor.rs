@@ -3,10 +3,10 @@
 
 use super::after::{until_next_try, waits_for_health};
 use super::keeper::{Keeper, event};
-use super::look::{Identity, identity, is_gone, live_ports, marks};
+use super::look::{Identity, identity, is_gone, live_ports, marks, part};
 use super::register::{Entry, failures};
 use super::turn::{Subject, ports_of};
-use crate::diff::facts::{Facts, FileState, RollOut};
+use crate::diff::facts::{Facts, FileState};
 use crate::diff::roll_out::ROLL_OUT_MIN;
 use crate::diff::{self, conditions};
 use crate::journal::JournalError;
@@ -122,8 +122,7 @@ impl Keeper {
         let began = self.begin_roll_out_among(&names, what)?;
         let is_begun = !began.is_empty();
         for (name, row) in began {
-            let part = RollOut { wave: row.wave, done: row.done, late: row.late };
-            facts.instances.entry(name).and_modify(|it| it.roll_out = Some(part));
+            facts.instances.entry(name).and_modify(|it| it.roll_out = Some(part(row)));
         }
         Ok(is_begun)
     }
@@ -240,8 +239,7 @@ impl Keeper {
 }
 
 fn is_proven(status: &InstanceStatus) -> bool {
-    let ready = status.conditions.iter().find(|condition| condition.kind == ConditionType::Ready);
-    ready.is_some_and(|condition| condition.status == ConditionStatus::True)
+    status.condition(ConditionType::Ready).is_some_and(|condition| condition.status == ConditionStatus::True)
 }
 
 /// The next `max` of the sorted names behind the last one of before, from the beginning again after the end.

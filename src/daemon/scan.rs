@@ -194,6 +194,6 @@ fn file_event(change: &FileChange, cause: Option<String>) -> NewEvent {
 
 /// True for one that was known not to serve. Of one that was not asked, or that is being changed, nothing is known.
 fn is_ill(status: &InstanceStatus) -> bool {
-    let ready = status.conditions.iter().find(|condition| condition.kind == ConditionType::Ready);
+    let ready = status.condition(ConditionType::Ready);
     ready.is_some_and(|ready| ready.status == ConditionStatus::False && ILL.contains(&ready.reason.as_str()))
 }

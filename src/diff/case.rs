@@ -194,9 +194,16 @@ impl<'a> Case<'a> {
         self.owns_or(owner, thing, way_out, draft)
     }
 
+    /// True when the mark is this very instance's.
+    pub(super) fn is_own(&self, owner: &Owner) -> bool {
+        owner.tag().is_some_and(|tag| tag.instance == *self.name && tag.uid == self.instance.uid)
+    }
+
     fn owns_or(&self, owner: &Owner, thing: &str, way_out: &str, draft: &mut Draft) -> bool {
+        if self.is_own(owner) {
+            return true;
+        }
         let whose = match owner {
-            Owner::Ours(tag) if tag.instance == *self.name && tag.uid == self.instance.uid => return true,
             Owner::Ours(tag) => format!("instance {} with uid {}", tag.instance, tag.uid),
             Owner::Foreign(whose) => whose.clone(),
         };

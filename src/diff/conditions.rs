@@ -323,7 +323,7 @@ fn ready(case: &Case<'_>, changes: &InstanceChanges, parts: &[Verdict], previous
         return Verdict::new(kind, ConditionStatus::False, "NotHealthy", hold.message.clone());
     }
     let asked = case.hosts.keys().all(|host| matches!(case.facts.live.answers.get(host), Some(Seen::Known(_))));
-    let before = previous.and_then(|status| status.conditions.iter().find(|condition| condition.kind == kind));
+    let before = previous.and_then(|status| status.condition(kind));
     match before {
         // A pass over the whole fleet does not ask every host each time: what was proven last holds until it is asked again.
         Some(before) if !asked && before.status == ConditionStatus::True => {

@@ -155,9 +155,9 @@ fn too_late(case: &Case<'_>, restored: bool) -> String {
 
 /// True when its own database and its own volume stand.
 fn has_data(case: &Case<'_>) -> bool {
-    let own = |owner: &Owner| owner.tag().is_some_and(|tag| tag.uid == case.instance.uid && tag.instance == *case.name);
     let volume = case.engine.and_then(|engine| engine.volumes.get(&case.resources.volume));
-    case.database_object().is_some_and(|database| database.valid && own(&database.owner)) && volume.is_some_and(own)
+    case.database_object().is_some_and(|database| database.valid && case.is_own(&database.owner))
+        && volume.is_some_and(|owner| case.is_own(owner))
 }
 
 /// Out of service, with a final backup that was read back: whatever is missing of that.
@@ -386,7 +386,7 @@ const PURGE_ORDER: [&str; 7] =
 /// What there is of the instance, as steps that remove it, in the order of [`PURGE_ORDER`].
 fn remains(case: &Case<'_>) -> Vec<Action> {
     let (name, uid, resources) = (case.name, case.instance.uid, &case.resources);
-    let own = |owner: &Owner| owner.tag().filter(|tag| tag.uid == uid && tag.instance == *name).cloned();
+    let own = |owner: &Owner| owner.tag().filter(|_| case.is_own(owner)).cloned();
     let mut actions = Vec::new();
     if case.proxy.and_then(|proxy| proxy.sites.get(name)).is_some_and(|site| site.row.uid == uid) {
         actions.push(Action::RemoveSite { instance: name.clone(), uid });

@@ -114,10 +114,7 @@ impl Journal {
     /// # Errors
     /// SQLite refused.
     pub fn begin_purge(&self, name: &InstanceName) -> Result<(), JournalError> {
-        match self.tombstones()?.remove(name) {
-            Some(tombstone) => self.open_tombstone(&Tombstone { purging: true, deleting: false, ..tombstone }),
-            None => Ok(()),
-        }
+        self.amend_tombstone(name, |tombstone| Tombstone { purging: true, deleting: false, ..tombstone })
     }
 
     /// The next thing that happens to the instance's data is that some are deleted.
@@ -125,10 +122,17 @@ impl Journal {
     /// # Errors
     /// SQLite refused: then nothing may be deleted.
     pub fn begin_deletion(&self, name: &InstanceName) -> Result<(), JournalError> {
-        match self.tombstones()?.remove(name) {
-            Some(tombstone) if !tombstone.deleting => self.open_tombstone(&Tombstone { deleting: true, ..tombstone }),
-            _ => Ok(()),
-        }
+        self.amend_tombstone(name, |tombstone| Tombstone { deleting: true, ..tombstone })
+    }
+
+    fn amend_tombstone(
+        &self,
+        name: &InstanceName,
+        amend: impl FnOnce(Tombstone) -> Tombstone,
+    ) -> Result<(), JournalError> {
+        let Some(before) = self.tombstones()?.remove(name) else { return Ok(()) };
+        let after = amend(before.clone());
+        if after == before { Ok(()) } else { self.open_tombstone(&after) }
     }
 
     /// Nothing of the instance is left: forgets it with its tombstone. Whoever comes under this name is somebody else.

@@ -199,6 +199,11 @@ pub struct InstanceStatus {
 }
 
 impl InstanceStatus {
+    /// The condition of this kind; none in a document of a version that had no such kind.
+    pub fn condition(&self, kind: ConditionType) -> Option<&Condition> {
+        self.conditions.iter().find(|condition| condition.kind == kind)
+    }
+
     /// The one thing worth saying: why it waits, else what is not as it should be. Empty when all is well.
     pub fn note(&self) -> String {
         if let Some(hold) = self.holds.first() {

@@ -229,7 +229,8 @@ fn is_command(verb: &str) -> bool {
 fn no_text_names_the_machine_it_was_written_on() {
     let mut named = Vec::new();
     // Taken apart, or this file would break its own law.
-    let mut homes = [["/ho", "me/"], ["/ro", "ot/"], ["/Us", "ers/"]].map(|parts| parts.concat()).to_vec();
+    let mut homes =
+        [["/ho", "me/"], ["/ro", "ot/"], ["/wo", "rk/"], ["/Us", "ers/"]].map(|parts| parts.concat()).to_vec();
     homes.push(root().to_str().unwrap().to_owned());
     for folder in ["src", "tests", "benches", "docs", "lab", "nginx-templates", ".ci"] {
         for (path, text) in files(folder, "") {

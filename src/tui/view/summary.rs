@@ -4,7 +4,7 @@ use super::card;
 use super::graph::{self, Figure};
 use super::pen::{Line, Pen};
 use super::table::padded;
-use crate::model::status::{Condition, ConditionStatus, ConditionType, InstanceStatus};
+use crate::model::status::{Condition, ConditionStatus, ConditionType};
 use crate::model::text::wrap;
 use crate::model::wanted::Wanted;
 use crate::tui::fleet::Item;
@@ -176,7 +176,7 @@ fn of(state: &State, item: &Item, pen: &Pen<'_>) -> Vec<Part> {
     let status = item.status();
     let wanted = item.view.wanted.as_deref();
     let names = |count: usize| format!("{count} {}", if count == 1 { "name" } else { "names" });
-    let holds = |kind| condition(status, kind).is_some_and(|it| it.status == ConditionStatus::True);
+    let holds = |kind| status.condition(kind).is_some_and(|it| it.status == ConditionStatus::True);
     let word = |good: bool, yes: &str, no: &str| if good { yes.to_owned() } else { no.to_owned() };
     vec![
         Part {
@@ -228,8 +228,4 @@ fn of(state: &State, item: &Item, pen: &Pen<'_>) -> Vec<Part> {
             told_by: ConditionType::Ready,
         },
     ]
-}
-
-fn condition(status: &InstanceStatus, kind: ConditionType) -> Option<&Condition> {
-    status.conditions.iter().find(|condition| condition.kind == kind)
 }
