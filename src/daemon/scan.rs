@@ -121,13 +121,15 @@ impl Keeper {
     ) -> Result<BTreeMap<InstanceName, RollOutRow>, JournalError> {
         let failures = self.journal.all_failures()?;
         let failed = |name: &InstanceName| failures.get(name).is_some_and(|it| it.keys().any(|key| stops_at(key)));
-        let is_ill = |name: &InstanceName| self.board.get(name).is_some_and(|status| is_ill(&status));
-        let mut late: BTreeSet<InstanceName> =
-            names.iter().filter(|name| failed(name) || is_ill(name)).cloned().collect();
-        if late.len() == names.len() {
-            // Somebody has to go before the others.
-            late.clear();
-        }
+        let of_board = |name: &InstanceName, what: fn(&InstanceStatus) -> bool| {
+            self.board.get(name).is_some_and(|status| what(&status))
+        };
+        let stalled: BTreeSet<InstanceName> =
+            names.iter().filter(|name| failed(name) || of_board(name, is_stalled)).cloned().collect();
+        let ill: BTreeSet<InstanceName> = names.iter().filter(|name| of_board(name, is_ill)).cloned().collect();
+        // Somebody has to go before the others: rather one that does not serve than one that cannot be changed.
+        let attempts = [&stalled | &ill, stalled, BTreeSet::new()];
+        let late = attempts.into_iter().find(|late| late.len() < names.len()).unwrap_or_default();
         let parts = self.journal.begin_roll_out(names, &late)?;
         let message = format!("{what} concerns {} instances: it reaches one first", names.len());
         self.tell(&event(Level::Info, None, "file", "RollOutBegan", message));
@@ -190,6 +192,11 @@ fn file_event(change: &FileChange, cause: Option<String>) -> NewEvent {
         }
     };
     NewEvent { cause, ..event }
+}
+
+/// True for one that is not moved on before a person acts.
+fn is_stalled(status: &InstanceStatus) -> bool {
+    status.condition(ConditionType::Stalled).is_some_and(|stalled| stalled.status == ConditionStatus::True)
 }
 
 /// True for one that was known not to serve. Of one that was not asked, or that is being changed, nothing is known.

@@ -221,7 +221,7 @@ fn roll_on(
     name: &InstanceName,
 ) -> Result<(), JournalError> {
     let Some(instance) = facts.instances.get(name) else { return Ok(()) };
-    if !diff::roll_out::waits(instance) || !diff::roll_out::is_through(facts, instance, changes) {
+    if !diff::roll_out::waits(instance) || !diff::roll_out::is_through(facts, name, changes) {
         return Ok(());
     }
     keeper.journal.set_rolled_out(name)?;

@@ -28,6 +28,8 @@ pub(super) struct Index<'a> {
     /// Made when the first retired instance asks.
     claims: OnceCell<HashMap<&'a Domain, &'a InstanceName>>,
     guard: OnceCell<Guard<'a>>,
+    /// Made when the first one of a roll-out asks.
+    bereft: OnceCell<BTreeSet<&'a InstanceName>>,
 }
 
 /// Which instance has a port, a host, a database.
@@ -41,7 +43,17 @@ impl<'a> Index<'a> {
     pub(super) fn of(facts: &'a Facts) -> Self {
         let resources: HashMap<_, _> = facts.instances.keys().map(|name| (name, Resources::of(name))).collect();
         let ports = give_ports(facts, &resources);
-        Self { ports, resources, facts, owners: OnceCell::new(), claims: OnceCell::new(), guard: OnceCell::new() }
+        let (owners, claims, guard, bereft) = Default::default();
+        Self { ports, resources, facts, owners, claims, guard, bereft }
+    }
+
+    /// True when it had data that are not there any more.
+    pub(super) fn has_lost_data(&self, name: &InstanceName) -> bool {
+        let bereft = self.bereft.get_or_init(|| {
+            let all = self.facts.instances.iter().filter_map(|(name, it)| Some((name, it, self.resources.get(name)?)));
+            all.filter(|(_, it, own)| self.facts.has_lost_data(it, own)).map(|(name, ..)| name).collect()
+        });
+        bereft.contains(name)
     }
 
     /// The instance that is to be served at this host; none where only a retired one, or nobody, has it.

@@ -2,7 +2,7 @@
 
 use crate::model::errand::Errand;
 use crate::model::live::Live;
-use crate::model::name::{InstanceName, Uid};
+use crate::model::name::{InstanceName, Resources, Uid};
 use crate::model::service::Ports;
 use crate::model::settings::Settings;
 use crate::model::time::Timestamp;
@@ -35,6 +35,14 @@ impl Facts {
     /// not: nothing may be concluded from that, whoever wrote the facts down.
     pub fn is_file_gone(&self, instance: &InstanceFacts) -> bool {
         instance.file == FileState::Missing && !self.guard.files_unlisted
+    }
+
+    /// True when the instance had data, and its database or volume is known not to be there.
+    pub(super) fn has_lost_data(&self, instance: &InstanceFacts, resources: &Resources) -> bool {
+        let (database, engine) = (self.live.database.known(), self.live.engine.known());
+        let no_database = || database.is_some_and(|it| !it.databases.contains_key(&resources.database));
+        let no_volume = || engine.is_some_and(|it| !it.volumes.contains_key(&resources.volume));
+        instance.provisioned && (no_database() || no_volume())
     }
 }
 

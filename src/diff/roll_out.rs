@@ -1,6 +1,6 @@
 //! A change that concerns many instances reaches one first, then ever more; where one fails nobody else is begun with.
 
-use super::case::{Case, Draft};
+use super::case::{Case, Draft, Index};
 use super::facts::{Facts, FileState, InstanceFacts};
 use crate::model::changes::{Changes, HoldReason, InstanceChanges};
 use crate::model::name::{InstanceName, Resources};
@@ -43,21 +43,19 @@ pub(super) fn wait(case: &Case<'_>, draft: &mut Draft) {
     let pending = || {
         let all = of_wave().filter(|(_, it)| !is_done(it));
         let (late, in_time): (Vec<_>, Vec<_>) = all.partition(|(_, it)| is_late(it));
-        let (failed, others): (Vec<_>, Vec<_>) = in_time.into_iter().partition(|(_, it)| failure(it).is_some());
-        let (hopeless, late): (Vec<_>, Vec<_>) = late.into_iter().partition(|(_, it)| failure(it).is_some());
+        let stands = |(name, it): &(&InstanceName, &InstanceFacts)| fault(name, it, case.index).is_some();
+        let (failed, others): (Vec<_>, Vec<_>) = in_time.into_iter().partition(stands);
+        let (hopeless, late): (Vec<_>, Vec<_>) = late.into_iter().partition(stands);
         failed.into_iter().chain(others).chain(late).chain(hopeless).map(|(name, _)| name)
     };
     // One, then two, then four: each time as many as have it already, and never more than the guard allows at once.
     let most = case.index.map_or(1, |index| index.guard().updates_at_once());
     let at_once = of_wave().filter(|(_, it)| is_done(it)).count().clamp(1, most);
     // Who failed itself keeps its place, whoever failed beside it: two that wait for each other would wait for ever.
-    let failed =
-        of_wave().find(|(_, it)| failure(it).is_some() && !is_late(it)).filter(|_| failure(instance).is_none());
-    let message = match failed {
-        Some((other, it)) => format!(
-            "the change of many instances failed for {other} and stops here: {}; `innkeeper retry {other}` tries it again",
-            failure(it).unwrap_or_default()
-        ),
+    let of_others = || of_wave().filter(|(_, it)| !is_late(it)).find_map(|(other, it)| fault(other, it, case.index));
+    let stopped = fault(name, instance, case.index).is_none().then(of_others).flatten();
+    let message = match stopped {
+        Some(why) => format!("the change of many instances {why}"),
         None if pending().take(at_once).any(|first| first == name) => return,
         None => {
             let first: Vec<&str> = pending().take(at_once).map(InstanceName::as_str).collect();
@@ -124,13 +122,14 @@ pub fn awaits_roll_out(changes: &InstanceChanges) -> bool {
 
 /// True when the instance has the change: nothing is left to do, since only then it was asked whether it serves, and it
 /// serves. One that did not serve before need not serve now, once another that did has shown that the change is good.
-pub fn is_through(facts: &Facts, instance: &InstanceFacts, changes: &InstanceChanges) -> bool {
-    let Some(own) = instance.roll_out else { return true };
+pub fn is_through(facts: &Facts, name: &InstanceName, changes: &InstanceChanges) -> bool {
+    let instance = facts.instances.get(name);
+    let Some((instance, own)) = instance.and_then(|it| Some((it, it.roll_out?))) else { return true };
     let is_proof = |it: &InstanceFacts| it.roll_out.is_some_and(|it| it.wave == own.wave && it.done && !it.late);
     let excused = own.late && facts.instances.values().any(is_proof);
     let waits = |reason| UNDER_WAY.contains(&reason) && !(excused && reason == HoldReason::NotHealthy);
-    let failed = failure(instance).is_some() && !excused;
-    changes.steps.is_empty() && !changes.holds.iter().any(|hold| waits(hold.reason)) && !failed
+    let failed = failure(instance).is_some() || facts.has_lost_data(instance, &Resources::of(name));
+    changes.steps.is_empty() && !changes.holds.iter().any(|hold| waits(hold.reason)) && (excused || !failed)
 }
 
 /// True when a failure of this kind of step is one that a roll-out stops at.
@@ -153,6 +152,16 @@ fn takes_part(instance: &InstanceFacts) -> bool {
     let wanted = instance.wanted.as_deref();
     instance.file == FileState::Valid
         && wanted.is_some_and(|wanted| !wanted.suspended && wanted.state == WantedState::Running)
+}
+
+/// Why a roll-out stops at this instance, as the end of a sentence about the change: it failed there, or the data are gone,
+/// and nobody can tell whether the change did that.
+fn fault(name: &InstanceName, instance: &InstanceFacts, index: Option<&Index<'_>>) -> Option<String> {
+    if let Some(why) = failure(instance) {
+        return Some(format!("failed for {name} and stops here: {why}; `innkeeper retry {name}` tries it again"));
+    }
+    let lost = index.is_some_and(|index| index.has_lost_data(name));
+    lost.then(|| format!("stops at {name}, whose data are gone: `innkeeper info {name}` says what to do"))
 }
 
 fn failure(instance: &InstanceFacts) -> Option<&str> {

@@ -222,6 +222,42 @@ fn whoever_did_not_serve_before_or_failed_before_holds_up_nobody() {
 }
 
 #[test]
+fn one_whose_data_were_lost_before_holds_up_nobody() {
+    in_a_house(async |house| {
+        let names = ["acme", "beta", "citrus", "delta"];
+        let daemon = house.settled_daemon(&names).await;
+        assert!(house.rehearsal.damage(Damage::DatabaseDropped, &name("acme")));
+        daemon.until_state("acme", State::Held).await;
+        house.rehearsal.forget_calls();
+        house.put("plans.toml", &plans_with("2 GiB"));
+        daemon.until_told("RollOutBegan").await;
+        daemon.until("the end", |daemon| daemon.keeper.journal().roll_outs().unwrap().is_empty()).await;
+        let done: Vec<String> = house.effects().into_iter().filter(|it| it.starts_with("update_limits")).collect();
+        assert_eq!((done.len(), done[0].as_str()), (3, "update_limits ik-beta"), "who serves has it: {done:?}");
+        daemon.stop().await;
+    });
+}
+
+#[test]
+fn a_change_stops_where_data_are_lost_in_its_course() {
+    in_a_house(async |house| {
+        let names = ["acme", "beta", "citrus", "delta", "echo"];
+        let daemon = house.settled_daemon(&names).await;
+        house.pull_anew();
+        daemon.until("the first", |_| house.recreated() == 1).await;
+        // Before it was seen to serve: whether the new image did that cannot be told.
+        assert!(house.rehearsal.damage(Damage::DatabaseDropped, &name("acme")));
+        tokio::time::sleep(Duration::from_secs(1_800)).await;
+        assert_eq!(house.recreated(), 1, "{:#?}", house.effects());
+        let holds = &daemon.status("beta").unwrap().holds;
+        let said = "the change of many instances stops at acme, whose data are gone: `innkeeper info acme` says what to do; \
+                    `innkeeper retry beta` does not wait";
+        assert!(holds.iter().any(|hold| hold.message == said), "{holds:#?}");
+        daemon.stop().await;
+    });
+}
+
+#[test]
 fn a_domain_that_gets_no_certificate_does_not_keep_a_change_from_the_others() {
     in_a_house(async |house| {
         let daemon = house.settled_daemon(&["acme", "beta", "citrus", "delta"]).await;

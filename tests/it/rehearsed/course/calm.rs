@@ -6,6 +6,7 @@ use crate::rehearsed::{clock, invariants};
 use crate::world::name;
 use innkeeper::adapters::rehearsal::{Call, Faults, World};
 use innkeeper::daemon::turn::{Report, Subject};
+use innkeeper::journal::RollOutRow;
 use innkeeper::model::changes::HoldReason;
 use innkeeper::model::errand::ErrandKind;
 use innkeeper::model::name::InstanceName;
@@ -31,6 +32,7 @@ impl Course {
         let mut settled = false;
         for _ in 0..PASSES_MAX {
             let Some(reports) = self.quiet_pass().await else { return self.violate("it does not start") };
+            self.pass_by_the_bereft();
             settled = reports.iter().all(|report| self.at_rest(report));
             if settled {
                 break;
@@ -69,6 +71,17 @@ impl Course {
             if failures.values().any(|failure| failure.permanent) {
                 keeper.journal().add_errand(&name, ErrandKind::Retry, "simulation").unwrap();
             }
+        }
+    }
+
+    /// A roll-out stops at whose data were destroyed while it went on: the person has the others not wait for that.
+    fn pass_by_the_bereft(&self) {
+        let Some(keeper) = &self.keeper else { return };
+        let parts = keeper.journal().roll_outs().unwrap();
+        let stops = |(name, part): &(&InstanceName, &RollOutRow)| self.is_bereft(name) && !part.done && !part.late;
+        let Some((at, _)) = parts.iter().find(stops) else { return };
+        for (name, _) in parts.iter().filter(|(name, part)| *name != at && !part.done) {
+            keeper.journal().add_errand(name, ErrandKind::Retry, "simulation").unwrap();
         }
     }
 
