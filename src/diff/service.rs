@@ -4,7 +4,7 @@ use super::backup;
 use super::case::{Case, Draft, Why, changed, new_field};
 use crate::model::changes::HoldReason;
 use crate::model::errand::ErrandKind;
-use crate::model::live::ServiceLive;
+use crate::model::live::{OdooLive, ServiceLive};
 use crate::model::name::OdooVersion;
 use crate::model::service::{Component, ServiceSpec, Tag};
 use crate::model::size::Bytes;
@@ -44,17 +44,20 @@ pub(super) fn volume(case: &Case<'_>, draft: &mut Draft) {
         case.owns_data(owner, &format!("volume {volume}"), draft);
         return;
     }
-    if case.is_provisioned() {
-        return draft.hold(
-            HoldReason::DataMissing,
-            format!(
-                "volume {volume} is gone although it was set up before; it is not made anew: restore it from {}",
-                backup::newest(case)
-            ),
-        );
+    // The volume is made before anything is installed: where something is, one that is not there was lost.
+    let evidence = match case.odoo() {
+        _ if case.is_provisioned() => Some("it was set up before"),
+        Some(odoo) => (*odoo != OdooLive::default()).then_some("modules are installed in its database"),
+        // Without a look into the database nothing is made.
+        None => return,
+    };
+    if let Some(evidence) = evidence {
+        let from = backup::newest(case);
+        let message =
+            format!("volume {volume} is gone although {evidence}; it is not made anew: restore it from {from}");
+        return draft.hold(HoldReason::DataMissing, message);
     }
-    // Whether data were lost shows in the database alone: without a look at it nothing is made.
-    if case.database.is_none() || blocked(draft) {
+    if blocked(draft) {
         return;
     }
     let tag = case.tag(Component::Volume, String::new());

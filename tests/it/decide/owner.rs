@@ -5,6 +5,7 @@ use crate::world::{World, facts, name, uid, wanted};
 use expect_test::expect;
 use innkeeper::diff::facts::Facts;
 use innkeeper::model::changes::HoldReason;
+use innkeeper::model::live::Seen;
 use innkeeper::model::name::Domain;
 use innkeeper::model::service::{Component, Owner, Tag};
 
@@ -37,6 +38,16 @@ fn a_lost_database_is_never_made_anew() {
     volume_lost.engine().services.clear();
     assert!(holds(&volume_lost).contains(&HoldReason::DataMissing));
     assert!(!kinds(&volume_lost).iter().any(|kind| ["create-volume", "create-container"].contains(kind)));
+
+    // Neither the journal nor the database says so yet: the set-up ended a moment ago.
+    let mut lost_before_the_mark = volume_lost.clone();
+    lost_before_the_mark.instance("acme").provisioned = false;
+    lost_before_the_mark.database().databases.get_mut("odoo_acme").unwrap().provisioned = false;
+    assert!(holds(&lost_before_the_mark).contains(&HoldReason::DataMissing));
+    assert!(!kinds(&lost_before_the_mark).iter().any(|kind| ["create-volume", "create-container"].contains(kind)));
+    let unseen = Seen::Unseen("could not connect".to_owned());
+    lost_before_the_mark.database().inside.insert("odoo_acme".to_owned(), unseen);
+    assert!(!kinds(&lost_before_the_mark).contains(&"create-volume"), "what is inside was not seen");
 }
 
 #[test]
