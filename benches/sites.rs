@@ -4,14 +4,14 @@
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on fails where it stands")]
 #![expect(clippy::print_stdout, reason = "its figures are its answer")]
 
-#[path = "../tests/it/contract/proxy_bench.rs"]
+#[path = "../tests/it/contract/proxy/bench.rs"]
 #[allow(dead_code, unreachable_pub, reason = "the tests use more of it")]
-mod proxy_bench;
+mod bench;
 
+use bench::{BASE, Bench, row};
 use innkeeper::edges::Proxy;
 use innkeeper::edges::proxy::SiteChanges;
 use innkeeper::model::site::SitePage;
-use proxy_bench::{BASE, Bench, row};
 use std::fs;
 use std::process::Command;
 use std::time::{Duration, Instant};

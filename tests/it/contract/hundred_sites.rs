@@ -5,7 +5,7 @@
 mod customers;
 mod visitors;
 
-use super::proxy_bench::{BASE, Bench};
+use super::proxy::bench::{BASE, Bench};
 use customers::{Paper, Street};
 use innkeeper::adapters::nginx::Nginx;
 use innkeeper::adapters::rehearsal::{Rehearsal, World};

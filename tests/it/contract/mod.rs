@@ -9,7 +9,4 @@ mod engine;
 mod hundred_sites;
 pub(crate) mod promises;
 mod proxy;
-mod proxy_bench;
-mod proxy_promises;
-mod proxy_sites;
 mod tmux;

@@ -1,7 +1,7 @@
 //! Generations of nginx's files: what nginx would load is whole at each moment.
 
 use super::{Disk, Room, on_a_small_disk};
-use crate::contract::proxy_bench::{BASE, Bench};
+use crate::contract::proxy::bench::{BASE, Bench};
 use std::cell::RefCell;
 use std::fs;
 use std::path::PathBuf;

@@ -1,7 +1,7 @@
 //! What stands behind the sites: a street of small servers on the ports that the decision chooses from, and certificates
 //! that are there as soon as they are asked for.
 
-use crate::contract::proxy_bench::certificate;
+use crate::contract::proxy::bench::certificate;
 use async_trait::async_trait;
 use innkeeper::edges::{Ask, Authority, EdgeError};
 use innkeeper::model::live::{AuthorityLive, CertificateLive};

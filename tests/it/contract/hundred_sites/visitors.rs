@@ -1,6 +1,6 @@
 //! People who visit sites while others are changed: some with a connection for each request, some who keep theirs.
 
-use crate::contract::proxy_bench::{Reply, connect, exchange};
+use crate::contract::proxy::bench::{Reply, connect, exchange};
 use openssl::ssl::{Ssl, SslContext, SslContextBuilder, SslMethod, SslStream};
 use std::net::TcpStream;
 use std::sync::Arc;

@@ -1,8 +1,8 @@
 //! An nginx of the test's own, held to the promises.
 
-use super::promises::Side;
-use super::promises::proxy::{Sites, proxy};
-use super::proxy_bench::{BASE, Bench, wait_until};
+use super::bench::{BASE, Bench, wait_until};
+use crate::contract::promises::Side;
+use crate::contract::promises::proxy::{Sites, proxy};
 use innkeeper::edges::Proxy;
 use innkeeper::model::name::Domain;
 use innkeeper::model::site::SiteRow;
