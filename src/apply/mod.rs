@@ -23,6 +23,7 @@ use crate::model::name::InstanceName;
 use crate::model::secret::InstallationKey;
 use crate::model::status::chain;
 use crate::model::step::{Action, Origin, Risk, Step, StepId};
+use crate::model::step_kind::StepKind;
 use crate::model::time::Timestamp;
 use futures::StreamExt;
 use futures::future::BoxFuture;
@@ -79,7 +80,7 @@ pub struct StepFailure {
     /// The step that failed.
     pub step: StepId,
     /// Its kind.
-    pub kind: &'static str,
+    pub kind: StepKind,
     /// What went wrong, the whole chain in one line.
     pub message: String,
     /// The system could not be reached.

@@ -209,7 +209,7 @@ impl From<&Step> for PendingStep {
     fn from(step: &Step) -> Self {
         Self {
             id: step.id.clone(),
-            kind: step.action.kind().to_owned(),
+            kind: step.action.kind().to_string(),
             resource: step.action.resource(),
             reason: step.reason.clone(),
             origin: step.origin,

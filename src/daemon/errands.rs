@@ -9,6 +9,7 @@ use crate::model::changes::{HoldReason, InstanceChanges};
 use crate::model::errand::ErrandKind;
 use crate::model::event::{Level, NewEvent};
 use crate::model::name::InstanceName;
+use crate::model::step_kind::StepKind;
 use crate::model::wanted::WantedState;
 
 /// Forgets failures where somebody asked for that.
@@ -39,7 +40,8 @@ pub(super) fn end(
     outcome: &Outcome,
 ) -> Result<(), JournalError> {
     let Some(instance) = facts.instances.get(name) else { return Ok(()) };
-    let starts = ["restart-container", "create-container", "recreate-container", "start-container"];
+    let starts =
+        [StepKind::RestartContainer, StepKind::CreateContainer, StepKind::RecreateContainer, StepKind::StartContainer];
     let started =
         changes.steps.iter().any(|step| starts.contains(&step.action.kind()) && outcome.done.contains(&step.id));
     let waits = [HoldReason::Unseen, HoldReason::BackOff, HoldReason::JobRunning, HoldReason::NotHealthy];

@@ -9,6 +9,7 @@ use crate::model::live::Seen;
 use crate::model::secret::PASSWORD_GENERATION;
 use crate::model::service::{Component, Owner};
 use crate::model::step::{Access, Action, Origin, Risk};
+use crate::model::step_kind::StepKind;
 use crate::model::tombstone::Tombstone;
 
 /// Data are deleted at most so long after their backup was read back, in seconds.
@@ -53,14 +54,14 @@ pub(super) fn back_up(case: &Case<'_>, tombstone: &Tombstone, draft: &mut Draft)
                 origin: Origin::Intended,
                 risk: Risk::None,
                 fields: Vec::new(),
-                after: &["open-tombstone", "stop-container"],
+                after: &[StepKind::OpenTombstone, StepKind::StopContainer],
             };
             database::role_for(case, Access::Backup, why, draft);
         }
         if volume.is_some() && case.service().is_none() {
             service::network(case, draft);
             service::for_reading(case, draft);
-            if !draft.has_step("create-container") {
+            if !draft.has_step(StepKind::CreateContainer) {
                 if case.image().is_none() {
                     let image = &case.wanted.image;
                     let message = format!(
@@ -78,7 +79,7 @@ pub(super) fn back_up(case: &Case<'_>, tombstone: &Tombstone, draft: &mut Draft)
         origin: Origin::Intended,
         risk: Risk::None,
         fields: Vec::new(),
-        after: &["back-up"],
+        after: &[StepKind::BackUp],
     };
     draft.step(Action::VerifyBackup { instance: case.name.clone(), backup: id }, why);
 }
@@ -132,7 +133,13 @@ fn take(case: &Case<'_>, tombstone: &Tombstone, (object, volume): (bool, bool), 
         origin: Origin::Intended,
         risk: Risk::None,
         fields: vec![new_field("parts", parts), new_field("directory", case.facts.settings.backup.directory.display())],
-        after: &["open-tombstone", "stop-container", "set-role", "set-privileges", "create-container"],
+        after: &[
+            StepKind::OpenTombstone,
+            StepKind::StopContainer,
+            StepKind::SetRole,
+            StepKind::SetPrivileges,
+            StepKind::CreateContainer,
+        ],
     };
     draft.step(Action::BackUp(spec), why);
 }

@@ -12,6 +12,7 @@ use crate::model::name::{Domain, InstanceName, Resources};
 use crate::model::service::{Component, ImageUser, Owner, Ports, Tag};
 use crate::model::site::CertificateName;
 use crate::model::step::{Action, FieldChange, Origin, Risk, Step, StepId};
+use crate::model::step_kind::StepKind;
 use crate::model::wanted::{Wanted, WantedState};
 use std::borrow::Cow;
 use std::cell::OnceCell;
@@ -286,7 +287,7 @@ pub(super) struct Why<'a> {
     pub(super) risk: Risk,
     pub(super) fields: Vec<FieldChange>,
     /// Kinds of steps that must be done before it, where the draft has them.
-    pub(super) after: &'a [&'a str],
+    pub(super) after: &'a [StepKind],
 }
 
 impl Draft {
@@ -314,7 +315,7 @@ impl Draft {
         self.changes.holds.iter().any(|hold| hold.reason == reason)
     }
 
-    pub(super) fn has_step(&self, kind: &str) -> bool {
+    pub(super) fn has_step(&self, kind: StepKind) -> bool {
         self.changes.steps.iter().any(|step| step.action.kind() == kind)
     }
 
@@ -332,7 +333,7 @@ impl Draft {
             Action::StopJob { container, .. } | Action::RemoveJob { container, .. } => {
                 format!("{}:{container}", action.kind())
             }
-            _ => action.kind().to_owned(),
+            _ => action.kind().to_string(),
         };
         let after = self
             .changes

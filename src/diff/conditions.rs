@@ -12,6 +12,7 @@ use crate::model::status::{
     BackupStatus, CertificateStatus, Condition, ConditionStatus, ConditionType, InstanceStatus, ModulesStatus, State,
 };
 use crate::model::step::Origin;
+use crate::model::step_kind::StepKind;
 use crate::model::wanted::{Wanted, WantedState};
 use std::sync::Arc;
 
@@ -111,8 +112,12 @@ fn verdicts(case: &Case<'_>, changes: &InstanceChanges, previous: Option<&Instan
     let mut all = vec![ready(case, changes, &parts, previous), spec_valid(case.facts, case.instance)];
     all.extend(parts);
     all.push(backups_healthy(case));
-    let drift: Vec<&str> =
-        changes.steps.iter().filter(|step| step.origin == Origin::Drift).map(|step| step.action.kind()).collect();
+    let drift: Vec<&str> = changes
+        .steps
+        .iter()
+        .filter(|step| step.origin == Origin::Drift)
+        .map(|step| step.action.kind().as_str())
+        .collect();
     all.push(flag(ConditionType::Drifted, !drift.is_empty(), "DriftFound", "AsWanted", drift.join(", ")));
     all.push(orphaned(case, ending));
     all.push(flag(ConditionType::Suspended, case.wanted.suspended, "Suspended", "NotSuspended", "suspended = true"));
@@ -207,9 +212,9 @@ fn spec_valid(facts: &Facts, instance: &InstanceFacts) -> Verdict {
 fn database_ready(case: &Case<'_>, changes: &InstanceChanges) -> Verdict {
     let kind = ConditionType::DatabaseReady;
     let Some(database) = case.database else { return Verdict::unknown(kind, case.facts.live.database.why()) };
-    let repairs = ["set-role", "create-database", "set-privileges"];
-    let pending: Vec<&str> =
-        changes.steps.iter().map(|step| step.action.kind()).filter(|kind| repairs.contains(kind)).collect();
+    let repairs = [StepKind::SetRole, StepKind::CreateDatabase, StepKind::SetPrivileges];
+    let kinds = changes.steps.iter().map(|step| step.action.kind()).filter(|kind| repairs.contains(kind));
+    let pending: Vec<&str> = kinds.map(StepKind::as_str).collect();
     let ours = case
         .database_object()
         .is_some_and(|live| live.valid && live.owner.tag().is_some_and(|tag| tag.uid == case.instance.uid));
@@ -232,7 +237,7 @@ fn modules_ready(case: &Case<'_>) -> Verdict {
         return Verdict::unknown(kind, case.facts.live.database.why().or_else(|| case.inside().and_then(Seen::why)));
     };
     let missing: Vec<String> = odoo::missing_modules(case, &odoo).iter().map(ToString::to_string).collect();
-    match case.instance.failures.get("install-modules") {
+    match case.instance.failures.get(StepKind::InstallModules.as_str()) {
         Some(failure) if !missing.is_empty() => {
             Verdict::new(kind, ConditionStatus::False, "InstallFailed", failure.message.clone())
         }
@@ -255,7 +260,7 @@ fn setup_done(case: &Case<'_>) -> Verdict {
     let message = case
         .instance
         .failures
-        .get("set-up")
+        .get(StepKind::SetUp.as_str())
         .map_or("company and administrator are not set yet", |failure| failure.message.as_str());
     Verdict::known(kind, done, "SetUp", "NotSetUp", message)
 }
@@ -271,7 +276,7 @@ fn app_ready(case: &Case<'_>, changes: &InstanceChanges) -> Verdict {
     if !live.running {
         return Verdict::known(kind, false, "", "Stopped", "the container does not run");
     }
-    let renewed = changes.steps.iter().any(|step| step.action.kind() == "recreate-container");
+    let renewed = changes.steps.iter().any(|step| step.action.kind() == StepKind::RecreateContainer);
     Verdict::known(kind, !renewed, "Running", "NotAsWanted", "the container must be made anew")
 }
 

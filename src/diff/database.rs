@@ -8,6 +8,7 @@ use crate::model::live::{DatabaseObjectLive, RoleLive};
 use crate::model::secret::PASSWORD_GENERATION;
 use crate::model::service_plan::Limits;
 use crate::model::step::{Access, Action, DatabaseSpec, FieldChange, Origin, Risk, RoleSpec};
+use crate::model::step_kind::StepKind;
 
 /// Connections that a role may hold besides the application's own: a job container and a person's `psql`.
 const CONNECTIONS_SPARE: u32 = 8;
@@ -20,7 +21,7 @@ pub(super) fn role(case: &Case<'_>, draft: &mut Draft) {
         risk: Risk::None,
         fields: Vec::new(),
         // As long as it counts as retired nobody logs in.
-        after: &["close-tombstone"],
+        after: &[StepKind::CloseTombstone],
     };
     role_for(case, Access::Instance, why, draft);
 }
@@ -86,7 +87,7 @@ pub(super) fn privileges(case: &Case<'_>, live: &DatabaseObjectLive, draft: &mut
             origin: case.origin(),
             risk: Risk::None,
             fields,
-            after: &["set-role"],
+            after: &[StepKind::SetRole],
         };
         draft.step(Action::SetPrivileges(spec(case)), why);
     }
@@ -95,13 +96,13 @@ pub(super) fn privileges(case: &Case<'_>, live: &DatabaseObjectLive, draft: &mut
 /// The mark in the database's comment after which it is never created anew.
 pub(super) fn provisioned(case: &Case<'_>, draft: &mut Draft) {
     let Some(live) = case.database_object() else {
-        if draft.has_step("set-up") {
+        if draft.has_step(StepKind::SetUp) {
             mark(case, draft);
         }
         return;
     };
     let set_up = case.odoo().is_some_and(|odoo| odoo.setup.is_some());
-    if !live.provisioned && (set_up || draft.has_step("set-up")) && !draft.has_hold(HoldReason::Conflict) {
+    if !live.provisioned && (set_up || draft.has_step(StepKind::SetUp)) && !draft.has_hold(HoldReason::Conflict) {
         mark(case, draft);
     }
 }
@@ -163,7 +164,7 @@ fn spec(case: &Case<'_>) -> DatabaseSpec {
 
 fn create(case: &Case<'_>, reason: &str, draft: &mut Draft) {
     let fields = vec![new_field("owner", &case.resources.database)];
-    let why = Why { reason, origin: Origin::Intended, risk: Risk::None, fields, after: &["set-role"] };
+    let why = Why { reason, origin: Origin::Intended, risk: Risk::None, fields, after: &[StepKind::SetRole] };
     draft.step(Action::CreateDatabase(spec(case)), why);
 }
 
@@ -173,7 +174,7 @@ fn mark(case: &Case<'_>, draft: &mut Draft) {
         origin: Origin::Intended,
         risk: Risk::None,
         fields: Vec::new(),
-        after: &["create-database", "set-privileges", "install-modules", "set-up"],
+        after: &[StepKind::CreateDatabase, StepKind::SetPrivileges, StepKind::InstallModules, StepKind::SetUp],
     };
     draft.step(Action::MarkProvisioned(DatabaseSpec { provisioned: true, ..spec(case) }), why);
 }

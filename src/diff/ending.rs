@@ -15,6 +15,7 @@ use crate::model::service::{Owner, Tag};
 use crate::model::settings::OnMissingFile;
 use crate::model::site::{CertificateName, SitePage, SiteRow};
 use crate::model::step::{Action, DatabaseSpec, FieldChange, Origin, Risk};
+use crate::model::step_kind::StepKind;
 use crate::model::time::Timestamp;
 use crate::model::tombstone::{Grace, Tombstone};
 use crate::model::wanted::{Wanted, WantedState};
@@ -253,7 +254,7 @@ fn page(case: &Case<'_>, draft: &mut Draft) {
         origin: Origin::Intended,
         risk: Risk::Interruption,
         fields,
-        after: &["open-tombstone"],
+        after: &[StepKind::OpenTombstone],
     };
     draft.step(Action::PutSite(row), why);
 }
@@ -295,7 +296,7 @@ fn stop(case: &Case<'_>, draft: &mut Draft) {
             from: Some("running".to_owned()),
             to: Some("stopped".to_owned()),
         }],
-        after: &["open-tombstone", "put-site"],
+        after: &[StepKind::OpenTombstone, StepKind::PutSite],
     };
     draft.step(Action::StopService { container: case.resources.container.clone(), tag }, why);
 }
@@ -356,7 +357,7 @@ fn read_again(case: &Case<'_>, backup: &BackupLive, draft: &mut Draft) {
         reason: "its grace period is over: when its final backup is still sound, its data are deleted",
         origin: Origin::Schedule,
         risk: Risk::Data,
-        fields: remains(case).iter().map(|action| new_field(action.kind(), action.resource())).collect(),
+        fields: remains(case).iter().map(|action| new_field(action.kind().as_str(), action.resource())).collect(),
         after: &[],
     };
     let backup = backup.manifest.id.clone();
@@ -380,8 +381,15 @@ fn forget(case: &Case<'_>, draft: &mut Draft) {
 
 /// A purge in its order: nothing answers, nothing runs, nothing is connected before data go. odoo.conf goes along with the
 /// last of them.
-const PURGE_ORDER: [&str; 7] =
-    ["begin-purge", "remove-site", "remove-job", "remove-container", "drop-database", "drop-role", "remove-volume"];
+const PURGE_ORDER: [StepKind; 7] = [
+    StepKind::BeginPurge,
+    StepKind::RemoveSite,
+    StepKind::RemoveJob,
+    StepKind::RemoveContainer,
+    StepKind::DropDatabase,
+    StepKind::DropRole,
+    StepKind::RemoveVolume,
+];
 
 /// What there is of the instance, as steps that remove it, in the order of [`PURGE_ORDER`].
 fn remains(case: &Case<'_>) -> Vec<Action> {

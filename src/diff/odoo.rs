@@ -8,6 +8,7 @@ use crate::model::name::ModuleName;
 use crate::model::secret::PASSWORD_GENERATION;
 use crate::model::service::{Component, JobSpec, JobWork, OdooConf, Setup};
 use crate::model::step::{Action, FieldChange, Origin, Risk};
+use crate::model::step_kind::StepKind;
 use std::collections::BTreeSet;
 
 /// `db_maxconn`: connections of each Odoo process. A worker serves one request at a time and needs two or three;
@@ -91,7 +92,14 @@ pub(super) fn modules(case: &Case<'_>, draft: &mut Draft) {
         database: case.resources.database.clone(),
         version: case.wanted.odoo.clone(),
     };
-    let after = ["create-network", "set-role", "create-database", "set-privileges", "create-volume", "write-conf"];
+    let after = [
+        StepKind::CreateNetwork,
+        StepKind::SetRole,
+        StepKind::CreateDatabase,
+        StepKind::SetPrivileges,
+        StepKind::CreateVolume,
+        StepKind::WriteConf,
+    ];
     let why = Why { reason, origin: case.origin(), risk: Risk::None, fields, after: &after };
     job(case, image, (work, install_digest(case)), INSTALL_DEADLINE_S, why, draft);
 }
@@ -107,13 +115,13 @@ pub(super) fn set_up(case: &Case<'_>, draft: &mut Draft) {
     let reason = if odoo.setup.is_some() { "the file asks for another set-up" } else { "new instance" };
     let work = JobWork::SetUp { setup: wanted, database: case.resources.database.clone() };
     let after = [
-        "create-network",
-        "set-role",
-        "create-database",
-        "set-privileges",
-        "create-volume",
-        "write-conf",
-        "install-modules",
+        StepKind::CreateNetwork,
+        StepKind::SetRole,
+        StepKind::CreateDatabase,
+        StepKind::SetPrivileges,
+        StepKind::CreateVolume,
+        StepKind::WriteConf,
+        StepKind::InstallModules,
     ];
     let why = Why { reason, origin: Origin::Intended, risk: Risk::None, fields, after: &after };
     let digest = work.digest();

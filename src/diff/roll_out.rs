@@ -5,16 +5,23 @@ use super::facts::{Facts, FileState, InstanceFacts};
 use crate::model::changes::{Changes, HoldReason, InstanceChanges};
 use crate::model::name::{InstanceName, Resources};
 use crate::model::step::{Origin, Step};
+use crate::model::step_kind::StepKind;
 use crate::model::wanted::WantedState;
 
 /// So many instances that change together are changed one after the other.
 pub const ROLL_OUT_MIN: usize = 4;
 /// Steps that an edit of plans or settings gives rise to. All others (a container that died, a certificate) wait for
 /// nobody.
-const KINDS: [&str; 6] =
-    ["write-conf", "update-limits", "install-modules", "set-up", "recreate-container", "restart-container"];
+const KINDS: [StepKind; 6] = [
+    StepKind::WriteConf,
+    StepKind::UpdateLimits,
+    StepKind::InstallModules,
+    StepKind::SetUp,
+    StepKind::RecreateContainer,
+    StepKind::RestartContainer,
+];
 /// Those of them that interrupt a customer, or lead to it.
-const DISTURBING: [&str; 3] = ["write-conf", "recreate-container", "restart-container"];
+const DISTURBING: [StepKind; 3] = [StepKind::WriteConf, StepKind::RecreateContainer, StepKind::RestartContainer];
 /// What shows that a change is not through yet.
 const UNDER_WAY: [HoldReason; 6] = [
     HoldReason::RollOut,
@@ -71,7 +78,8 @@ pub(super) fn wait(case: &Case<'_>, draft: &mut Draft) {
 /// An image that was pulled anew concerns all whose containers are of the former one: nobody is begun with, whoever has a
 /// turn first, before a roll-out began.
 fn announce(case: &Case<'_>, draft: &mut Draft) {
-    let recreates = |step: &Step| step.action.kind() == "recreate-container" && is_not_meant(case.instance, step);
+    let recreates =
+        |step: &Step| step.action.kind() == StepKind::RecreateContainer && is_not_meant(case.instance, step);
     let (Some(engine), Some(image)) = (case.engine, case.image().filter(|_| draft.steps().iter().any(recreates)))
     else {
         return;
@@ -132,9 +140,9 @@ pub fn is_through(facts: &Facts, name: &InstanceName, changes: &InstanceChanges)
     changes.steps.is_empty() && !changes.holds.iter().any(|hold| waits(hold.reason)) && (excused || !failed)
 }
 
-/// True when a failure of this kind of step is one that a roll-out stops at.
-pub fn stops_at(kind: &str) -> bool {
-    KINDS.contains(&kind)
+/// True when a failure of the step with this key is one that a roll-out stops at.
+pub fn stops_at(key: &str) -> bool {
+    KINDS.iter().any(|kind| kind.as_str() == key)
 }
 
 /// True while it is part of a roll-out and has not had the change.

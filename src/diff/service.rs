@@ -9,11 +9,18 @@ use crate::model::name::OdooVersion;
 use crate::model::service::{Component, ServiceSpec, Tag};
 use crate::model::size::Bytes;
 use crate::model::step::{Action, FieldChange, Origin, Risk};
+use crate::model::step_kind::StepKind;
 use crate::model::wanted::WantedState;
 
 /// Everything that must be there before a container of this instance starts.
-const BEFORE_CONTAINERS: [&str; 6] =
-    ["create-network", "create-volume", "create-database", "set-role", "write-conf", "mark-provisioned"];
+const BEFORE_CONTAINERS: [StepKind; 6] = [
+    StepKind::CreateNetwork,
+    StepKind::CreateVolume,
+    StepKind::CreateDatabase,
+    StepKind::SetRole,
+    StepKind::WriteConf,
+    StepKind::MarkProvisioned,
+];
 
 /// The installation's network, on which containers cannot reach each other.
 pub(super) fn network(case: &Case<'_>, draft: &mut Draft) {
@@ -66,7 +73,7 @@ pub(super) fn volume(case: &Case<'_>, draft: &mut Draft) {
         origin: Origin::Intended,
         risk: Risk::None,
         fields: Vec::new(),
-        after: &["create-database"],
+        after: &[StepKind::CreateDatabase],
     };
     draft.step(Action::CreateVolume { volume: volume.clone(), tag }, why);
 }
@@ -119,7 +126,7 @@ pub(super) fn for_reading(case: &Case<'_>, draft: &mut Draft) {
         origin: Origin::Intended,
         risk: Risk::None,
         fields: Vec::new(),
-        after: &["create-network", "open-tombstone"],
+        after: &[StepKind::CreateNetwork, StepKind::OpenTombstone],
     };
     draft.step(Action::CreateService { spec, start: false }, why);
 }
@@ -171,7 +178,7 @@ fn create(case: &Case<'_>, spec: ServiceSpec, draft: &mut Draft) {
     } else {
         ("new instance", Origin::Intended)
     };
-    let after = [&BEFORE_CONTAINERS[..], &["install-modules", "set-up"]].concat();
+    let after = [&BEFORE_CONTAINERS[..], &[StepKind::InstallModules, StepKind::SetUp]].concat();
     let why = Why { reason, origin, risk: Risk::None, fields, after: &after };
     draft.step(Action::CreateService { spec, start: wants_running(case) }, why);
 }
@@ -255,7 +262,7 @@ fn power(case: &Case<'_>, live: &ServiceLive, tag: &Tag, draft: &mut Draft) {
     };
     match (wants_running(case), live.running) {
         (true, false) => {
-            let after = [&BEFORE_CONTAINERS[..], &["update-limits"]].concat();
+            let after = [&BEFORE_CONTAINERS[..], &[StepKind::UpdateLimits]].concat();
             let why = Why {
                 reason: "the container does not run",
                 origin: case.origin(),
@@ -271,7 +278,7 @@ fn power(case: &Case<'_>, live: &ServiceLive, tag: &Tag, draft: &mut Draft) {
                 origin: case.origin(),
                 risk: Risk::Interruption,
                 fields: state("running", "stopped"),
-                after: &["put-site"],
+                after: &[StepKind::PutSite],
             };
             draft.step(Action::StopService { container, tag }, why);
         }
@@ -284,7 +291,7 @@ fn restart(case: &Case<'_>, container: String, tag: Tag, draft: &mut Draft) {
     let asked = case.instance.errands.iter().find(|errand| errand.kind == ErrandKind::Restart);
     let (reason, origin) = if let Some(errand) = asked {
         (format!("{} asked for it", errand.by), Origin::Requested)
-    } else if draft.has_step("write-conf") || runs_on_an_older_conf(case) {
+    } else if draft.has_step(StepKind::WriteConf) || runs_on_an_older_conf(case) {
         ("it runs on an older odoo.conf".to_owned(), case.origin())
     } else {
         return;

@@ -8,6 +8,7 @@ use crate::model::name::{Domain, InstanceName};
 use crate::model::settings::Settings;
 use crate::model::site::{CertificateName, SitePage, SiteRow};
 use crate::model::step::{Action, CertificateOrder, FieldChange, Origin, Risk};
+use crate::model::step_kind::StepKind;
 use crate::model::time::Timestamp;
 use crate::model::wanted::{Wanted, WantedState};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -135,7 +136,7 @@ fn waits_for_itself(case: &Case<'_>, owners: &HashMap<&Domain, &InstanceName>) -
 pub(super) fn certificates(case: &Case<'_>, draft: &mut Draft) {
     let (Some(authority), Some(proxy)) = (case.authority, case.proxy) else { return };
     // A name is proven through the site: without the site there is nothing to prove it by.
-    if !proxy.sites.contains_key(case.name) && !draft.has_step("put-site") {
+    if !proxy.sites.contains_key(case.name) && !draft.has_step(StepKind::PutSite) {
         return;
     }
     let names: BTreeSet<&CertificateName> = case.hosts.values().collect();
@@ -152,7 +153,7 @@ pub(super) fn certificates(case: &Case<'_>, draft: &mut Draft) {
         let order = CertificateOrder { name: name.clone(), names: BTreeSet::from([name.0.clone()]), renewal };
         draft.step(
             Action::ObtainCertificate(order),
-            Why { reason: &reason, origin, risk: Risk::None, fields, after: &["put-site"] },
+            Why { reason: &reason, origin, risk: Risk::None, fields, after: &[StepKind::PutSite] },
         );
     }
 }

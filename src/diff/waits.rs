@@ -186,7 +186,7 @@ pub(super) fn suspended(case: &Case<'_>, draft: &mut Draft) {
     if !case.wanted.suspended {
         return;
     }
-    let kinds: Vec<&str> = draft.steps().iter().map(|step| step.action.kind()).collect();
+    let kinds: Vec<&str> = draft.steps().iter().map(|step| step.action.kind().as_str()).collect();
     let message = match kinds.len() {
         0 => "suspended = true: it is looked at and left alone".to_owned(),
         _ => format!("suspended = true: not done are {}", kinds.join(", ")),

@@ -55,7 +55,7 @@ impl Journal {
         let row = params![
             key(instance),
             step.id.0,
-            step.action.kind(),
+            step.action.kind().as_str(),
             digest(&step.action),
             action,
             self.now().as_microsecond()

@@ -20,6 +20,7 @@ pub mod site;
 pub mod size;
 pub mod status;
 pub mod step;
+pub mod step_kind;
 pub mod text;
 pub mod time;
 pub mod tombstone;

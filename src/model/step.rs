@@ -3,9 +3,10 @@
 use super::backup::{BackupId, BackupSpec};
 use super::name::{Domain, InstanceName, Uid};
 use super::secret::SecretPurpose;
-use super::service::{ImageUser, JobSpec, OdooConf, ServiceSpec, Tag};
+use super::service::{ImageUser, JobSpec, JobWork, OdooConf, ServiceSpec, Tag};
 use super::service_plan::Limits;
 use super::site::{CertificateName, SiteRow};
+use super::step_kind::StepKind;
 use super::tombstone::Tombstone;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -248,41 +249,41 @@ pub enum Action {
 }
 
 impl Action {
-    /// The step's kind: the end of its id, the `kind` of `plan --json`.
-    pub fn kind(&self) -> &'static str {
+    /// The step's kind.
+    pub fn kind(&self) -> StepKind {
         match self {
-            Self::CreateNetwork => "create-network",
-            Self::SetRole(_) => "set-role",
-            Self::CreateDatabase(_) => "create-database",
-            Self::SetPrivileges(_) => "set-privileges",
-            Self::MarkProvisioned(_) => "mark-provisioned",
-            Self::CreateVolume { .. } => "create-volume",
-            Self::WriteConf { .. } => "write-conf",
-            Self::RunJob(JobSpec { work: super::service::JobWork::Install { .. }, .. }) => "install-modules",
-            Self::RunJob(JobSpec { work: super::service::JobWork::SetUp { .. }, .. }) => "set-up",
-            Self::StopJob { .. } => "stop-job",
-            Self::RemoveJob { .. } => "remove-job",
-            Self::CreateService { .. } => "create-container",
-            Self::RecreateService { .. } => "recreate-container",
-            Self::UpdateLimits { .. } => "update-limits",
-            Self::StartService { .. } => "start-container",
-            Self::StopService { .. } => "stop-container",
-            Self::RestartService { .. } => "restart-container",
-            Self::PutSite(_) => "put-site",
-            Self::RenderSites => "render-sites",
-            Self::ObtainCertificate(_) => "obtain-certificate",
-            Self::OpenTombstone(_) => "open-tombstone",
-            Self::CloseTombstone { .. } => "close-tombstone",
-            Self::BackUp(_) => "back-up",
-            Self::VerifyBackup { .. } => "verify-backup",
-            Self::BeginPurge { .. } => "begin-purge",
-            Self::RemoveSite { .. } => "remove-site",
-            Self::RemoveService { .. } => "remove-container",
-            Self::DropDatabase(_) => "drop-database",
-            Self::DropRole { .. } => "drop-role",
-            Self::RemoveVolume { .. } => "remove-volume",
-            Self::RemoveConf { .. } => "remove-conf",
-            Self::EndPurge { .. } => "end-purge",
+            Self::CreateNetwork => StepKind::CreateNetwork,
+            Self::SetRole(_) => StepKind::SetRole,
+            Self::CreateDatabase(_) => StepKind::CreateDatabase,
+            Self::SetPrivileges(_) => StepKind::SetPrivileges,
+            Self::MarkProvisioned(_) => StepKind::MarkProvisioned,
+            Self::CreateVolume { .. } => StepKind::CreateVolume,
+            Self::WriteConf { .. } => StepKind::WriteConf,
+            Self::RunJob(JobSpec { work: JobWork::Install { .. }, .. }) => StepKind::InstallModules,
+            Self::RunJob(JobSpec { work: JobWork::SetUp { .. }, .. }) => StepKind::SetUp,
+            Self::StopJob { .. } => StepKind::StopJob,
+            Self::RemoveJob { .. } => StepKind::RemoveJob,
+            Self::CreateService { .. } => StepKind::CreateContainer,
+            Self::RecreateService { .. } => StepKind::RecreateContainer,
+            Self::UpdateLimits { .. } => StepKind::UpdateLimits,
+            Self::StartService { .. } => StepKind::StartContainer,
+            Self::StopService { .. } => StepKind::StopContainer,
+            Self::RestartService { .. } => StepKind::RestartContainer,
+            Self::PutSite(_) => StepKind::PutSite,
+            Self::RenderSites => StepKind::RenderSites,
+            Self::ObtainCertificate(_) => StepKind::ObtainCertificate,
+            Self::OpenTombstone(_) => StepKind::OpenTombstone,
+            Self::CloseTombstone { .. } => StepKind::CloseTombstone,
+            Self::BackUp(_) => StepKind::BackUp,
+            Self::VerifyBackup { .. } => StepKind::VerifyBackup,
+            Self::BeginPurge { .. } => StepKind::BeginPurge,
+            Self::RemoveSite { .. } => StepKind::RemoveSite,
+            Self::RemoveService { .. } => StepKind::RemoveContainer,
+            Self::DropDatabase(_) => StepKind::DropDatabase,
+            Self::DropRole { .. } => StepKind::DropRole,
+            Self::RemoveVolume { .. } => StepKind::RemoveVolume,
+            Self::RemoveConf { .. } => StepKind::RemoveConf,
+            Self::EndPurge { .. } => StepKind::EndPurge,
         }
     }
 

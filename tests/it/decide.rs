@@ -83,7 +83,7 @@ fn holds(facts: &Facts) -> Vec<HoldReason> {
 }
 
 fn kinds(facts: &Facts) -> Vec<&'static str> {
-    changes_of(facts, &name("acme")).steps.iter().map(|step| step.action.kind()).collect()
+    changes_of(facts, &name("acme")).steps.iter().map(|step| step.action.kind().as_str()).collect()
 }
 
 fn failure(facts: &Facts, key: &str, permanent: bool, next_try: &str) -> Failure {

@@ -81,7 +81,7 @@ fn status(facts: &Facts) -> InstanceStatus {
 }
 
 fn kinds(changes: &InstanceChanges) -> Vec<&'static str> {
-    changes.steps.iter().map(|step| step.action.kind()).collect()
+    changes.steps.iter().map(|step| step.action.kind().as_str()).collect()
 }
 
 fn holds(changes: &InstanceChanges) -> Vec<HoldReason> {

@@ -1,7 +1,6 @@
 //! The style of the house that no compiler keeps.
 
 use crate::source::{Token, files, root, tokens};
-use regex::Regex;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -121,43 +120,6 @@ fn pages() -> Vec<(PathBuf, String)> {
     let mut pages = files("docs", ".md");
     pages.push((PathBuf::from("README.md"), readme));
     pages
-}
-
-/// Words like `put-site` in lists, in `after: &[…]` and where a kind is asked for.
-fn kinds_in(text: &str) -> Vec<String> {
-    let places = [
-        r"after: &\[([^\]]*)\]",
-        r"\[&str; \d+\] =\s*\[([^\]]*)\]",
-        r"let (?:starts|repairs) = \[([^\]]*)\]",
-        r#"kind\(\) == ("[a-z-]+")"#,
-        r#"has_step\(("[a-z-]+")\)"#,
-        r#"failures\.get\(("[a-z-]+")\)"#,
-    ];
-    let place = |pattern: &str| Regex::new(pattern).unwrap();
-    let lists = places
-        .into_iter()
-        .flat_map(|pattern| place(pattern).captures_iter(text).map(|it| it[1].to_owned()).collect::<Vec<_>>());
-    let lists: String = lists.collect();
-    Regex::new("\"([a-z]+-[a-z-]+)\"").unwrap().captures_iter(&lists).map(|it| it[1].to_owned()).collect()
-}
-
-#[test]
-fn kinds_of_steps_that_are_named_exist() {
-    let step = std::fs::read_to_string(root().join("src/model/step.rs")).unwrap();
-    let arm = Regex::new("=> \"([a-z-]+)\",").unwrap();
-    let kinds: BTreeSet<String> = arm.captures_iter(&step).map(|it| it[1].to_owned()).collect();
-    let named = files("src/diff", ".rs").into_iter().chain(files("src/daemon", "errands.rs"));
-    let named: Vec<_> =
-        named.flat_map(|(path, text)| kinds_in(&text).into_iter().map(move |kind| (path.clone(), kind))).collect();
-    assert!(
-        kinds.len() > 25 && named.len() > 30,
-        "{} kinds, {} named: the law would hold of nothing",
-        kinds.len(),
-        named.len()
-    );
-    let strange = named.into_iter().filter(|(_, kind)| !kinds.contains(kind));
-    let strange: Vec<String> = strange.map(|(path, kind)| format!("{}: {kind}", path.display())).collect();
-    assert_none(&strange, "kinds of steps that no action has");
 }
 
 #[test]

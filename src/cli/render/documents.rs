@@ -69,7 +69,7 @@ fn entry<'a>(instance: Option<&'a InstanceName>, changes: &'a InstanceChanges) -
 fn step_entry(step: &Step) -> StepEntry<'_> {
     StepEntry {
         id: &step.id,
-        kind: step.action.kind(),
+        kind: step.action.kind().as_str(),
         resource: step.action.resource(),
         reason: &step.reason,
         origin: step.origin,

@@ -3,6 +3,7 @@
 use super::complain;
 use crate::model::name::InstanceName;
 use crate::model::status::{ConditionStatus, ConditionType, InstanceStatus, State as Stands};
+use crate::model::step_kind::StepKind;
 use crate::model::text::between;
 use crate::model::wanted::WantedState;
 use crate::tui::input::Input;
@@ -100,7 +101,12 @@ fn meaning(state: &State, action: Action) -> Vec<String> {
         _ => Vec::new(),
     };
     if action == Action::Restart {
-        let last = state.fleet.runs.values().rev().find(|run| run.kind == "restart-container" && run.ended.is_some());
+        let last = state
+            .fleet
+            .runs
+            .values()
+            .rev()
+            .find(|run| run.kind == StepKind::RestartContainer.as_str() && run.ended.is_some());
         lines.push(match last.and_then(|run| Some((run, run.ended?))) {
             Some((run, ended)) => format!("The last restart of a container here took {}.", between(run.since, ended)),
             None => "No container was restarted since the daemon started: how long it takes is not known.".to_owned(),

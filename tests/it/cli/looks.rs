@@ -33,7 +33,7 @@ fn step(
 ) -> Step {
     let text = |text: &Option<&str>| text.map(str::to_owned);
     Step {
-        id: StepId(format!("{instance}/{}", action.kind())),
+        id: StepId(format!("{instance}/{}", action.kind().as_str())),
         action,
         reason: reason.to_owned(),
         origin,

@@ -110,7 +110,7 @@ fn two_instances_never_share_a_host() {
         decided.holds.iter().any(|hold| hold.reason == HoldReason::Conflict && hold.message.contains("acme")),
         "{decided:#?}"
     );
-    assert!(!decided.steps.iter().any(|step| step.action.kind() == "put-site"));
+    assert!(!decided.steps.iter().any(|step| step.action.kind().as_str() == "put-site"));
 }
 
 /// `acme` and `beta`, both ready.

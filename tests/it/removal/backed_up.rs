@@ -57,7 +57,7 @@ fn one_that_is_damaged_by_then_is_taken_anew_and_read_back_before_data_go() {
     facts.archive().backups.clear();
     for expected in [vec!["set-role", "back-up", "verify-backup"], vec!["set-role"]] {
         let steps = acme(&facts).steps;
-        assert_eq!(steps.iter().map(|step| step.action.kind()).collect::<Vec<_>>(), expected);
+        assert_eq!(steps.iter().map(|step| step.action.kind().as_str()).collect::<Vec<_>>(), expected);
         steps.iter().for_each(|step| carry_out(&mut facts, step));
     }
     assert_eq!(kinds(&acme(&facts))[0], "begin-purge");
@@ -93,7 +93,7 @@ fn from_the_final_backup_on_nobody_writes() {
     facts.database().databases.get_mut("odoo_acme").unwrap().others_may_connect.insert("bi".to_owned());
     facts.wanted("acme").state = WantedState::Absent;
     let steps = acme(&facts).steps;
-    let back_up = steps.iter().find(|step| step.action.kind() == "back-up").unwrap();
+    let back_up = steps.iter().find(|step| step.action.kind().as_str() == "back-up").unwrap();
     let before: Vec<&str> = back_up.after.iter().map(|id| id.0.split_once('/').unwrap().1).collect();
     assert_eq!(before, ["open-tombstone", "stop-container", "set-privileges", "set-role"]);
     let instance_mark = facts.database().roles["odoo_acme"].password_mark.clone();

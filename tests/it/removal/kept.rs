@@ -123,7 +123,7 @@ fn a_job_that_hangs_does_not_block_an_edited_file_for_ever() {
 fn wanted_again_without_a_backup_nobody_is_sent_to_one() {
     let mut facts = due();
     let reached = |kind: &str| ["remove-volume", "remove-conf"].contains(&kind);
-    for step in acme(&facts).steps.into_iter().take_while(|step| !reached(step.action.kind())) {
+    for step in acme(&facts).steps.into_iter().take_while(|step| !reached(step.action.kind().as_str())) {
         carry_out(&mut facts, &step);
     }
     facts.wanted("acme").state = WantedState::Running;
@@ -196,7 +196,7 @@ fn a_retired_site_without_any_name_of_its_own_left_answers_at_those_of_its_file(
 fn an_odoo_conf_of_an_earlier_instance_of_the_name_is_written_anew() {
     // It was written, nothing else was made, its file went away and it was forgotten; then the file came back.
     let mut earlier = facts([wanted("acme")]);
-    let written = acme(&earlier).steps.into_iter().find(|step| step.action.kind() == "write-conf").unwrap();
+    let written = acme(&earlier).steps.into_iter().find(|step| step.action.kind().as_str() == "write-conf").unwrap();
     carry_out(&mut earlier, &written);
     let configs = earlier.engine().configs.clone();
     let mut facts = facts([wanted("acme")]);

@@ -12,7 +12,7 @@ use innkeeper::model::wanted::WantedState;
 #[test]
 fn wanted_again_before_data_were_reached_it_comes_back_whole() {
     let mut facts = due();
-    for step in acme(&facts).steps.into_iter().take_while(|step| step.action.kind() != "drop-database") {
+    for step in acme(&facts).steps.into_iter().take_while(|step| step.action.kind().as_str() != "drop-database") {
         carry_out(&mut facts, &step);
         let mut back = facts.clone();
         back.wanted("acme").state = WantedState::Running;
@@ -27,7 +27,8 @@ fn wanted_again_before_data_were_reached_it_comes_back_whole() {
 fn wanted_again_after_data_were_reached_what_is_left_is_kept_and_what_is_gone_frees_the_name() {
     let mut facts = due();
     let steps = acme(&facts).steps;
-    let (last, reached) = (steps.len() - 1, steps.iter().position(|it| it.action.kind() == "drop-database").unwrap());
+    let (last, reached) =
+        (steps.len() - 1, steps.iter().position(|it| it.action.kind().as_str() == "drop-database").unwrap());
     for (done, step) in steps.iter().enumerate() {
         carry_out(&mut facts, step);
         if done < reached {
