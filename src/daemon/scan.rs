@@ -105,8 +105,11 @@ impl Keeper {
     /// Several instances mean something else although their own files did not change: plans or settings were edited.
     fn begin_roll_out(&self, register: &Register, changes: &[FileChange]) -> Result<(), JournalError> {
         let meant = changes.iter().filter(|change| change.what == What::Meaning).map(|change| &change.name);
-        let met = meant.filter(|name| register.entries.get(*name).is_some_and(|entry| entry.met));
-        let names: Vec<InstanceName> = met.cloned().collect();
+        // Who is only being made has nothing to lose, and shows nobody whether a change is good.
+        let is_made = |name: &&InstanceName| {
+            register.entries.get(*name).is_some_and(|entry| entry.met && entry.facts.provisioned)
+        };
+        let names: Vec<InstanceName> = meant.filter(is_made).cloned().collect();
         if names.len() < ROLL_OUT_MIN {
             return Ok(());
         }

@@ -144,6 +144,16 @@ fn take(case: &Case<'_>, tombstone: &Tombstone, (object, volume): (bool, bool), 
     draft.step(Action::BackUp(spec), why);
 }
 
+/// What a person does about data that are gone, as half a sentence.
+pub(super) fn way_out(case: &Case<'_>) -> String {
+    match case.is_provisioned() {
+        true => format!("restore it from {}", newest(case)),
+        false => "it was never in service; unless a person brings data, begin anew under another name, and end this one with \
+                  state = \"absent\""
+            .to_owned(),
+    }
+}
+
 /// What its data can be restored from, as half a sentence.
 pub(super) fn newest(case: &Case<'_>) -> String {
     let newest = case.archive.and_then(|archive| archive.newest(case.name, case.instance.uid));

@@ -56,7 +56,7 @@ pub(super) fn database(case: &Case<'_>, draft: &mut Draft) {
     }
     let Some(live) = case.database_object() else {
         return match evidence_of_data(case) {
-            Some(evidence) => data_missing(case, evidence, draft),
+            Some(evidence) => data_missing(case, "is gone", evidence, draft),
             None => create(case, "new instance", draft),
         };
     };
@@ -65,9 +65,14 @@ pub(super) fn database(case: &Case<'_>, draft: &mut Draft) {
     }
     if !live.valid {
         return match evidence_of_data(case) {
-            Some(evidence) => data_missing(case, evidence, draft),
+            Some(evidence) => data_missing(case, "is half made", evidence, draft),
             None => create(case, "its making was interrupted", draft),
         };
+    }
+    let is_empty = case.odoo().is_some_and(|odoo| odoo.modules.is_empty());
+    if is_empty && case.is_provisioned() {
+        // Made by a person, who is about to restore it.
+        return data_missing(case, "holds no Odoo", "it was set up before", draft);
     }
     privileges(case, live, draft);
 }
@@ -163,6 +168,10 @@ fn spec(case: &Case<'_>) -> DatabaseSpec {
 }
 
 fn create(case: &Case<'_>, reason: &str, draft: &mut Draft) {
+    if case.engine.is_none() {
+        // Whether there were data shows in volume and container too.
+        return;
+    }
     let fields = vec![new_field("owner", &case.resources.database)];
     let why = Why { reason, origin: Origin::Intended, risk: Risk::None, fields, after: &[StepKind::SetRole] };
     draft.step(Action::CreateDatabase(spec(case)), why);
@@ -194,13 +203,9 @@ fn evidence_of_data(case: &Case<'_>) -> Option<&'static str> {
     }
 }
 
-fn data_missing(case: &Case<'_>, evidence: &str, draft: &mut Draft) {
-    draft.hold(
-        HoldReason::DataMissing,
-        format!(
-            "database {} is gone although {evidence}; it is not made anew: restore it from {}",
-            case.resources.database,
-            backup::newest(case)
-        ),
-    );
+fn data_missing(case: &Case<'_>, stands: &str, evidence: &str, draft: &mut Draft) {
+    let way_out = backup::way_out(case);
+    let database = &case.resources.database;
+    let message = format!("database {database} {stands} although {evidence}; it is not made anew: {way_out}");
+    draft.hold(HoldReason::DataMissing, message);
 }

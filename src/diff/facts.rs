@@ -3,7 +3,7 @@
 use crate::model::errand::Errand;
 use crate::model::live::Live;
 use crate::model::name::{InstanceName, Resources, Uid};
-use crate::model::service::Ports;
+use crate::model::service::{Owner, Ports};
 use crate::model::settings::Settings;
 use crate::model::time::Timestamp;
 use crate::model::tombstone::Tombstone;
@@ -37,11 +37,14 @@ impl Facts {
         instance.file == FileState::Missing && !self.guard.files_unlisted
     }
 
-    /// True when the instance had data, and its database or volume is known not to be there.
+    /// True when the instance had data, and no database or no volume that is marked as its own is there. What has lost its
+    /// mark is in no other instance's look.
     pub(super) fn has_lost_data(&self, instance: &InstanceFacts, resources: &Resources) -> bool {
         let (database, engine) = (self.live.database.known(), self.live.engine.known());
-        let no_database = || database.is_some_and(|it| !it.databases.contains_key(&resources.database));
-        let no_volume = || engine.is_some_and(|it| !it.volumes.contains_key(&resources.volume));
+        let is_own = |owner: &Owner| owner.tag().is_some_and(|tag| tag.uid == instance.uid);
+        let no_database =
+            || database.is_some_and(|it| !it.databases.get(&resources.database).is_some_and(|it| is_own(&it.owner)));
+        let no_volume = || engine.is_some_and(|it| !it.volumes.get(&resources.volume).is_some_and(is_own));
         instance.provisioned && (no_database() || no_volume())
     }
 }

@@ -97,6 +97,7 @@ fn live(case: &Case<'_>, draft: &mut Draft) {
     database::database(case, draft);
     service::network(case, draft);
     service::volume(case, draft);
+    service::release(case, draft);
     odoo::conf(case, draft);
     odoo::modules(case, draft);
     odoo::set_up(case, draft);

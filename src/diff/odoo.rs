@@ -50,6 +50,8 @@ pub(super) fn conf(case: &Case<'_>, draft: &mut Draft) {
             from: Some(format!("written at {}", live.written_at)),
             to: Some("written now".to_owned()),
         }],
+        // Of another release than the application that reads it.
+        Some(_) if draft.has_hold(HoldReason::UpgradeNeeded) => return,
         Some(_) => vec![new_field(
             "odoo.conf",
             format!("workers {}, db_maxconn {}", conf.workers, conf.connections_per_process),

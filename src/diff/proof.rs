@@ -14,11 +14,9 @@ pub(super) fn proven(case: &Case<'_>, draft: &mut Draft) {
     }
     for (host, certificate) in &case.hosts {
         let stored = case.authority.and_then(|authority| authority.certificates.get(certificate));
-        if case.authority.is_some() && !stored.is_some_and(|live| site::is_sound(live, case.facts.now)) {
-            // Nobody can be served there before its certificate comes, which has a condition of its own.
-            continue;
-        }
-        let expected = stored.map(|live| live.fingerprint.as_str());
+        // Before a sound one comes, which has a condition of its own, any may be shown.
+        let sound = stored.filter(|live| site::is_sound(live, case.facts.now));
+        let expected = sound.map(|live| live.fingerprint.as_str());
         match case.facts.live.answers.get(host) {
             Some(Seen::Unseen(why)) => draft.hold(HoldReason::NotHealthy, format!("{host} does not answer yet: {why}")),
             Some(Seen::Known(answer)) => {
@@ -36,7 +34,7 @@ fn fault(host: &Domain, answer: &Answer, fingerprint: Option<&str>) -> Option<St
         Some(format!("{host}/web/login answers {}", answer.status))
     } else if !answer.login_page {
         Some(format!("{host}/web/login answers 200, but not with Odoo's login page"))
-    } else if fingerprint != Some(answer.fingerprint.as_str()) {
+    } else if fingerprint.is_some_and(|expected| expected != answer.fingerprint) {
         Some(format!("{host} shows another certificate than the stored one"))
     } else {
         None

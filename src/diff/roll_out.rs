@@ -1,8 +1,8 @@
 //! A change that concerns many instances reaches one first, then ever more; where one fails nobody else is begun with.
 
 use super::case::{Case, Draft, Index};
-use super::facts::{Facts, FileState, InstanceFacts};
-use crate::model::changes::{Changes, HoldReason, InstanceChanges};
+use super::facts::{Facts, FileState, InstanceFacts, RollOut};
+use crate::model::changes::{Changes, Hold, HoldReason, InstanceChanges};
 use crate::model::name::{InstanceName, Resources};
 use crate::model::step::{Origin, Step};
 use crate::model::step_kind::StepKind;
@@ -23,8 +23,9 @@ const KINDS: [StepKind; 6] = [
 /// Those of them that interrupt a customer, or lead to it.
 const DISTURBING: [StepKind; 3] = [StepKind::WriteConf, StepKind::RecreateContainer, StepKind::RestartContainer];
 /// What shows that a change is not through yet.
-const UNDER_WAY: [HoldReason; 6] = [
+const UNDER_WAY: [HoldReason; 7] = [
     HoldReason::RollOut,
+    HoldReason::DiskFull,
     HoldReason::Unseen,
     HoldReason::JobRunning,
     HoldReason::NotHealthy,
@@ -63,7 +64,7 @@ pub(super) fn wait(case: &Case<'_>, draft: &mut Draft) {
     let stopped = fault(name, instance, case.index).is_none().then(of_others).flatten();
     let message = match stopped {
         Some(why) => format!("the change of many instances {why}"),
-        None if pending().take(at_once).any(|first| first == name) => return,
+        None if pending().next().is_none() || pending().take(at_once).any(|first| first == name) => return,
         None => {
             let first: Vec<&str> = pending().take(at_once).map(InstanceName::as_str).collect();
             let (first, all) = (first.join(", "), pending().count());
@@ -133,11 +134,21 @@ pub fn awaits_roll_out(changes: &InstanceChanges) -> bool {
 pub fn is_through(facts: &Facts, name: &InstanceName, changes: &InstanceChanges) -> bool {
     let instance = facts.instances.get(name);
     let Some((instance, own)) = instance.and_then(|it| Some((it, it.roll_out?))) else { return true };
-    let is_proof = |it: &InstanceFacts| it.roll_out.is_some_and(|it| it.wave == own.wave && it.done && !it.late);
+    let serves = |it: &RollOut| it.wave == own.wave && it.done && !it.late;
+    let is_proof = |it: &InstanceFacts| it.roll_out.as_ref().is_some_and(serves) && takes_part(it);
     let excused = own.late && facts.instances.values().any(is_proof);
-    let waits = |reason| UNDER_WAY.contains(&reason) && !(excused && reason == HoldReason::NotHealthy);
+    // Whether it serves is seen without the archive.
+    let archive = facts.live.archive.why();
+    let waits = |hold: &Hold| {
+        let beside = match hold.reason {
+            HoldReason::NotHealthy => excused,
+            HoldReason::Unseen => archive == Some(hold.message.as_str()),
+            _ => false,
+        };
+        UNDER_WAY.contains(&hold.reason) && !beside
+    };
     let failed = failure(instance).is_some() || facts.has_lost_data(instance, &Resources::of(name));
-    changes.steps.is_empty() && !changes.holds.iter().any(|hold| waits(hold.reason)) && (excused || !failed)
+    changes.steps.is_empty() && !changes.holds.iter().any(waits) && (excused || !failed)
 }
 
 /// True when a failure of the step with this key is one that a roll-out stops at.
@@ -169,7 +180,7 @@ fn fault(name: &InstanceName, instance: &InstanceFacts, index: Option<&Index<'_>
         return Some(format!("failed for {name} and stops here: {why}; `innkeeper retry {name}` tries it again"));
     }
     let lost = index.is_some_and(|index| index.has_lost_data(name));
-    lost.then(|| format!("stops at {name}, whose data are gone: `innkeeper info {name}` says what to do"))
+    lost.then(|| format!("stops at {name}, whose data are gone or not marked as its own: see `innkeeper info {name}`"))
 }
 
 fn failure(instance: &InstanceFacts) -> Option<&str> {

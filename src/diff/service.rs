@@ -59,9 +59,8 @@ pub(super) fn volume(case: &Case<'_>, draft: &mut Draft) {
         None => return,
     };
     if let Some(evidence) = evidence {
-        let from = backup::newest(case);
-        let message =
-            format!("volume {volume} is gone although {evidence}; it is not made anew: restore it from {from}");
+        let way_out = backup::way_out(case);
+        let message = format!("volume {volume} is gone although {evidence}; it is not made anew: {way_out}");
         return draft.hold(HoldReason::DataMissing, message);
     }
     if blocked(draft) {
@@ -78,17 +77,55 @@ pub(super) fn volume(case: &Case<'_>, draft: &mut Draft) {
     draft.step(Action::CreateVolume { volume: volume.clone(), tag }, why);
 }
 
+/// Another Odoo release than the database belongs to is an upgrade, which a changed file alone does not start: nothing of
+/// the other release touches the database.
+pub(super) fn release(case: &Case<'_>, draft: &mut Draft) {
+    let of_container = || release_of_image(case, case.service().filter(|service| case.is_own(&service.owner))?);
+    let is_other = |release: &OdooVersion| *release != case.wanted.odoo;
+    let Some(release) = release_of_database(case).or_else(of_container).filter(is_other) else { return };
+    draft.hold(
+        HoldReason::UpgradeNeeded,
+        format!(
+            "the file asks for Odoo {} and the database belongs to {release}: upgrading between releases is not done by \
+             editing the file; write odoo = \"{release}\" again",
+            case.wanted.odoo
+        ),
+    );
+}
+
+fn release_of_database(case: &Case<'_>) -> Option<OdooVersion> {
+    let version = case.odoo()?.base_version.clone()?;
+    let (major, _) = version.split_once('.')?;
+    OdooVersion::parse(&format!("{major}.0")).ok()
+}
+
+fn release_of_image(case: &Case<'_>, live: &ServiceLive) -> Option<OdooVersion> {
+    let mut images = case.facts.settings.odoo.images.iter();
+    images.find(|(_, image)| **image == live.image).map(|(release, _)| release.clone())
+}
+
 /// The container: the cheapest effect that makes it right.
 pub(super) fn container(case: &Case<'_>, draft: &mut Draft) {
     if case.engine.is_none() || blocked(draft) {
         return;
     }
     let Some(spec) = service_spec(case, draft) else { return };
-    let Some(live) = case.service() else { return create(case, spec, draft) };
+    let of_other_release = draft.has_hold(HoldReason::UpgradeNeeded);
+    let Some(live) = case.service() else {
+        if !of_other_release {
+            create(case, spec, draft);
+        }
+        return;
+    };
     if !case.owns(&live.owner, &spec.container, draft) {
         return;
     }
-    if needs_upgrade(case, live, draft) {
+    if of_other_release {
+        let fits = release_of_database(case).is_none_or(|release| release_of_image(case, live) == Some(release));
+        if fits {
+            // It runs on as it is.
+            power(case, live, &spec.tag, draft);
+        }
         return;
     }
     let fields = recreation_fields(live, &spec);
@@ -181,31 +218,6 @@ fn create(case: &Case<'_>, spec: ServiceSpec, draft: &mut Draft) {
     let after = [&BEFORE_CONTAINERS[..], &[StepKind::InstallModules, StepKind::SetUp]].concat();
     let why = Why { reason, origin, risk: Risk::None, fields, after: &after };
     draft.step(Action::CreateService { spec, start: wants_running(case) }, why);
-}
-
-/// Another Odoo release than the database belongs to is an upgrade, which a changed file alone does not start.
-fn needs_upgrade(case: &Case<'_>, live: &ServiceLive, draft: &mut Draft) -> bool {
-    let images = &case.facts.settings.odoo.images;
-    let release_of_image =
-        || images.iter().find(|(_, image)| **image == live.image).map(|(release, _)| release.clone());
-    let release_of_database = || {
-        let version = case.odoo()?.base_version.clone()?;
-        let (major, _) = version.split_once('.')?;
-        OdooVersion::parse(&format!("{major}.0")).ok()
-    };
-    let Some(release) = release_of_database().or_else(release_of_image) else { return false };
-    if release == case.wanted.odoo {
-        return false;
-    }
-    draft.hold(
-        HoldReason::UpgradeNeeded,
-        format!(
-            "the file asks for Odoo {} and the database belongs to {release}: upgrading between releases is not done by \
-             editing the file; write odoo = \"{release}\" again",
-            case.wanted.odoo
-        ),
-    );
-    true
 }
 
 fn recreation_fields(live: &ServiceLive, spec: &ServiceSpec) -> Vec<FieldChange> {

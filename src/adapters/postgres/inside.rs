@@ -31,19 +31,22 @@ pub(super) async fn look(server: &Server, database: &str) -> Result<OdooLive, Ed
     let work = async {
         let session = server.inside(database).await?;
         let mut live = OdooLive::default();
-        let modules = "COPY public.ir_module_module (name, state) TO STDOUT";
-        each_row(&session, &doing, modules, |name, state| {
-            if let Ok(name) = ModuleName::parse(name)
-                && !ABSENT_STATES.contains(&state)
-            {
-                live.modules.insert(name, state.to_owned());
+        let modules = "COPY public.ir_module_module (name, state, latest_version) TO STDOUT";
+        each_row(&session, &doing, modules, |[name, state, version]| {
+            let name = name.as_deref().and_then(|name| ModuleName::parse(name).ok());
+            let Some((name, state)) = name.zip(state) else { return };
+            if name.as_str() == "base" {
+                live.base_version = version;
+            }
+            if !ABSENT_STATES.contains(&state.as_str()) {
+                live.modules.insert(name, state);
             }
         })
         .await?;
         let parameters = "COPY public.ir_config_parameter (key, value) TO STDOUT";
-        each_row(&session, &doing, parameters, |key, value| {
-            if key == SETUP_KEY {
-                live.setup = serde_json::from_str::<Setup>(value).ok();
+        each_row(&session, &doing, parameters, |[key, value]| {
+            if key.as_deref() == Some(SETUP_KEY) {
+                live.setup = value.and_then(|value| serde_json::from_str::<Setup>(&value).ok());
             }
         })
         .await?;
@@ -64,13 +67,12 @@ pub(super) async fn is_empty(server: &Server, database: &str) -> Result<bool, Ed
     server.within(INSIDE_DEADLINE, &doing, work).await
 }
 
-/// Calls `with` for each row of two columns, neither NULL, that `sql` copies out. A table that does not exist has no
-/// rows.
-async fn each_row(
+/// Calls `with` for each row of `N` columns that `sql` copies out, none for a NULL. A table that does not exist has no rows.
+async fn each_row<const N: usize>(
     session: &Session,
     doing: &str,
     sql: &str,
-    mut with: impl FnMut(&str, &str),
+    mut with: impl FnMut([Option<String>; N]),
 ) -> Result<(), EdgeError> {
     let lines = match session.client().copy_out(sql).await {
         Ok(lines) => lines,
@@ -87,10 +89,9 @@ async fn each_row(
             return Err(EdgeError::new(Edge::Database, ErrorKind::Failed, doing, text));
         }
         let text = String::from_utf8_lossy(&line);
-        let fields =
-            text.trim_end_matches('\n').split_once('\t').map(|(first, second)| (unescape(first), unescape(second)));
-        if let Some((Some(first), Some(second))) = fields {
-            with(&first, &second);
+        let fields: Vec<Option<String>> = text.trim_end_matches('\n').split('\t').map(unescape).collect();
+        if let Ok(fields) = fields.try_into() {
+            with(fields);
         }
     }
     Ok(())

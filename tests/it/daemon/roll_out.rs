@@ -3,6 +3,7 @@
 use super::house::{Daemon, House, in_a_house};
 use crate::world::name;
 use innkeeper::adapters::rehearsal::{Damage, Faults};
+use innkeeper::edges::Edge;
 use innkeeper::model::changes::HoldReason;
 use innkeeper::model::errand::ErrandKind;
 use innkeeper::model::service::Owner;
@@ -250,9 +251,56 @@ fn a_change_stops_where_data_are_lost_in_its_course() {
         tokio::time::sleep(Duration::from_secs(1_800)).await;
         assert_eq!(house.recreated(), 1, "{:#?}", house.effects());
         let holds = &daemon.status("beta").unwrap().holds;
-        let said = "the change of many instances stops at acme, whose data are gone: `innkeeper info acme` says what to do; \
-                    `innkeeper retry beta` does not wait";
+        let said = "the change of many instances stops at acme, whose data are gone or not marked as its own: see `innkeeper \
+                    info acme`; `innkeeper retry beta` does not wait";
         assert!(holds.iter().any(|hold| hold.message == said), "{holds:#?}");
+        daemon.stop().await;
+    });
+}
+
+#[test]
+fn without_a_sound_certificate_a_change_is_proven_all_the_same() {
+    in_a_house(async |house| {
+        let names = ["acme", "beta", "citrus", "delta", "echo"];
+        let daemon = house.settled_daemon(&names).await;
+        let hosts = names.map(|name| format!("{name}.example.com").parse().unwrap());
+        house.rehearsal.with(|world| world.pointing_elsewhere.extend(hosts));
+        for text in names {
+            assert!(house.rehearsal.damage(Damage::CertificateExpired, &name(text)));
+        }
+        house.pull_broken();
+        daemon.until("the first", |_| house.recreated() == 1).await;
+        tokio::time::sleep(Duration::from_secs(1_800)).await;
+        assert_eq!(house.recreated(), 1, "{:#?}", house.effects());
+        daemon.stop().await;
+    });
+}
+
+#[test]
+fn a_backup_disk_that_is_away_keeps_no_change_from_anybody() {
+    in_a_house(async |house| {
+        let daemon = house.settled_daemon(&["acme", "beta", "citrus", "delta", "echo"]).await;
+        house.rehearsal.set_faults(Faults { down: [Edge::Archive].into(), ..Faults::default() });
+        house.pull_anew();
+        daemon
+            .until("all", |daemon| house.recreated() == 5 && daemon.keeper.journal().roll_outs().unwrap().is_empty())
+            .await;
+        daemon.stop().await;
+    });
+}
+
+#[test]
+fn one_that_is_only_being_made_is_no_part_of_a_change_of_many() {
+    in_a_house(async |house| {
+        let daemon = house.settled_daemon(&["beta", "citrus", "delta", "echo"]).await;
+        house.rehearsal.with(|world| world.unknown_modules.insert("nonsense".parse().unwrap()));
+        house.drop_file("acme", "modules = [\"nonsense\"]");
+        daemon.until_state("acme", State::Failed).await;
+        house.put("plans.toml", &plans_with("2 GiB"));
+        daemon.until_told("RollOutBegan").await;
+        let parts = daemon.keeper.journal().roll_outs().unwrap();
+        assert!(parts.len() == 4 && !parts.contains_key(&name("acme")), "{parts:#?}");
+        daemon.until("all", |daemon| daemon.keeper.journal().roll_outs().unwrap().is_empty()).await;
         daemon.stop().await;
     });
 }

@@ -38,7 +38,25 @@ fn another_release_is_not_reached_by_editing_the_file() {
     wanted.odoo = "18.0".parse().unwrap();
     wanted.image = "odoo:18.0".to_owned();
     assert!(holds(&facts).contains(&HoldReason::UpgradeNeeded));
-    assert!(!kinds(&facts).iter().any(|kind| ["recreate-container", "install-modules", "set-up"].contains(kind)));
+    assert_eq!(kinds(&facts), Vec::<&str>::new());
+
+    // Nothing of the other release comes near the database, whatever else is to be done.
+    facts.wanted("acme").modules.insert(module("website"));
+    facts.wanted("acme").company.name = "Another Ltd".to_owned();
+    facts.wanted("acme").limits.workers += 1;
+    assert_eq!(kinds(&facts), ["set-role"], "only the role's connections");
+    facts.engine().services.get_mut("ik-acme").unwrap().running = false;
+    assert_eq!(kinds(&facts), ["set-role", "start-container"], "it runs on as it is");
+    facts.engine().services.get_mut("ik-acme").unwrap().image = "odoo:18.0".to_owned();
+    assert_eq!(kinds(&facts), ["set-role"], "one of another release is not started");
+    facts.engine().services.clear();
+    assert_eq!((kinds(&facts), holds(&facts)), (vec!["set-role"], vec![HoldReason::UpgradeNeeded]));
+
+    // The way out that is told is one.
+    let wanted = facts.wanted("acme");
+    wanted.odoo = "19.0".parse().unwrap();
+    wanted.image = "odoo:19.0".to_owned();
+    assert!(kinds(&facts).contains(&"create-container"));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::world::{World, facts, name, uid, wanted};
 use expect_test::expect;
 use innkeeper::diff::facts::Facts;
 use innkeeper::model::changes::HoldReason;
-use innkeeper::model::live::Seen;
+use innkeeper::model::live::{OdooLive, Seen};
 use innkeeper::model::name::Domain;
 use innkeeper::model::service::{Component, Owner, Tag};
 
@@ -23,6 +23,18 @@ fn a_lost_database_is_never_made_anew() {
         &by_mark,
         &expect![[r#"
         hold DataMissing: database odoo_acme is gone although it was set up before; it is not made anew: restore it from a backup
+    "#]],
+    );
+
+    // Somebody made it by hand, to restore a dump into it.
+    let mut made_by_hand = ready();
+    made_by_hand.instance("acme").provisioned = true;
+    made_by_hand.database().databases.get_mut("odoo_acme").unwrap().provisioned = false;
+    made_by_hand.database().inside.insert("odoo_acme".to_owned(), Seen::Known(OdooLive::default()));
+    check(
+        &made_by_hand,
+        &expect![[r#"
+        hold DataMissing: database odoo_acme holds no Odoo although it was set up before; it is not made anew: restore it from a backup
     "#]],
     );
 

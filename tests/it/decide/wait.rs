@@ -3,7 +3,8 @@
 use super::{check, failure, holds, kinds, ready};
 use crate::world::{World, facts, module, name, wanted};
 use expect_test::expect;
-use innkeeper::diff::{changes_of, conditions};
+use innkeeper::diff::facts::{Facts, RollOut};
+use innkeeper::diff::{changes_of, conditions, roll_out};
 use innkeeper::model::changes::HoldReason;
 use innkeeper::model::live::Seen;
 use innkeeper::model::status::State;
@@ -32,7 +33,7 @@ fn a_new_instance_waits_for_an_unseen_edge_and_does_the_rest() {
     assert_eq!(kinds(&without_database), ["create-network", "write-conf"]);
     let mut without_engine = facts([wanted("acme")]);
     without_engine.live.engine = Seen::Unseen("Docker refused".to_owned());
-    assert_eq!(kinds(&without_engine), ["set-role", "create-database"]);
+    assert_eq!(kinds(&without_engine), ["set-role"], "a volume that was not seen may tell of data");
 }
 
 #[test]
@@ -41,6 +42,17 @@ fn a_nearly_full_disk_holds_what_would_fill_it() {
     facts.disk_free_bytes = Some(500 << 20);
     assert_eq!(holds(&facts), [HoldReason::DiskFull]);
     assert_eq!(kinds(&facts), ["set-role", "create-network", "write-conf", "put-site", "obtain-certificate"]);
+}
+
+#[test]
+fn what_waits_for_room_has_not_had_a_change_of_many() {
+    let mut facts = ready();
+    facts.instance("acme").roll_out = Some(RollOut { wave: facts.now, done: false, late: false });
+    let through = |facts: &Facts| roll_out::is_through(facts, &name("acme"), &changes_of(facts, &name("acme")));
+    assert!(through(&facts));
+    facts.wanted("acme").modules.insert(module("website"));
+    facts.disk_free_bytes = Some(500 << 20);
+    assert_eq!((kinds(&facts), through(&facts)), (vec![], false));
 }
 
 #[test]

@@ -1,13 +1,13 @@
 //! What must hold at every moment, whatever goes wrong. Each check compares the world before and after one thing that
 //! Innkeeper did, and says what is wrong.
 
-use innkeeper::adapters::rehearsal::world::{ContainerState, NO_COMMENT, NO_LABEL, StoredBackup, stored};
+use innkeeper::adapters::rehearsal::world::{Container, ContainerState, NO_COMMENT, NO_LABEL, StoredBackup, stored};
 use innkeeper::adapters::rehearsal::{Call, Rehearsal, World};
 use innkeeper::edges::Edge;
 use innkeeper::journal::Journal;
 use innkeeper::model::backup::Part;
 use innkeeper::model::live::OdooLive;
-use innkeeper::model::name::{Domain, Uid};
+use innkeeper::model::name::{Domain, Resources, Uid};
 use innkeeper::model::secret::ExposeSecret;
 use innkeeper::model::service::{Owner, Ports};
 use std::collections::{BTreeMap, BTreeSet};
@@ -42,8 +42,8 @@ pub(crate) fn watch_intents(rehearsal: &Rehearsal, violations: &Violations, jour
 }
 
 fn check(before: &World, after: &World, call: &Call, found: &Violations) {
-    let checks: [fn(&World, &World) -> Vec<String>; 5] =
-        [data_stay, backups_stay, foreign_objects_stay, nothing_is_shared, sites_load];
+    let checks: [fn(&World, &World) -> Vec<String>; 6] =
+        [data_stay, backups_stay, foreign_objects_stay, nothing_is_shared, sites_load, releases_agree];
     let wrong = checks.iter().flat_map(|check| check(before, after));
     found.lock().unwrap().extend(wrong.map(|wrong| format!("{}: {wrong}", describe(call))));
 }
@@ -102,6 +102,19 @@ pub(crate) fn describe(call: &Call) -> String {
     format!("call {} {}.{}({}) {:?}", call.number, call.edge, call.method, call.object, call.fault)
 }
 
+/// Odoo of one release never runs on a database of another one.
+fn releases_agree(_: &World, after: &World) -> Vec<String> {
+    let running = after.containers.iter().filter(|(_, it)| it.state == ContainerState::Running);
+    let strange = |(name, container): (&String, &Container)| {
+        let database = Resources::of(&container.owner.tag()?.instance).database;
+        let version = after.databases.get(&database)?.odoo.base_version.as_ref()?;
+        let release = container.image.strip_prefix("odoo:")?;
+        let agree = version.starts_with(release);
+        (!agree).then(|| format!("{name} of Odoo {release} runs on a database of {version}"))
+    };
+    running.filter_map(strange).collect()
+}
+
 /// No database in which something stands and no volume goes away, is emptied or is made anew.
 fn data_stay(before: &World, after: &World) -> Vec<String> {
     let mut wrong = Vec::new();
@@ -126,7 +139,7 @@ fn data_stay(before: &World, after: &World) -> Vec<String> {
     }
     for (name, new) in after.volumes.iter().filter(|(name, _)| !before.volumes.contains_key(*name)) {
         let orphaned = new.owner.tag().is_some_and(|tag| {
-            let database = innkeeper::model::name::Resources::of(&tag.instance).database;
+            let database = Resources::of(&tag.instance).database;
             before.databases.get(&database).is_some_and(|database| database.provisioned || database.content > 0)
         });
         if orphaned {

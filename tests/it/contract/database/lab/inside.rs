@@ -8,10 +8,12 @@ use innkeeper::model::wanted::Company;
 
 /// The columns that are looked at, of the types that Odoo gives them.
 const ODOO_TABLES: &str = "
-    CREATE TABLE ir_module_module (id serial PRIMARY KEY, name varchar NOT NULL, state varchar(16));
+    CREATE TABLE ir_module_module (id serial PRIMARY KEY, name varchar NOT NULL, state varchar(16),
+        latest_version varchar);
     CREATE TABLE ir_config_parameter (id serial PRIMARY KEY, key varchar NOT NULL UNIQUE, value text);
-    INSERT INTO ir_module_module (name, state) VALUES ('base', 'installed'), ('crm', 'to install'),
-        ('website', 'uninstalled'), ('l10n_xx', 'uninstallable'), ('no_state', NULL), ('Not a module', 'installed');
+    INSERT INTO ir_module_module (name, state, latest_version) VALUES ('base', 'installed', '19.0.1.3'),
+        ('crm', 'to install', NULL), ('website', 'uninstalled', NULL), ('l10n_xx', 'uninstallable', NULL),
+        ('no_state', NULL, NULL), ('Not a module', 'installed', '19.0.1.0');
     INSERT INTO ir_config_parameter (key, value) VALUES ('database.secret', 'canary'), ('web.base.url', 'https://x');";
 
 fn setup() -> Setup {
@@ -47,7 +49,7 @@ fn modules_and_set_up_are_read_from_odoos_tables() {
         let Seen::Known(live) = odoo(world, &tenant).await else { panic!("unseen") };
         let modules: Vec<_> = live.modules.iter().map(|(name, state)| (name.as_str(), state.as_str())).collect();
         assert_eq!(modules, [("base", "installed"), ("crm", "to install")]);
-        assert_eq!(live.setup, None);
+        assert_eq!((live.setup, live.base_version.as_deref()), (None, Some("19.0.1.3")));
 
         let text = serde_json::to_string(&setup()).unwrap();
         let insert = "INSERT INTO ir_config_parameter (key, value) VALUES ('innkeeper.setup', $1)";
@@ -121,7 +123,7 @@ const EVIL: &str = "
 /// Ways to get it called by whoever reads the table.
 const ATTACKS: [&str; 6] = [
     "ALTER TABLE ir_module_module RENAME TO real_one;
-     CREATE VIEW ir_module_module AS SELECT name, state FROM real_one WHERE evil(1)",
+     CREATE VIEW ir_module_module AS SELECT name, state, latest_version FROM real_one WHERE evil(1)",
     "ALTER TABLE ir_module_module ENABLE ROW LEVEL SECURITY; ALTER TABLE ir_module_module FORCE ROW LEVEL SECURITY;
      CREATE POLICY trap ON ir_module_module USING (evil(1))",
     "CREATE INDEX trap ON ir_module_module (name) WHERE evil(1)",
