@@ -432,9 +432,9 @@ fn alert(status: &InstanceStatus) -> Option<Alert> {
         _ if is_false(status, ConditionType::SpecValid) => ConditionType::SpecValid,
         _ => return None,
     };
-    let condition = status.conditions.iter().find(|condition| condition.kind == about);
+    let condition = status.condition(about).filter(|condition| !condition.message.is_empty());
     let hold = status.holds.iter().find(|hold| hold.reason != HoldReason::NotHealthy);
-    let (reason, message) = match (condition.filter(|condition| !condition.message.is_empty()), hold) {
+    let (reason, message) = match (condition, hold) {
         (Some(condition), _) => (condition.reason.clone(), condition.message.clone()),
         (None, Some(hold)) => (hold.reason.as_str().to_owned(), hold.message.clone()),
         (None, None) => (format!("{about:?}"), status.state.as_str().to_owned()),

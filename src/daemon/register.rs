@@ -376,7 +376,7 @@ fn file_seen<'a>(name: &'a InstanceName, file: &'a FleetInstance) -> Option<File
 }
 
 fn problem_lines(file: &FleetInstance) -> Vec<String> {
-    file.problems.iter().map(|problem| problem.to_string().replace("\n  ", ", ")).collect()
+    file.problems.iter().map(|problem| problem.to_line()).collect()
 }
 
 fn password_mark(key: &InstallationKey, access: Access, uid: Uid) -> String {

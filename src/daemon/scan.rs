@@ -147,7 +147,7 @@ impl Keeper {
             name.is_some_and(|name| self.register().entries.contains_key(&name))
         };
         let lines: Vec<String> =
-            problems.iter().filter(|problem| !of_instance(problem)).map(ToString::to_string).collect();
+            problems.iter().filter(|problem| !of_instance(problem)).map(|problem| problem.to_line()).collect();
         if lines.is_empty() {
             if self.board.lower("files") {
                 self.tell(&event(Level::Info, None, "file", "FilesMended", "settings and plans are valid again"));

@@ -25,7 +25,7 @@ pub(super) fn back_up(case: &Case<'_>, tombstone: &Tombstone, draft: &mut Draft)
         return;
     }
     if let Some(taken) = taken {
-        close(case, taken, draft);
+        close(case, draft);
         if taken.verified_at.is_some() {
             return;
         }
@@ -85,7 +85,7 @@ pub(super) fn back_up(case: &Case<'_>, tombstone: &Tombstone, draft: &mut Draft)
 }
 
 /// Once the backup stands nobody logs in any more: nothing may be written that it does not have.
-fn close(case: &Case<'_>, taken: &BackupLive, draft: &mut Draft) {
+fn close(case: &Case<'_>, draft: &mut Draft) {
     let role = case.database.and_then(|database| database.roles.get(&case.resources.database));
     let own = role.filter(|role| role.owner.tag().is_some_and(|tag| tag.uid == case.instance.uid));
     // Whatever else it may do by somebody's mistake, it does nothing with it.
@@ -94,8 +94,8 @@ fn close(case: &Case<'_>, taken: &BackupLive, draft: &mut Draft) {
     }
     let why = Why {
         reason: "it is retired: nobody logs in",
-        // Between the backup and its reading it is closed for the first time; later somebody opened it.
-        origin: if taken.verified_at.is_some() { Origin::Drift } else { Origin::Intended },
+        // At first it is the retirement itself; later somebody opened it.
+        origin: case.origin(),
         risk: Risk::None,
         fields: Vec::new(),
         after: &[],

@@ -8,6 +8,7 @@ use super::case::Case;
 use super::ending::{self, Course};
 use super::facts::{Facts, FileState, InstanceFacts};
 use crate::model::name::{InstanceName, Resources};
+use crate::model::site::SitePage;
 use crate::model::wanted::WantedState;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -137,7 +138,10 @@ fn pending(facts: &Facts, name: &InstanceName, instance: &InstanceFacts) -> Opti
         }
         (Course::Live, None) if wanted.state == WantedState::Stopped => {
             let new = instance.observed_generation < instance.generation;
-            (new && service.is_some_and(|service| service.running)).then_some(Disruption::Stop)
+            // One whose container died, or was not seen, is in service as long as its site says so.
+            let site = facts.live.proxy.known().and_then(|proxy| proxy.sites.get(name)).map(|site| &site.row);
+            let serves = site.is_some_and(|row| row.uid == instance.uid && row.page == SitePage::Serve);
+            (new && (serves || service.is_some_and(|service| service.running))).then_some(Disruption::Stop)
         }
         _ => None,
     }

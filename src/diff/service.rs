@@ -200,8 +200,9 @@ fn service_spec(case: &Case<'_>, draft: &mut Draft) -> Option<ServiceSpec> {
 }
 
 fn create(case: &Case<'_>, spec: ServiceSpec, draft: &mut Draft) {
-    // Without a look inside the database nobody knows whether it is ready for an application.
-    if case.odoo().is_none() {
+    // Without a look inside the database nobody knows whether it is ready for an application; before its set-up it is not.
+    let is_ready = case.is_provisioned() || draft.has_step(StepKind::MarkProvisioned);
+    if case.odoo().is_none() || !is_ready {
         return;
     }
     let fields = vec![

@@ -20,6 +20,13 @@ pub struct Problem {
     pub hint: Option<String>,
 }
 
+impl Problem {
+    /// The same as [`Self::to_string`] on one line, for events and alerts.
+    pub fn to_line(&self) -> String {
+        self.to_string().replace("\n  ", ", ")
+    }
+}
+
 impl std::fmt::Display for Problem {
     /// `instances.d/acme.toml:4:8: plan "glod" is not in plans.toml [IK0110]`, and the hint on a line of its own.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

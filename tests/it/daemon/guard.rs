@@ -2,7 +2,9 @@
 
 use super::house::{Daemon, House, in_a_house};
 use crate::world::name;
+use innkeeper::adapters::rehearsal::{Damage, Faults};
 use innkeeper::control::{ApplyRequest, Verdict};
+use innkeeper::edges::Edge;
 use innkeeper::model::changes::HoldReason;
 use innkeeper::model::name::InstanceName;
 use innkeeper::model::status::State;
@@ -40,6 +42,25 @@ fn who_let_an_edit_through_did_not_let_an_end_through() {
         for text in NAMES {
             daemon.until_state(text, State::Retired).await;
         }
+        daemon.stop().await;
+    });
+}
+
+#[test]
+fn a_stop_that_is_held_stays_held_while_docker_is_away_and_when_its_container_dies() {
+    in_a_house(async |house| {
+        let daemon = house.settled_daemon(&NAMES).await;
+        NAMES.iter().for_each(|text| house.drop_file(text, "state = \"stopped\""));
+        daemon.until_told("GuardClosed").await;
+        daemon.until("all are held", |daemon| held(daemon) == NAMES.len()).await;
+        house.rehearsal.forget_calls();
+        assert!(house.rehearsal.damage(Damage::ContainerKilled, &name("acme")));
+        house.rehearsal.set_faults(Faults { down: [Edge::Engine].into(), ..Faults::default() });
+        tokio::time::sleep(Duration::from_secs(300)).await;
+        house.rehearsal.set_faults(Faults::default());
+        tokio::time::sleep(Duration::from_secs(300)).await;
+        assert_eq!(house.effects(), Vec::<String>::new());
+        assert_eq!(held(&daemon), NAMES.len());
         daemon.stop().await;
     });
 }
