@@ -1,7 +1,7 @@
 //! `check`: all problems of all files, or whether a subdomain is free. Needs no Docker, no PostgreSQL, no daemon.
 
 use super::context::Context;
-use super::failure::{Exit, Failure};
+use super::failure::{Exit, Failure, Trouble};
 use super::render::documents::{CheckDocument, SubdomainDocument};
 use super::render::style::{BAD, GOOD, paint};
 use super::render::text::{count, harmless};
@@ -46,8 +46,17 @@ fn problems_of(cx: &Context, fleet: &Fleet, files: &[PathBuf]) -> Result<Vec<Pro
     let mut problems = Vec::new();
     for file in files {
         let found = std::fs::canonicalize(file).map_err(|e| Failure::of_file(file, "read", &e))?;
+        if !found.is_file() {
+            let message = format!("{} is not a file", file.display());
+            return Err(Failure::new(Trouble::Usage, message).file(file));
+        }
         match inside(cx, &found) {
             Some(place) => problems.extend(fleet.problems.iter().filter(|problem| problem.file == place).cloned()),
+            None if found.extension().is_none_or(|ending| ending != "toml") => {
+                let message = format!("{} is not a file that can be checked", file.display());
+                let hint = "those are instances' (NAME.toml), plans.toml and innkeeper.toml; templates are tried by `innkeeper run`";
+                return Err(Failure::new(Trouble::Usage, message).file(file).hint(hint));
+            }
             None => problems.extend(candidate::problems(cx, fleet, file)?),
         }
     }

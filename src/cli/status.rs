@@ -7,8 +7,9 @@ use crate::model::filter::{Filter, is_filter};
 use crate::model::name::InstanceName;
 use crate::model::status::{FleetStatus, InstanceStatus, State};
 use crate::model::wanted::WantedState;
-use crate::spec::Fleet;
+use crate::spec::{Fleet, INSTANCES_DIR};
 use clap::ValueEnum;
+use std::path::Path;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -59,13 +60,24 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
     status.instances.retain(|it| names.is_empty() || names.contains(&it.name));
     let company = |name: &InstanceName| fleet.instances.get(name)?.wanted.as_ref().map(|it| it.company.name.as_str());
     status.instances.retain(|it| filter.as_ref().is_none_or(|filter| filter.matches(it, company(&it.name), at)));
+    if !names.is_empty() {
+        // Of others nobody asked.
+        let is_asked = |of: &InstanceName| names.contains(of);
+        status.alerts.retain(|alert| alert.instance.as_ref().is_none_or(is_asked));
+    }
+    let unlisted = fleet.problems.iter().find(|problem| problem.file == Path::new(INSTANCES_DIR));
+    if let Some(problem) = unlisted {
+        cx.notice(&problem.to_line());
+    }
     match cx.json {
         true => cx.document(&status)?,
         false => cx.say(&written(cx, &fleet, &status, &names, args.form))?,
     }
-    match args.check && !serves(&status, &names) {
-        true => Ok(Exit::NotReady),
-        false => Ok(Exit::Done),
+    match (args.check, unlisted.is_some()) {
+        // Who should be there is not known.
+        (true, true) => Ok(Exit::Invalid),
+        (true, false) if !serves(&status, &names) => Ok(Exit::NotReady),
+        _ => Ok(Exit::Done),
     }
 }
 

@@ -167,10 +167,10 @@ impl<'a> Waiting<'a> {
         for name in self.left.clone() {
             self.check_file(&fleet, &name)?;
             let document = world::document(self.settings, &name)?;
-            let current = document.as_ref().is_some_and(|status| self.is_current(&fleet, status));
+            let current = document.as_ref().is_some_and(|status| self.is_of_the_file(&fleet, status));
             self.tell(&name, document.as_ref(), current);
             let Some(status) = document.filter(|_| current) else { continue };
-            if status.state == self.goal.state() {
+            if status.state == self.goal.state() && self.is_carried_out(&status) {
                 self.left.retain(|left| *left != name);
                 self.reached.insert(name, status);
             } else {
@@ -182,13 +182,15 @@ impl<'a> Waiting<'a> {
 
     /// Whether the document was made from the file as it is now. Where the journal cannot be read, the document's own
     /// word is taken.
-    fn is_current(&self, fleet: &Fleet, status: &InstanceStatus) -> bool {
-        if status.generation != status.observed_generation && self.goal != Goal::Retired {
-            return false;
-        }
+    fn is_of_the_file(&self, fleet: &Fleet, status: &InstanceStatus) -> bool {
         let known = fleet::journal(self.cx, self.settings).ok().and_then(|journal| journal.known_of(&status.name).ok());
         let (Some(known), Some(instance)) = (known, fleet.instances.get(&status.name)) else { return true };
         known.is_some_and(|known| known.generation == status.generation && *known.file_digest == *instance.digest)
+    }
+
+    /// Whether the world was brought to that version of the file.
+    fn is_carried_out(&self, status: &InstanceStatus) -> bool {
+        status.generation == status.observed_generation || self.goal == Goal::Retired
     }
 
     /// Ends the waiting when the file asks for something else, or has problems and keeps having them.
@@ -232,11 +234,11 @@ impl<'a> Waiting<'a> {
     /// Says what was seen, when it is something new.
     fn tell(&mut self, name: &InstanceName, status: Option<&InstanceStatus>, current: bool) {
         let seen = match status {
+            None if !world::daemon_runs(self.settings) => "not seen yet, and no daemon runs here".to_owned(),
             None => "not seen by the daemon yet".to_owned(),
-            Some(status) if !current => format!(
-                "{}, the daemon has not brought the file's newest version into the world yet",
-                status.state.as_str()
-            ),
+            Some(status) if !current => {
+                format!("{}, the daemon has not seen the file's newest version yet", status.state.as_str())
+            }
             Some(status) => match status.note() {
                 text if text.is_empty() => status.state.as_str().to_owned(),
                 text => format!("{}, {text}", status.state.as_str()),
@@ -257,7 +259,7 @@ impl<'a> Waiting<'a> {
         let message = format!("after {timeout} not yet {}: {}", self.goal.word(), parts.join("; "));
         let failure = Failure::new(Trouble::TimedOut, message);
         match world::daemon_runs(self.settings) {
-            true => failure.hint("the work goes on; wait again, or see `innkeeper info NAME`"),
+            true => failure.hint("`innkeeper info NAME` says what it waits for; where the work goes on, wait again"),
             false => failure.hint("no daemon runs here: start `innkeeper run`, or do it once with `innkeeper apply`"),
         }
     }

@@ -80,8 +80,27 @@ const CONDITIONS: &[(&str, &str, &str)] = &[
     ),
 ];
 
+/// What conditions say where all is well, and in which case.
+const WELL: &[(&str, &str)] = &[
+    ("AsWanted", "it is as the file asks"),
+    ("FilePresent", "its file is there"),
+    ("Installed", "all modules that are wanted are installed"),
+    ("Loaded", "nginx has loaded its site"),
+    ("Moving", "nothing waits for a person"),
+    ("NotProtected", "its file does not protect it"),
+    ("NotRetiring", "its end is not wanted"),
+    ("NotSuspended", "its file does not suspend it"),
+    ("Proven", "its login page came through nginx, over TLS and with its own certificate"),
+    ("Retiring", "it is retired, or on its way there: `innkeeper info NAME` says until when its data are kept"),
+    ("Running", "the container runs"),
+    ("SetUp", "company and administrator are set"),
+    ("Valid", "the file, or the certificate, is valid"),
+    ("Verified", "the newest backup was read back whole"),
+];
+
 /// All of them. Of `Ready` the reason is which part is not ready.
 pub(super) fn conditions() -> impl Iterator<Item = Entry> {
+    let well = WELL.iter().map(|(reason, title)| entry(reason, title, "Nothing is to be done about it."));
     let parts = ConditionType::PARTS.map(|part| {
         let title = format!("it does not serve, because {part:?} is not true");
         entry(
@@ -90,5 +109,5 @@ pub(super) fn conditions() -> impl Iterator<Item = Entry> {
             "`innkeeper info NAME` shows that condition with a reason and a message of its own.",
         )
     });
-    CONDITIONS.iter().map(|(reason, title, text)| entry(reason, title, text)).chain(parts)
+    CONDITIONS.iter().map(|(reason, title, text)| entry(reason, title, text)).chain(well).chain(parts)
 }

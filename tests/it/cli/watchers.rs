@@ -109,6 +109,9 @@ fn status_needs_no_daemon_and_check_says_3_for_what_does_not_serve() {
     assert_eq!(document["instances"][0]["name"], "acme");
     fleet.run(&["status", "--check"]).ended(3);
     fleet.run(&["status", "acme", "--check"]).ended(3);
+    std::fs::remove_dir_all(fleet.instance("acme").parent().unwrap()).unwrap();
+    let ran = fleet.run(&["status", "--check"]).ended(6);
+    assert!(ran.stderr.contains("instances.d"), "who should be there is not known: {}", ran.stderr);
     fleet.run(&["status", "acm"]).ended(4);
     let text = fleet.run(&["status"]).ended(0);
     assert!(text.stdout.contains("daemon not running"), "{}", text.stdout);
@@ -177,7 +180,7 @@ fn wait_says_what_it_saw_last_when_the_time_is_over() {
     let fleet = Fleet::with_acme();
     let ran = fleet.run(&["wait", "acme", "--timeout", "1s"]).ended(9);
     assert!(
-        ran.stderr.contains("not seen by the daemon yet") && ran.stderr.contains("innkeeper run"),
+        ran.stderr.contains("not seen yet, and no daemon runs here") && ran.stderr.contains("innkeeper run"),
         "{}",
         ran.stderr
     );
@@ -204,6 +207,12 @@ fn wait_gives_up_early_only_on_what_cannot_come_by_itself() {
         since: noon(),
     }];
     left.board.put(stalled).unwrap();
+    let ran = fleet.run(&["wait", "acme", "--timeout", "60s"]).ended(1);
+    assert!(ran.stderr.contains("module nonsense does not exist"), "{}", ran.stderr);
+    // One that never came into service is waited for as little.
+    let mut never = (*left.board.get(&crate::world::name("acme")).unwrap()).clone();
+    never.observed_generation = 0;
+    left.board.put(never).unwrap();
     let ran = fleet.run(&["wait", "acme", "--timeout", "60s"]).ended(1);
     assert!(ran.stderr.contains("module nonsense does not exist"), "{}", ran.stderr);
     std::fs::write(fleet.instance("acme"), "plan = \"nonsense\"\n").unwrap();
