@@ -82,6 +82,10 @@ pub(super) fn volume(case: &Case<'_>, draft: &mut Draft) {
 pub(super) fn release(case: &Case<'_>, draft: &mut Draft) {
     let of_container = || release_of_image(case, case.service().filter(|service| case.is_own(&service.owner))?);
     let is_other = |release: &OdooVersion| *release != case.wanted.odoo;
+    if case.odoo().is_some_and(|odoo| odoo.modules.is_empty()) {
+        // Nothing is in it that belongs to any release, whatever a container was made of through which it was read.
+        return;
+    }
     let Some(release) = release_of_database(case).or_else(of_container).filter(is_other) else { return };
     draft.hold(
         HoldReason::UpgradeNeeded,
@@ -137,7 +141,8 @@ pub(super) fn container(case: &Case<'_>, draft: &mut Draft) {
             fields,
             after: &BEFORE_CONTAINERS,
         };
-        return draft.step(Action::RecreateService { spec, start: wants_running(case) }, why);
+        let start = wants_running(case) && is_set_up(case, draft);
+        return draft.step(Action::RecreateService { spec, start }, why);
     }
     limits(case, live, &spec, draft);
     power(case, live, &spec.tag, draft);
@@ -146,6 +151,11 @@ pub(super) fn container(case: &Case<'_>, draft: &mut Draft) {
 /// True when something stands in the way of touching containers at all.
 pub(super) fn blocked(draft: &Draft) -> bool {
     draft.has_hold(HoldReason::Conflict) || draft.has_hold(HoldReason::DataMissing)
+}
+
+/// True when its database is set up, or is so by the time that a container is made: before, nothing runs on it.
+fn is_set_up(case: &Case<'_>, draft: &Draft) -> bool {
+    case.is_provisioned() || draft.has_step(StepKind::MarkProvisioned)
 }
 
 fn wants_running(case: &Case<'_>) -> bool {
@@ -200,9 +210,8 @@ fn service_spec(case: &Case<'_>, draft: &mut Draft) -> Option<ServiceSpec> {
 }
 
 fn create(case: &Case<'_>, spec: ServiceSpec, draft: &mut Draft) {
-    // Without a look inside the database nobody knows whether it is ready for an application; before its set-up it is not.
-    let is_ready = case.is_provisioned() || draft.has_step(StepKind::MarkProvisioned);
-    if case.odoo().is_none() || !is_ready {
+    // Without a look inside the database nobody knows whether it is ready for an application.
+    if case.odoo().is_none() || !is_set_up(case, draft) {
         return;
     }
     let fields = vec![
@@ -274,7 +283,7 @@ fn power(case: &Case<'_>, live: &ServiceLive, tag: &Tag, draft: &mut Draft) {
         vec![FieldChange { field: "state".to_owned(), from: Some(from.to_owned()), to: Some(to.to_owned()) }]
     };
     match (wants_running(case), live.running) {
-        (true, false) => {
+        (true, false) if is_set_up(case, draft) => {
             let after = [&BEFORE_CONTAINERS[..], &[StepKind::UpdateLimits]].concat();
             let why = Why {
                 reason: "the container does not run",
@@ -296,7 +305,7 @@ fn power(case: &Case<'_>, live: &ServiceLive, tag: &Tag, draft: &mut Draft) {
             draft.step(Action::StopService { container, tag }, why);
         }
         (true, true) => restart(case, container, tag, draft),
-        (false, false) => {}
+        (true | false, false) => {}
     }
 }
 

@@ -6,7 +6,7 @@ use expect_test::expect;
 use innkeeper::diff::changes_of;
 use innkeeper::diff::facts::Facts;
 use innkeeper::model::changes::HoldReason;
-use innkeeper::model::live::{JobLive, JobState, Seen};
+use innkeeper::model::live::{JobLive, JobState, OdooLive, Seen};
 use innkeeper::model::service::{Component, Owner, Tag};
 use innkeeper::model::step::Action;
 
@@ -117,4 +117,27 @@ fn an_ended_job_is_cleared_away() {
     let job = JobLive { owner: Owner::Ours(tag), state: JobState::Ended(0), started_at: None };
     facts.engine().jobs.insert("ik-acme-job-install".to_owned(), job);
     assert_eq!(kinds(&facts), ["remove-job"]);
+}
+
+#[test]
+fn an_empty_database_is_of_no_release_and_nothing_runs_on_it() {
+    let mut facts = ready();
+    let image = facts.settings.odoo.images[&"18.0".parse().unwrap()].clone();
+    // A half-made one that was retired: its volume was read through a container, which never ran.
+    facts.engine().services.get_mut("ik-acme").unwrap().image = image;
+    facts.engine().services.get_mut("ik-acme").unwrap().running = false;
+    facts.database().databases.get_mut("odoo_acme").unwrap().provisioned = false;
+    facts.database().inside.insert("odoo_acme".to_owned(), Seen::Known(OdooLive::default()));
+    assert!(!holds(&facts).contains(&HoldReason::UpgradeNeeded));
+    assert!(kinds(&facts).contains(&"install-modules"));
+    let tag =
+        Tag { instance: name("acme"), uid: uid(0), component: Component::SetupJob, digest: "v1:other".to_owned() };
+    let job = JobLive { owner: Owner::Ours(tag), state: JobState::Running, started_at: None };
+    facts.engine().jobs.insert("ik-acme-job-setup".to_owned(), job);
+    let starts = changes_of(&facts, &name("acme")).steps.into_iter().any(|step| match step.action {
+        Action::StartService { .. } => true,
+        Action::RecreateService { start, .. } => start,
+        _ => false,
+    });
+    assert!(!starts, "it is not set up yet");
 }
