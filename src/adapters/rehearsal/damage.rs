@@ -172,7 +172,10 @@ impl World {
             Damage::NetworkRemoved => false,
             Damage::ImageReplaced => {
                 let serial = self.next_serial();
-                self.images.values_mut().for_each(|image| image.id = format!("sha256:{serial:064x}"));
+                // Each a new one of its own: two releases are never the same image.
+                for (nth, image) in self.images.values_mut().enumerate() {
+                    image.id = format!("sha256:{serial:032x}{nth:032x}");
+                }
                 true
             }
             _ => {
