@@ -191,6 +191,15 @@ fn reasons_in_the_source() -> BTreeSet<String> {
 }
 
 #[test]
+fn what_is_still_to_come_leads_nobody_to_another_command() {
+    for word in ["restore", "backup"] {
+        let ran = Fleet::nowhere().run(&[word, "acme"]).ended(2);
+        assert!(ran.stderr.contains("is not in this version"), "{}", ran.stderr);
+        assert!(!ran.stderr.contains("similar"), "{}", ran.stderr);
+    }
+}
+
+#[test]
 fn every_reason_that_is_told_is_explained() {
     let explained = Fleet::nowhere().run(&["explain", "--json"]).json();
     let codes = explained["codes"].as_array().unwrap().iter().map(|code| code["code"].as_str().unwrap().to_owned());
