@@ -5,7 +5,7 @@ use super::failure::{Exit, Failure, Trouble};
 use super::render::documents::{CheckDocument, SubdomainDocument};
 use super::render::style::{BAD, GOOD, paint};
 use super::render::text::{count, harmless};
-use super::{candidate, fleet, render};
+use super::{candidate, files, fleet, render};
 use crate::model::problem::Problem;
 use crate::model::status::SCHEMA;
 use crate::spec::{Availability, Fleet};
@@ -93,14 +93,14 @@ fn tell(cx: &Context, problems: &[Problem], fleet: Option<&Fleet>) -> Result<Exi
 }
 
 fn listing(cx: &Context, problems: &[Problem]) -> String {
-    let files: BTreeSet<&PathBuf> = problems.iter().map(|problem| &problem.file).collect();
+    let named: BTreeSet<&PathBuf> = problems.iter().map(|problem| &problem.file).collect();
     let sources: BTreeMap<&PathBuf, String> =
-        files.iter().filter_map(|file| Some((*file, std::fs::read_to_string(cx.fleet_dir.join(file)).ok()?))).collect();
+        named.iter().filter_map(|file| Some((*file, files::text_of(&cx.fleet_dir.join(file)).ok()?))).collect();
     let mut text: String = problems
         .iter()
         .map(|problem| render::problems::render(problem, sources.get(&problem.file).map(String::as_str)))
         .collect();
-    let totals = format!("{} in {}", count(problems.len(), "problem", "problems"), count(files.len(), "file", "files"));
+    let totals = format!("{} in {}", count(problems.len(), "problem", "problems"), count(named.len(), "file", "files"));
     text.push_str(&format!("{}\n", paint(BAD, &totals)));
     text
 }

@@ -1,10 +1,18 @@
-//! Writing files so that nobody ever sees half of one.
+//! Files that operators wrote: read without waiting for anybody, written so that nobody ever sees half of one.
 
 use super::failure::{Failure, Trouble};
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+
+/// The text of a file. A pipe that somebody left there is none, and is not waited for.
+pub(crate) fn text_of(path: &Path) -> std::io::Result<String> {
+    match std::fs::metadata(path)?.is_file() {
+        true => std::fs::read_to_string(path),
+        false => Err(std::io::Error::new(ErrorKind::InvalidInput, "it is not a regular file")),
+    }
+}
 
 /// Makes a file that must not exist yet. The mode is what the user's umask leaves of 0666.
 pub(crate) fn create(path: &Path, text: &str) -> Result<(), Failure> {

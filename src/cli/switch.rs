@@ -64,7 +64,7 @@ pub(crate) fn set(
 
 /// The file's text, and the same with `state` set.
 pub(crate) fn edited(file: &Path, state: WantedState) -> Result<(String, String), Failure> {
-    let former = std::fs::read_to_string(file).map_err(|e| unreadable(file, &e))?;
+    let former = files::text_of(file).map_err(|e| unreadable(file, &e))?;
     let text = spec::set_state(&former, state).map_err(|e| refused(file, &e))?;
     Ok((former, text))
 }

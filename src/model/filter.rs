@@ -176,7 +176,8 @@ fn text_holds(key: &str, value: &str, status: &InstanceStatus) -> bool {
     }
 }
 
-/// The number behind a key; none when it is not known, which no comparison passes.
+/// The number behind a key; none when it is not known, which no comparison passes. Who has no backup has not had one for ever,
+/// and without a certificate no time is left.
 fn number(key: &str, status: &InstanceStatus, now: Timestamp) -> Option<f64> {
     let usage = status.usage.as_ref();
     let seconds = |from: Timestamp, to: Timestamp| (to.as_second() - from.as_second()) as f64;
@@ -184,7 +185,7 @@ fn number(key: &str, status: &InstanceStatus, now: Timestamp) -> Option<f64> {
         "cpu" => usage.map(|usage| usage.cpu_percent),
         "mem" => usage.map(|usage| usage.memory_bytes as f64 * 100.0 / usage.memory_limit_bytes.max(1) as f64),
         "disk" => usage.map(|usage| (usage.database_bytes + usage.filestore_bytes) as f64),
-        "cert" => status.certificate.as_ref().map(|certificate| seconds(now, certificate.not_after)),
-        _ => status.last_backup.as_ref().map(|backup| seconds(backup.at, now)),
+        "cert" => Some(status.certificate.as_ref().map_or(0.0, |certificate| seconds(now, certificate.not_after))),
+        _ => Some(status.last_backup.as_ref().map_or(f64::INFINITY, |backup| seconds(backup.at, now))),
     }
 }

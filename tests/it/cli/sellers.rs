@@ -221,6 +221,10 @@ fn check_of_some_files_tells_about_those_alone() {
     fleet.run(&["check", "instances.d/acme.toml"]).ended(0);
     fleet.run(&["check", "instances.d/bad.toml"]).ended(6);
     fleet.run(&["check", "plans.toml", "innkeeper.toml"]).ended(0);
+    assert!(std::process::Command::new("mkfifo").arg(fleet.instance("pipe")).status().unwrap().success());
+    let ran = fleet.run(&["check"]).ended(6);
+    assert!(ran.stdout.contains("pipe.toml"), "{}", ran.stdout);
+    fleet.run(&["stop", "pipe"]).ended(1);
     for other in ["/etc/passwd", "nginx-templates", "/dev/null"] {
         let ran = fleet.run(&["check", other]).ended(2);
         assert!(ran.stderr.contains("is not a file"), "nothing was read, and so nothing is right: {}", ran.stderr);
