@@ -26,6 +26,16 @@ const INSTALL_DEADLINE_S: u64 = 3600;
 /// The set-up script takes about three seconds.
 const SET_UP_DEADLINE_S: u64 = 600;
 
+/// Everything that must be there before a job works on the database.
+const BEFORE_JOBS: [StepKind; 6] = [
+    StepKind::CreateNetwork,
+    StepKind::SetRole,
+    StepKind::CreateDatabase,
+    StepKind::SetPrivileges,
+    StepKind::CreateVolume,
+    StepKind::WriteConf,
+];
+
 /// odoo.conf.
 pub(super) fn conf(case: &Case<'_>, draft: &mut Draft) {
     let Some(engine) = case.engine else { return };
@@ -94,15 +104,7 @@ pub(super) fn modules(case: &Case<'_>, draft: &mut Draft) {
         database: case.resources.database.clone(),
         version: case.wanted.odoo.clone(),
     };
-    let after = [
-        StepKind::CreateNetwork,
-        StepKind::SetRole,
-        StepKind::CreateDatabase,
-        StepKind::SetPrivileges,
-        StepKind::CreateVolume,
-        StepKind::WriteConf,
-    ];
-    let why = Why { reason, origin: case.origin(), risk: Risk::None, fields, after: &after };
+    let why = Why { reason, origin: case.origin(), risk: Risk::None, fields, after: &BEFORE_JOBS };
     job(case, image, (work, install_digest(case)), INSTALL_DEADLINE_S, why, draft);
 }
 
@@ -116,15 +118,7 @@ pub(super) fn set_up(case: &Case<'_>, draft: &mut Draft) {
     let fields = setup_fields(odoo.setup.as_ref(), &wanted);
     let reason = if odoo.setup.is_some() { "the file asks for another set-up" } else { "new instance" };
     let work = JobWork::SetUp { setup: wanted, database: case.resources.database.clone() };
-    let after = [
-        StepKind::CreateNetwork,
-        StepKind::SetRole,
-        StepKind::CreateDatabase,
-        StepKind::SetPrivileges,
-        StepKind::CreateVolume,
-        StepKind::WriteConf,
-        StepKind::InstallModules,
-    ];
+    let after = [&BEFORE_JOBS[..], &[StepKind::InstallModules]].concat();
     let why = Why { reason, origin: Origin::Intended, risk: Risk::None, fields, after: &after };
     let digest = work.digest();
     job(case, image, (work, digest), SET_UP_DEADLINE_S, why, draft);
