@@ -202,9 +202,10 @@ impl Desk {
         assert_eq!(screen.mouse_protocol_mode(), vt100::MouseProtocolMode::None, "the mouse is the terminal's");
     }
 
-    /// Waits for the end of the program; the terminal is as it was.
+    /// Waits for the end of the program; the terminal is as it was. All that it wrote is read first: a slow line may
+    /// carry its last bytes after it is gone.
     pub(crate) fn ended(mut self) -> ExitStatus {
-        self.until("the program to leave the other screen", |seen| !seen.parser.screen().alternate_screen());
+        self.until("the program to close the terminal", |seen| seen.closed);
         let status = self.child.wait().unwrap();
         self.assert_given_back();
         status

@@ -69,7 +69,9 @@ fn who_suspends_it_gets_the_terminal_until_it_goes_on() {
     let (_stage, mut desk) = on_stage((80, 24), &[], &[]);
     let taken = modes(desk.master.as_ref());
     desk.press("j\x1a");
-    desk.until("the other screen to be left", |seen| !seen.parser.screen().alternate_screen());
+    desk.until("the terminal to be given back", |seen| {
+        !seen.parser.screen().alternate_screen() && !seen.parser.screen().hide_cursor()
+    });
     let options = rustix::process::WaitOptions::UNTRACED;
     let stopped = rustix::process::waitpid(Some(desk.pid()), options).unwrap().unwrap();
     assert!(stopped.1.stopped(), "it stands still");
