@@ -23,6 +23,8 @@ use secrets::Secrets;
 use std::path::Path;
 use std::sync::Arc;
 
+/// The file in the state directory that says where backups were taken.
+pub const ARCHIVE_WITNESS: &str = "archive";
 /// The folder of the proxy's templates in the fleet's directory.
 pub const TEMPLATES_DIR: &str = "nginx-templates";
 /// What stands for the account's thumbprint while there is no account and none may be made: no challenge is answered.
@@ -150,6 +152,8 @@ fn edges(
         database: Arc::new(Postgres::new(&settings.postgres, key.id())?.dumping_with(&settings.backup.pg_dump)),
         proxy: Arc::new(nginx),
         authority: Arc::new(acme),
-        archive: Arc::new(Directory::new(&settings.backup, key.id())),
+        archive: Arc::new(
+            Directory::new(&settings.backup, key.id()).witnessed_by(settings.fleet.state_dir.join(ARCHIVE_WITNESS)),
+        ),
     })
 }

@@ -33,6 +33,33 @@ struct Shelf {
     instance: InstanceName,
 }
 
+#[tokio::test]
+async fn a_disk_that_is_not_mounted_is_not_an_archive_without_backups() {
+    let witness = TempDir::new().unwrap();
+    let shelf = Shelf::of("acme", |archive| archive.witnessed_by(witness.path().join("archive")));
+    let ask = Ask { instances: [(shelf.instance.clone(), Resources::of(&shelf.instance))].into(), ..Ask::default() };
+    assert!(shelf.archive.look(&ask).await.unwrap().backups.is_empty(), "none was taken yet");
+    shelf.take(&[(Part::Database, b"dump".to_vec())]).await;
+    assert_eq!(shelf.archive.look(&ask).await.unwrap().backups.len(), 1);
+    let (mounted, elsewhere) = (shelf.dir.path().join("backups"), shelf.dir.path().join("elsewhere"));
+    fs::rename(&mounted, &elsewhere).unwrap();
+    // The directory on which it was mounted is there.
+    fs::create_dir(&mounted).unwrap();
+    let told = |error: innkeeper::edges::EdgeError| innkeeper::model::status::chain(&error);
+    let looked = told(shelf.archive.look(&ask).await.unwrap_err());
+    assert!(looked.contains("mount its disk"), "{looked}");
+    assert!(told(shelf.archive.instances().await.unwrap_err()).contains("mount its disk"));
+    assert!(told(shelf.archive.begin(&shelf.instance, &shelf.id()).await.unwrap_err()).contains("mount its disk"));
+    assert_eq!(fs::read_dir(&mounted).unwrap().count(), 0, "nothing was written beneath it");
+    fs::remove_dir(&mounted).unwrap();
+    fs::rename(&elsewhere, &mounted).unwrap();
+    assert_eq!(shelf.archive.look(&ask).await.unwrap().backups.len(), 1);
+    // A person says that they are gone for good.
+    fs::remove_dir_all(mounted.join(INSTALLATION)).unwrap();
+    fs::create_dir(mounted.join(INSTALLATION)).unwrap();
+    assert!(shelf.archive.look(&ask).await.unwrap().backups.is_empty());
+}
+
 impl Shelf {
     fn new() -> Self {
         Self::of("acme", |archive| archive)

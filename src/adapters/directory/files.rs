@@ -5,8 +5,10 @@ use crate::model::backup::{BackupId, BackupLive, FORMAT, Manifest, MissingFiles}
 use crate::model::name::InstanceName;
 use crate::model::time::Timestamp;
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -22,6 +24,41 @@ pub(super) struct Mark {
     pub(super) tool: String,
     #[serde(default, skip_serializing_if = "MissingFiles::is_none")]
     pub(super) missing: MissingFiles,
+}
+
+/// Makes the archive's directory, and has the witness name it.
+pub(super) fn begin_archive(root: &Path, witness: Option<&Path>) -> io::Result<()> {
+    refuse_another_beginning(root, witness)?;
+    make_directory(root)?;
+    match witness {
+        Some(witness) if named_by(witness)?.as_deref() != Some(root) => {
+            let new = witness.with_extension("new");
+            write(&new, root.as_os_str().as_bytes())?;
+            fs::rename(&new, witness)?;
+            sync_parent(witness)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Ends with an error where backups were taken in `root` and it is not there.
+pub(super) fn refuse_another_beginning(root: &Path, witness: Option<&Path>) -> io::Result<()> {
+    match witness.map(named_by).transpose()?.flatten() {
+        Some(named) if named == root && !root.try_exists()? => Err(io::Error::other(format!(
+            "{} is not there, and backups were taken in it: mount its disk, or, if they are gone for good, make the directory \
+             again",
+            root.display()
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// The archive that a witness names.
+pub(super) fn named_by(witness: &Path) -> io::Result<Option<PathBuf>> {
+    match fs::read(witness) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        read => Ok(Some(PathBuf::from(OsString::from_vec(read?)))),
+    }
 }
 
 /// The whole backups on one shelf. One that cannot be understood is left out and told in the log; a shelf that cannot be

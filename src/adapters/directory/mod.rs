@@ -5,6 +5,8 @@
 //! disk: what has its name is whole. One that was read back once and is damaged now is renamed `<id>.unsound`, for a person.
 //! Directories are 0700 and files 0600: a dump holds everything of a customer.
 //!
+//! That backups were taken there is remembered elsewhere: a disk that is not mounted looks like an archive without any.
+//!
 //! Nothing here ever removes a verified backup, and no name of a file comes from anything but an allow-list.
 
 mod attachments;
@@ -27,7 +29,7 @@ use gate::Gate;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use verify::Reading;
@@ -56,9 +58,17 @@ const ROOM_EVERY_BYTES: u64 = 4 << 20;
 /// A directory of backups.
 pub struct Directory {
     root: PathBuf,
+    /// Names the directory in which backups were taken, once some were.
+    witness: Option<PathBuf>,
     pg_restore: PathBuf,
     gate: Gate,
     reserve_bytes: u64,
+}
+
+/// The archive that `witness` names, when it is below `directory` and not there: its disk is not mounted.
+pub fn away(witness: &Path, directory: &Path) -> Option<PathBuf> {
+    let named = files::named_by(witness).ok().flatten()?;
+    (named.starts_with(directory) && !named.exists()).then_some(named)
 }
 
 impl Directory {
@@ -66,10 +76,18 @@ impl Directory {
     pub fn new(settings: &BackupSettings, installation: InstallationId) -> Self {
         Self {
             root: settings.directory.join(installation.0),
+            witness: None,
             pg_restore: settings.pg_restore.clone(),
             gate: Gate::default(),
             reserve_bytes: RESERVE_BYTES,
         }
+    }
+
+    /// The same, remembering in this file, which is not on the archive's disk, that there is an archive.
+    #[must_use]
+    pub fn witnessed_by(mut self, file: PathBuf) -> Self {
+        self.witness = Some(file);
+        self
     }
 
     /// The same with another patience with a disk that does not answer.
@@ -115,8 +133,9 @@ impl Directory {
 impl Archive for Directory {
     async fn look(&self, ask: &Ask) -> Result<ArchiveLive, EdgeError> {
         let shelves: Vec<_> = ask.instances.keys().map(|name| (name.clone(), self.shelf(name))).collect();
-        let root = self.root.clone();
+        let (root, witness) = (self.root.clone(), self.witness.clone());
         let look = move || {
+            files::refuse_another_beginning(&root, witness.as_deref())?;
             let mut live = ArchiveLive { free_bytes: Some(files::free_bytes(&root)?), ..ArchiveLive::default() };
             // A directory that was never made holds no backup; one that is there and cannot be read is not seen.
             if !root.try_exists()? {
@@ -134,8 +153,10 @@ impl Archive for Directory {
     }
 
     async fn instances(&self) -> Result<BTreeSet<InstanceName>, EdgeError> {
-        let root = self.root.clone();
-        self.gate.pass("could not list the backups", move || files::instances(&root)).await
+        let (root, witness) = (self.root.clone(), self.witness.clone());
+        let list =
+            move || files::refuse_another_beginning(&root, witness.as_deref()).and_then(|()| files::instances(&root));
+        self.gate.pass("could not list the backups", list).await
     }
 
     async fn tidy(&self) -> Result<(), EdgeError> {
@@ -152,7 +173,9 @@ impl Archive for Directory {
     async fn begin(&self, instance: &InstanceName, id: &BackupId) -> Result<(), EdgeError> {
         let (place, partial) = (self.place(instance, id), self.partial(instance, id));
         let (instance, name) = (instance.clone(), id.clone());
+        let (root, witness) = (self.root.clone(), self.witness.clone());
         on_disk(format!("could not begin the backup {id}"), move || {
+            files::begin_archive(&root, witness.as_deref())?;
             files::remove(&partial)?;
             match place.try_exists()? {
                 true if files::read(&place, &instance, &name).is_ok() => Ok(()),

@@ -1,7 +1,9 @@
 //! Backups: where they go, and the programs that take them and read them back.
 
 use super::Finding;
-use crate::model::settings::BackupSettings;
+use crate::adapters::directory::away;
+use crate::connect::ARCHIVE_WITNESS;
+use crate::model::settings::{BackupSettings, Settings};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::Stdio;
@@ -12,8 +14,16 @@ use tokio::process::Command;
 const VERSION_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The directory, or the nearest one above it that is there.
-pub(super) fn directory(settings: &BackupSettings) -> Finding {
-    let directory = &settings.directory;
+pub(super) fn directory(settings: &Settings) -> Finding {
+    let directory = &settings.backup.directory;
+    if let Some(away) = away(&settings.fleet.state_dir.join(ARCHIVE_WITNESS), directory) {
+        let message = format!("{} is not there, and backups were taken in it", away.display());
+        return Finding::fail(
+            "backups",
+            message,
+            "mount its disk; if they are gone for good, make the directory again",
+        );
+    }
     let Some(present) = directory.ancestors().find(|path| path.exists()) else {
         return Finding::fail(
             "backups",

@@ -106,7 +106,7 @@ fn examine(cx: &Context, fleet: &Fleet) -> Result<Vec<Finding>, Failure> {
     findings.extend(state::check(settings));
     findings.push(host::disk(&settings.fleet.state_dir));
     findings.push(world::finding(settings));
-    findings.push(backups::directory(&settings.backup));
+    findings.push(backups::directory(settings));
     findings.push(backups::schedules());
     let outer = world::block_on(async {
         let (docker, postgres, authority) = tokio::join!(
