@@ -4,6 +4,7 @@ use super::context::Context;
 use super::failure::{Failure, Trouble};
 use crate::journal::{Journal, JournalError};
 use crate::model::name::InstanceName;
+use crate::model::problem::Problem;
 use crate::model::settings::Settings;
 use crate::model::status::chain;
 use crate::model::wanted::Wanted;
@@ -22,6 +23,15 @@ pub(crate) fn settings(cx: &Context) -> Result<Arc<Settings>, Failure> {
     reader.read_settings().map_err(|e| Failure::of_problems(e.problems, "the settings cannot be read"))
 }
 
+/// The same for who only shows what the daemon and the journal know: settings with a fault will do, as long as it is sure
+/// where the state is. The daemon goes on with those of before.
+pub(crate) fn settings_at_hand(cx: &Context) -> Result<Arc<Settings>, Failure> {
+    settings(cx).or_else(|failure| {
+        let mut reader = Reader::new(cx.fleet_dir.clone(), cx.settings_file.clone());
+        reader.read_settings_with_faults().ok_or(failure)
+    })
+}
+
 fn must_exist(cx: &Context) -> Result<(), Failure> {
     if !cx.settings_file.exists() {
         let message = format!("there is no fleet here: {} does not exist", cx.settings_file.display());
@@ -36,22 +46,24 @@ fn must_exist(cx: &Context) -> Result<(), Failure> {
 pub(crate) fn read(cx: &Context) -> Result<Fleet, Failure> {
     must_exist(cx)?;
     let mut reader = Reader::new(cx.fleet_dir.clone(), cx.settings_file.clone());
-    let fleet = reader.read_now().map_err(|e| Failure::of_problems(e.problems, "the fleet cannot be read"))?;
-    match remember(cx, &fleet.settings, &mut reader) {
-        true => reader.read_now().map_err(|e| Failure::of_problems(e.problems, "the fleet cannot be read")),
-        false => Ok(fleet),
+    if let Ok(settings) = reader.read_settings() {
+        remember(cx, &settings, &mut reader);
     }
+    reader.read_now().map_err(|e| Failure::of_problems(e.problems, "the fleet cannot be read"))
 }
 
 /// The same for commands that show what the daemon and the journal know, or ask the daemon for something: on a bad day, when
-/// the plans cannot be read, the settings and what was asked for before will do.
+/// the plans or the settings have faults, what can be read of them and what was asked for before will do.
 pub(crate) fn read_or_remember(cx: &Context) -> Result<Fleet, Failure> {
     read(cx).or_else(|failure| {
-        let Ok(settings) = settings(cx) else { return Err(failure) };
+        let Ok(settings) = settings_at_hand(cx) else { return Err(failure) };
         let known = journal(cx, &settings).ok().and_then(|journal| journal.known().ok()).unwrap_or_default();
         let remembered = known.into_iter().map(|(name, known)| (name.clone(), of_before(&name, known.last_good)));
         let instances = remembered.collect();
-        cx.notice("the plans cannot be read (`innkeeper check` says why): this is about the files as they were before");
+        cx.notice(&format!(
+            "{} cannot be read (`innkeeper check` says why): this is about the files as they were before",
+            in_words(&failure)
+        ));
         Ok(Fleet {
             settings,
             plans: BTreeMap::new(),
@@ -63,6 +75,14 @@ pub(crate) fn read_or_remember(cx: &Context) -> Result<Fleet, Failure> {
     })
 }
 
+/// The files that keep the fleet from being read.
+fn in_words(failure: &Failure) -> String {
+    let alone = |problem: &&Problem| problem.file.parent() != Some(Path::new(INSTANCES_DIR));
+    let files: BTreeSet<String> =
+        failure.problems.iter().filter(alone).map(|problem| problem.file.display().to_string()).collect();
+    files.into_iter().collect::<Vec<_>>().join(" and ")
+}
+
 fn of_before(name: &InstanceName, last_good: Option<Wanted>) -> FleetInstance {
     FleetInstance {
         wanted: last_good.map(Arc::new),
@@ -71,20 +91,20 @@ fn of_before(name: &InstanceName, last_good: Option<Wanted>) -> FleetInstance {
         file: Path::new(INSTANCES_DIR).join(format!("{name}.toml")).into(),
         digest: "".into(),
         settled: true,
+        listed: false,
     }
 }
 
 /// Tells the reader what the journal knows: who has a domain already, and the last good version of a file that has
-/// problems now. Without a journal, or where it cannot be read, the files alone count. True when it knew something.
-pub(crate) fn remember(cx: &Context, settings: &Settings, reader: &mut Reader) -> bool {
+/// problems now. It must know before it reads the files: who is in force comes before a newcomer. Without a journal, or where it
+/// cannot be read, the files alone count.
+pub(crate) fn remember(cx: &Context, settings: &Settings, reader: &mut Reader) {
     let known = journal(cx, settings).ok().and_then(|journal| journal.known().ok()).unwrap_or_default();
     let last_good: BTreeMap<InstanceName, Arc<Wanted>> =
         known.into_iter().filter_map(|(name, known)| Some((name, Arc::new(known.last_good?)))).collect();
-    let knows = !last_good.is_empty();
     reader.remember(Remembered { last_good });
     let tombstones = journal(cx, settings).ok().and_then(|journal| journal.tombstones().ok()).unwrap_or_default();
     reader.reserve(tombstones.into_iter().map(|(name, tombstone)| (name, tombstone.hosts)).collect());
-    knows
 }
 
 /// The file of an instance.

@@ -56,7 +56,7 @@ struct Files {
 }
 
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
-    let settings = fleet::settings(cx)?;
+    let settings = fleet::settings_at_hand(cx)?;
     if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
         let message = "the dashboard needs a terminal; for scripts there is `innkeeper status --json`";
         return Err(Failure::new(Trouble::Usage, message));

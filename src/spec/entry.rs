@@ -2,7 +2,7 @@
 
 use super::fleet::{Claimant, claim_the_same};
 use super::instance::{self, InstanceFile};
-use super::problem::{Refusal, WHOLE_FILE, visible};
+use super::problem::{Faulty, Refusal, WHOLE_FILE, visible};
 use super::resolve::{Ground, resolve};
 use super::slot::{Decision, Identity, Reading, Sight, Slot, text_of};
 use super::{FleetInstance, Folder, INSTANCES_DIR, codes, digest};
@@ -80,6 +80,10 @@ impl Entry {
             }
             self.resolved = Some(resolved);
         }
+        if let (None, Some(rest), Some(ground)) = (&self.resolved, &self.slot.rest, ground) {
+            // All problems at once: also what this host has against the rest of a file with faults.
+            self.resolved = Some(Err(resolve(&self.file, rest, ground).err().unwrap_or_default()));
+        }
         refreshed.is_unsettled = self.slot.is_unsettled();
         refreshed
     }
@@ -125,6 +129,7 @@ impl Entry {
             file: Arc::clone(&self.file),
             digest: Arc::clone(&self.slot.digest),
             settled: !self.slot.is_unsettled(),
+            listed: true,
         }
     }
 
@@ -171,7 +176,7 @@ pub(super) fn file_name(name: &InstanceName) -> String {
 pub(super) fn read_file<T>(
     loaded: Result<(Identity, Vec<u8>), Refusal>,
     shown: &Path,
-    parse: impl Fn(&str) -> Result<T, Vec<Problem>>,
+    parse: impl Fn(&str) -> Result<T, Faulty<T>>,
 ) -> Reading<T> {
     let (identity, bytes) = match loaded {
         Ok(loaded) => loaded,

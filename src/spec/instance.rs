@@ -3,13 +3,12 @@
 
 use super::addresses;
 use super::fields::INSTANCE;
-use super::problem::{Faults, WHOLE_FILE};
+use super::problem::{Faults, Faulty, WHOLE_FILE};
 use super::tree::{Cursor, Placed, parse};
 use super::values;
 use crate::model::name::{
     Country, Domain, Email, InstanceName, Language, ModuleName, OdooVersion, PlanName, Subdomain, TemplateName,
 };
-use crate::model::problem::Problem;
 use crate::model::size::Bytes;
 use crate::model::wanted::{Customer, WantedState};
 use std::path::Path;
@@ -48,8 +47,8 @@ pub(super) struct LimitsInFile {
 const STATES: &[(&str, WantedState)] =
     &[("running", WantedState::Running), ("stopped", WantedState::Stopped), ("absent", WantedState::Absent)];
 
-/// Reads the text of one instance file; on failure all of its problems.
-pub(super) fn read(file: &Path, name: &InstanceName, text: &str) -> Result<InstanceFile, Vec<Problem>> {
+/// Reads the text of one instance file; on failure all of its problems, and what it says all the same.
+pub(super) fn read(file: &Path, name: &InstanceName, text: &str) -> Result<InstanceFile, Faulty<InstanceFile>> {
     let (tree, mut faults) = parse(file, text);
     let f = &mut faults;
     let top = Cursor::top(&INSTANCE, tree.get_ref(), WHOLE_FILE, f);
@@ -97,10 +96,7 @@ pub(super) fn read(file: &Path, name: &InstanceName, text: &str) -> Result<Insta
             template: template.map(|placed| placed.value),
         })
     };
-    if !faults.is_empty() {
-        return Err(faults.into_problems());
-    }
-    build().ok_or_else(|| faults.into_problems())
+    faults.judge(build())
 }
 
 fn read_limits(table: &Cursor<'_>, faults: &mut Faults<'_>) -> LimitsInFile {

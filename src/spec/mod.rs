@@ -99,6 +99,9 @@ pub struct FleetInstance {
     /// False while the file is being changed: the rest is of the version before (or of none), and
     /// the next reading may tell more.
     pub settled: bool,
+    /// False where the directory could not be listed and the file was not in the last listing either: the instance is only
+    /// remembered, and nobody can tell whether it has a file.
+    pub listed: bool,
 }
 
 /// What earlier readings and the journal know, so that the present owner keeps a domain and the last good version

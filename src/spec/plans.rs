@@ -2,11 +2,10 @@
 
 use super::codes;
 use super::fields::PLANS;
-use super::problem::{Faults, Refusal, WHOLE_FILE, quote};
+use super::problem::{Faults, Faulty, Refusal, WHOLE_FILE, quote};
 use super::tree::{Cursor, parse};
 use super::values;
 use crate::model::name::{ModuleName, PlanName};
-use crate::model::problem::Problem;
 use crate::model::service_plan::{BackupPolicy, Keep, Limits, ServicePlan};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -37,8 +36,11 @@ impl PlanInFile {
     }
 }
 
+/// All of them by name.
+pub(super) type PlansInFile = BTreeMap<PlanName, PlanInFile>;
+
 /// Reads the text of `plans.toml`; on failure all of its problems.
-pub(super) fn read(file: &Path, text: &str) -> Result<BTreeMap<PlanName, PlanInFile>, Vec<Problem>> {
+pub(super) fn read(file: &Path, text: &str) -> Result<PlansInFile, Faulty<PlansInFile>> {
     let (tree, mut faults) = parse(file, text);
     let mut plans = BTreeMap::new();
     for (key, node) in tree.get_ref().iter() {
@@ -50,7 +52,7 @@ pub(super) fn read(file: &Path, text: &str) -> Result<BTreeMap<PlanName, PlanInF
         let refusal = Refusal::new(&codes::NO_PLANS, "the file holds no plan");
         faults.add(WHOLE_FILE, refusal.hint("add at least one table, such as [starter]"));
     }
-    if faults.is_empty() { Ok(plans) } else { Err(faults.into_problems()) }
+    faults.judge(Some(plans))
 }
 
 fn read_table(
@@ -95,6 +97,6 @@ fn read_plan(title_default: &str, top: &Cursor<'_>, f: &mut Faults<'_>) -> Optio
 }
 
 /// The plans with the settings' default put in.
-pub(super) fn complete(plans: &BTreeMap<PlanName, PlanInFile>, max_instances: u32) -> BTreeMap<PlanName, ServicePlan> {
+pub(super) fn complete(plans: &PlansInFile, max_instances: u32) -> BTreeMap<PlanName, ServicePlan> {
     plans.iter().map(|(name, plan)| (name.clone(), plan.complete(name, max_instances))).collect()
 }

@@ -70,6 +70,15 @@ impl Refusal {
     }
 }
 
+/// A text with faults.
+#[derive(Debug)]
+pub(super) struct Faulty<T> {
+    /// What it says all the same, defaults in place of what could not be read; none when that makes no whole. Good for
+    /// saying more about the text, and never in force.
+    pub(super) rest: Option<Box<T>>,
+    pub(super) problems: Vec<Problem>,
+}
+
 /// Collects the faults of one text.
 pub(super) struct Faults<'t> {
     file: &'t Path,
@@ -122,6 +131,19 @@ impl<'t> Faults<'t> {
     pub(super) fn add(&mut self, at: At, refusal: Refusal) {
         if !self.broken_lines.contains(&at.line) {
             self.push(at, refusal);
+        }
+    }
+
+    /// Those that were found so far.
+    pub(super) fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+
+    /// What was read, sound or with its faults. Without faults it must be whole.
+    pub(super) fn judge<T>(self, read: Option<T>) -> Result<T, Faulty<T>> {
+        match read {
+            Some(sound) if self.is_empty() => Ok(sound),
+            rest => Err(Faulty { rest: rest.map(Box::new), problems: self.into_problems() }),
         }
     }
 

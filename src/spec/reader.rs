@@ -3,13 +3,13 @@
 
 use super::entry::{Entry, Refreshed, file_name, instance_name, read_file};
 use super::fleet::{Claimant, Judgement, judge};
-use super::plans::PlanInFile;
-use super::problem::{Refusal, WHOLE_FILE};
+use super::plans::PlansInFile;
+use super::problem::{Faulty, Refusal, WHOLE_FILE};
 use super::resolve::Ground;
 use super::slot::{Decision, Reading, Sight, Slot};
 use super::{Fleet, FleetInstance, Folder, INSTANCE_FILES_MAX, INSTANCES_DIR, PLANS_FILE, Remembered, SpecError};
 use super::{codes, load, look, plans, settings};
-use crate::model::name::{Domain, InstanceName, PlanName};
+use crate::model::name::{Domain, InstanceName};
 use crate::model::problem::Problem;
 use crate::model::settings::Settings;
 use crate::model::time::Timestamp;
@@ -32,9 +32,9 @@ pub struct Reader {
     settings_file: PathBuf,
     clock: Option<Clock>,
     settings: Slot<Settings>,
-    plans: Slot<BTreeMap<PlanName, PlanInFile>>,
+    plans: Slot<PlansInFile>,
     settings_in_force: Option<Arc<Settings>>,
-    plans_in_force: Option<BTreeMap<PlanName, PlanInFile>>,
+    plans_in_force: Option<PlansInFile>,
     /// Both together, as all instances see them.
     ground: Option<Arc<Ground>>,
     /// In the order of their names.
@@ -133,6 +133,14 @@ impl Reader {
     pub fn read_settings(&mut self) -> Result<Arc<Settings>, SpecError> {
         self.refresh_ground(None);
         self.settings_in_force.clone().ok_or_else(|| SpecError { problems: self.all_problems(None) })
+    }
+
+    /// The settings as far as they can be read, for who only wants to show what a running daemon knows. It goes on with
+    /// the last good ones, and whatever a broken file says in spite of its problems is not in force. None when not even
+    /// the state directory is sure.
+    pub fn read_settings_with_faults(&mut self) -> Option<Arc<Settings>> {
+        self.refresh_ground(None);
+        self.settings_in_force.clone().or_else(|| self.settings.rest.take().map(|rest| Arc::new(*rest)))
     }
 
     /// Some file is being changed: read again within a second.
@@ -328,6 +336,7 @@ fn remembered_instance(name: &InstanceName, good: &Arc<Wanted>) -> FleetInstance
         file: Arc::from(Path::new(INSTANCES_DIR).join(file_name(name))),
         digest: Arc::default(),
         settled: false,
+        listed: false,
     }
 }
 
@@ -337,7 +346,7 @@ fn refresh<T>(
     path: &Path,
     shown: &Path,
     now: Option<Timestamp>,
-    parse: impl Fn(&str) -> Result<T, Vec<Problem>>,
+    parse: impl Fn(&str) -> Result<T, Faulty<T>>,
 ) -> bool {
     let identity = match look(CWD, path) {
         Sight::File(identity) => identity,

@@ -77,7 +77,7 @@ pub fn render_instance(new: &NewInstance<'_>) -> Result<String, Vec<Problem>> {
     let file_name = format!("{}.toml", new.name);
     let name = instance_name(&file_name).map_err(|problem| vec![problem])?;
     let file = Path::new(INSTANCES_DIR).join(file_name);
-    instance::read(&file, &name, &text).map(|_| text)
+    instance::read(&file, &name, &text).map(|_| text).map_err(|faulty| faulty.problems)
 }
 
 /// The files of a new fleet, by their path in it; `nginx-templates/` comes from elsewhere.

@@ -3,11 +3,10 @@
 use super::addresses;
 use super::codes;
 use super::fields::SETTINGS;
-use super::problem::{Faults, Refusal, WHOLE_FILE, quote};
+use super::problem::{Faults, Faulty, Refusal, WHOLE_FILE, quote};
 use super::tree::{Cursor, parse};
 use super::values;
 use crate::model::name::Subdomain;
-use crate::model::problem::Problem;
 use crate::model::settings::{
     AcmeSettings, BackupSettings, DockerSettings, FleetSettings, GuardSettings, NginxSettings, OdooSettings,
     OnMissingFile, PostgresSettings, Settings,
@@ -16,12 +15,14 @@ use std::path::{Path, PathBuf};
 
 const ON_MISSING_FILE: &[(&str, OnMissingFile)] = &[("hold", OnMissingFile::Hold), ("retire", OnMissingFile::Retire)];
 
-/// Reads the text of `innkeeper.toml`; relative paths start at `fleet_dir`. On failure all of its problems.
-pub(super) fn read(file: &Path, fleet_dir: &Path, text: &str) -> Result<Settings, Vec<Problem>> {
+/// Reads the text of `innkeeper.toml`; relative paths start at `fleet_dir`. On failure all of its problems, and what it
+/// says all the same where the state directory is sure: another one has the state of another installation.
+pub(super) fn read(file: &Path, fleet_dir: &Path, text: &str) -> Result<Settings, Faulty<Settings>> {
     let (tree, mut faults) = parse(file, text);
     let f = &mut faults;
     let top = Cursor::top(&SETTINGS, tree.get_ref(), WHOLE_FILE, f);
-    let fleet = read_fleet(&top.child("fleet", f), fleet_dir, f);
+    let table = top.child("fleet", f);
+    let fleet = read_fleet(&table, fleet_dir, f);
     let odoo = read_odoo(&top.child("odoo", f), f);
     let docker = read_docker(&top.child("docker", f), f);
     let postgres = read_postgres(&top.child("postgres", f), fleet_dir, f);
@@ -41,10 +42,17 @@ pub(super) fn read(file: &Path, fleet_dir: &Path, text: &str) -> Result<Settings
             guard: guard?,
         })
     };
-    if !faults.is_empty() {
-        return Err(faults.into_problems());
+    let read = build().filter(|_| is_state_dir_sure(&table, &faults));
+    faults.judge(read)
+}
+
+/// False when its value has a fault, or when a broken line or an unknown key may be the one that was meant to give it.
+fn is_state_dir_sure(fleet: &Cursor<'_>, faults: &Faults<'_>) -> bool {
+    let mut problems = faults.problems().iter();
+    match fleet.has("state_dir") {
+        true => !problems.any(|problem| problem.message.starts_with("fleet.state_dir")),
+        false => faults.syntax_is_sound() && !problems.any(|problem| problem.code == codes::UNKNOWN_KEY.code),
     }
-    build().ok_or_else(|| faults.into_problems())
 }
 
 fn read_fleet(table: &Cursor<'_>, fleet_dir: &Path, f: &mut Faults<'_>) -> Option<FleetSettings> {

@@ -2,7 +2,7 @@
 //! disk and reads no clock.
 
 use super::codes;
-use super::problem::Refusal;
+use super::problem::{Faulty, Refusal};
 use crate::model::problem::Problem;
 use crate::model::time::Timestamp;
 use std::path::Path;
@@ -54,6 +54,8 @@ pub(super) struct Slot<T> {
     changing: Option<Changing>,
     /// What the last reading gave; none when that version has problems.
     pub(super) value: Option<T>,
+    /// What that version says in spite of its problems: never in force.
+    pub(super) rest: Option<Box<T>>,
     /// What is wrong with the version that was read last.
     pub(super) problems: Vec<Problem>,
     /// Of the bytes that were read last; empty when none could be.
@@ -69,7 +71,7 @@ struct Changing {
 
 impl<T> Default for Slot<T> {
     fn default() -> Self {
-        Self { identity: None, changing: None, value: None, problems: Vec::new(), digest: Arc::default() }
+        Self { identity: None, changing: None, value: None, rest: None, problems: Vec::new(), digest: Arc::default() }
     }
 }
 
@@ -116,10 +118,10 @@ impl<T> Slot<T> {
         self.identity = reading.identity;
         self.changing = None;
         self.digest = reading.digest;
-        match reading.outcome {
-            Ok(value) => (self.value, self.problems) = (Some(value), Vec::new()),
-            Err(problems) => (self.value, self.problems) = (None, problems),
-        }
+        (self.value, self.rest, self.problems) = match reading.outcome {
+            Ok(value) => (Some(value), None, Vec::new()),
+            Err(Faulty { rest, problems }) => (None, rest, problems),
+        };
     }
 }
 
@@ -128,14 +130,14 @@ pub(super) struct Reading<T> {
     /// None when there was no file to read: then every look tries again.
     pub(super) identity: Option<Identity>,
     pub(super) digest: Arc<str>,
-    pub(super) outcome: Result<T, Vec<Problem>>,
+    pub(super) outcome: Result<T, Faulty<T>>,
 }
 
 impl<T> Reading<T> {
     /// No version at all could be read.
     pub(super) fn refused(file: &Path, identity: Option<Identity>, refusal: Refusal) -> Self {
         let problem = refusal.at(file, super::problem::WHOLE_FILE);
-        Self { identity, digest: Arc::default(), outcome: Err(vec![problem]) }
+        Self { identity, digest: Arc::default(), outcome: Err(Faulty { rest: None, problems: vec![problem] }) }
     }
 }
 
@@ -158,7 +160,7 @@ pub(super) fn text_of(bytes: &[u8]) -> Result<&str, Refusal> {
 
 fn empty() -> Refusal {
     Refusal::new(&codes::EMPTY, "the file is empty")
-        .hint("to retire an instance set state = \"absent\"; an empty file is taken for one that is being written")
+        .hint("it is taken for one that is being written: put its text back (an instance is retired by state = \"absent\" in it)")
 }
 
 /// The refusal of a file that is too large to be one of ours.

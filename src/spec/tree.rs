@@ -234,15 +234,17 @@ impl<'a> Cursor<'a> {
         self.table.and_then(|table| table.get(key))
     }
 
-    /// The value of `key`, its default, or none with the fault told (or without one when the key may be missing).
+    /// The value of `key`, its default, or none, with the fault told where there is one: a text with a fault is never in
+    /// force, so its defaults only serve to say more about it.
     fn value<T>(
         &self,
         key: &str,
         faults: &mut Faults<'_>,
         read: impl Fn(Given<'_>) -> Result<T, Refusal>,
     ) -> Option<Placed<T>> {
-        if let Some(node) = self.node(key) {
-            return self.checked(key, node, faults, read);
+        let node = self.node(key);
+        if let Some(sound) = node.and_then(|node| self.checked(key, node, faults, &read)) {
+            return Some(sound);
         }
         match self.spec.field(key).map(|field| field.need) {
             Some(Need::Default(literal)) => {
@@ -257,10 +259,11 @@ impl<'a> Cursor<'a> {
                 };
                 read(given).ok().map(|value| Placed { value, at: WHOLE_FILE })
             }
-            _ => {
+            _ if node.is_none() => {
                 self.missing(key, faults);
                 None
             }
+            _ => None,
         }
     }
 

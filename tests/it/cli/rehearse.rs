@@ -139,6 +139,49 @@ fn somebodys_own_files_are_read_and_left_alone_whatever_is_commanded() {
     assert_eq!(fleet.files(), before);
 }
 
+#[test]
+fn a_mistake_in_the_settings_keeps_nobody_from_seeing_how_things_stand() {
+    let fleet = Fleet::with_acme();
+    let rehearsal = Rehearsal::start(&["--fleet", fleet.root().to_str().unwrap()]);
+    rehearsal.until("acme to be ready", |it| it.count("ready") == 1);
+    let settings = rehearsal.fleet.join("innkeeper.toml");
+    let sound = std::fs::read_to_string(&settings).unwrap();
+    let with = |before: &str, after: &str| {
+        assert!(sound.contains(before), "the settings have no {before:?}: {sound}");
+        std::fs::write(&settings, sound.replacen(before, after, 1)).unwrap();
+    };
+    let run = |words: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_innkeeper"));
+        let output = command.arg("--fleet").arg(&rehearsal.fleet).args(words).stdin(Stdio::null()).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let mistakes = [
+        ("timezone = ", "retire_grase = \"14d\"\ntimezone = "),
+        ("timezone = ", "retire_grace = \"a fortnight\"\ntimezone = "),
+        ("[odoo]", "[guard]\nupdates_percent = \"all\"\n[odoo]"),
+        ("timezone = \"", "timezone = "),
+    ];
+    for (before, after) in mistakes {
+        with(before, after);
+        for words in
+            [&["status"][..], &["info", "acme"], &["events"], &["alerts"], &["retry", "acme"], &["is-running", "acme"]]
+        {
+            let (code, told) = run(words);
+            assert_eq!(code, Some(0), "{after:?}: {words:?}: {told}");
+            assert!(told.contains("innkeeper.toml cannot be read"), "{after:?}: {words:?}: {told}");
+        }
+        assert_eq!(run(&["apply", "--yes"]).0, Some(6), "{after:?}");
+    }
+    // Where it is not sure where the state is, another installation's might be shown.
+    let line = sound.lines().find(|line| line.starts_with("state_dir = ")).unwrap();
+    for after in ["state_dir = 7".to_owned(), line.replace("dir", "dri"), line.replacen('"', "", 1)] {
+        with(line, &after);
+        assert_eq!(run(&["status"]).0, Some(6), "{after}");
+    }
+    with("timezone", "timezone");
+    rehearsal.end();
+}
+
 /// A way in which files of a fleet go away.
 type Loss = (&'static str, fn(&Path));
 
