@@ -68,7 +68,7 @@ pub(super) async fn remove_volume(volume: &str, tag: &Tag, context: &Context) ->
 
 /// Nothing is left.
 pub(super) fn end_purge(instance: &InstanceName, context: &Context) -> Result<(), StepFault> {
-    context.journal.end_purge(instance)?;
+    context.journal.forget(instance)?;
     let message = "nothing of it is left but its final backup: its name and its domains are free again".to_owned();
     tell(instance, Level::Warning, "Purged", message, context);
     Ok(())

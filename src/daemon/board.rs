@@ -370,7 +370,8 @@ impl Inner {
     }
 
     fn alerts(&self, now: Timestamp) -> Vec<Alert> {
-        let of_instances = self.statuses.values().filter_map(|status| alert(status));
+        let is_news = |alert: &Alert| !self.host.values().any(|host| tells_of_all(host, alert));
+        let of_instances = self.statuses.values().filter_map(|status| alert(status)).filter(is_news);
         let open = self.host.values().cloned().chain(of_instances).chain(self.strains.values().flatten().cloned());
         open.map(|alert| Alert { silence: quiet(&self.silences, &alert, now), ..alert }).collect()
     }
@@ -441,6 +442,14 @@ fn alert(status: &InstanceStatus) -> Option<Alert> {
     };
     let since = condition.or(status.condition(ConditionType::Ready)).map(|condition| condition.since)?;
     Some(Alert { instance: Some(status.name.clone()), reason, message, since, silence: None })
+}
+
+/// True when an alert of the host says it already of everybody: one outage is one alert, however many customers there are.
+fn tells_of_all(host: &Alert, alert: &Alert) -> bool {
+    let is_pair = |of_host: &str, of_one: HoldReason| host.reason == of_host && alert.reason == of_one.as_str();
+    // What cannot be seen may be one's own: a database that lets nobody in.
+    is_pair("GuardClosed", HoldReason::Guard)
+        || (is_pair("EdgeLost", HoldReason::Unseen) && host.message.contains(&alert.message))
 }
 
 fn is_false(status: &InstanceStatus, kind: ConditionType) -> bool {

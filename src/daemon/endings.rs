@@ -19,7 +19,7 @@ impl Keeper {
         &self,
         register: &Register,
     ) -> Result<(GuardFacts, BTreeMap<InstanceName, Tombstone>), JournalError> {
-        let steady_s = self.steady_s();
+        let steady_s = self.steady_s()?;
         let mut permitted = self.journal.permitted(steady_s)?;
         // Who confirmed an edit did not confirm the end that a later version of the file asks for.
         permitted.retain(|name, given_for| register.entries.get(name).is_some_and(|entry| basis(entry) == *given_for));
@@ -53,7 +53,7 @@ impl Keeper {
 
     fn needs_the_clock(&self, register: &Register) -> Result<bool, JournalError> {
         let ending = register.entries.values().any(Entry::may_end);
-        Ok(ending || !self.journal.tombstones()?.is_empty() || self.journal.guard_counts(self.steady_s())?)
+        Ok(ending || !self.journal.tombstones()?.is_empty() || self.journal.guard_counts(self.steady_s()?)?)
     }
 
     /// Lets instances past the guard, once, with what their files say now: a person named them, or their number.
@@ -66,7 +66,7 @@ impl Keeper {
             let entry = |name: &InstanceName| Some((name.clone(), basis(register.entries.get(name)?)));
             names.iter().filter_map(entry).collect()
         };
-        self.journal.permit(&permits, self.steady_s())?;
+        self.journal.permit(&permits, self.steady_s()?)?;
         for name in names {
             let told = event(Level::Warning, Some(name), "guard", "LetThrough", "it was let past the guard, once");
             self.tell(&NewEvent { cause: cause.cloned(), ..told });

@@ -31,7 +31,7 @@ pub(super) fn retry(keeper: &Keeper, name: &InstanceName) -> Result<(), JournalE
     Ok(())
 }
 
-/// Ends errands that were carried out, and those for which there is nothing to do.
+/// Ends restarts that were carried out, and those for which there is nothing to do.
 pub(super) fn end(
     keeper: &Keeper,
     name: &InstanceName,
@@ -46,7 +46,9 @@ pub(super) fn end(
         changes.steps.iter().any(|step| starts.contains(&step.action.kind()) && outcome.done.contains(&step.id));
     let waits = [HoldReason::Unseen, HoldReason::BackOff, HoldReason::JobRunning, HoldReason::NotHealthy];
     let dropped = changes.steps.is_empty() && !waits.iter().any(|reason| holds(changes, *reason));
-    for errand in instance.errands.iter().filter(|_| started || dropped) {
+    // Another try that was asked for meanwhile is the next turn's.
+    let restarts = instance.errands.iter().filter(|errand| errand.kind == ErrandKind::Restart);
+    for errand in restarts.filter(|_| started || dropped) {
         keeper.journal.end_errand(errand.id)?;
         let running = instance.wanted.as_ref().is_some_and(|wanted| wanted.state == WantedState::Running);
         let told = match (started, running) {

@@ -133,8 +133,7 @@ impl Keeper {
     ) -> Result<Arc<Self>, OpenError> {
         let reader = Reader::new(place.fleet_dir.clone(), place.settings_file.clone());
         let mut reader = if conduct == Conduct::Keep { reader.settling(place.now) } else { reader };
-        let fleet = Arc::new(reader.read_now()?);
-        let settings = Arc::clone(&fleet.settings);
+        let settings = reader.read_settings()?;
         let state_dir = &settings.fleet.state_dir;
         let lock = match conduct {
             Conduct::Look => None,
@@ -145,7 +144,10 @@ impl Keeper {
         let known = journal.known()?;
         let good = |known: &crate::journal::Known| known.last_good.clone().map(Arc::new);
         let last_good = known.iter().filter_map(|(name, known)| Some((name.clone(), good(known)?))).collect();
+        // Known before the files are judged: whoever is in force and whatever a retired one keeps comes before a newcomer.
         reader.remember(Remembered { last_good });
+        reader.reserve(journal.tombstones()?.into_iter().map(|(name, it)| (name, it.hosts)).collect());
+        let fleet = Arc::new(reader.read_now()?);
         let board = match conduct {
             Conduct::Look => Board::read_only(state_dir),
             _ => Board::open(state_dir).map_err(|source| OpenError::State { dir: state_dir.clone(), source })?,
@@ -206,12 +208,11 @@ impl Keeper {
     }
 
     /// Seconds on the installation's steady clock.
-    pub(super) fn steady_s(&self) -> u64 {
-        self.journal.steady(&(self.place.uptime)()).unwrap_or_else(|error| {
-            // Less than the truth is safe: it only keeps data for longer.
-            tracing::error!(error = %chain(&error), "could not read the steady clock");
-            0
-        })
+    ///
+    /// # Errors
+    /// The journal's. Nothing else will do: a tombstone that began at a guess would lose its second witness.
+    pub(super) fn steady_s(&self) -> Result<u64, JournalError> {
+        self.journal.steady(&(self.place.uptime)())
     }
 
     pub(super) fn fleet_dir(&self) -> &Path {

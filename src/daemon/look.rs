@@ -2,7 +2,7 @@
 
 use super::keeper::{Bell, Keeper, event};
 use super::register::{Entry, Register, failures};
-use crate::diff::facts::{Facts, InstanceFacts, REPAIRS_WITHIN_S, RollOut};
+use crate::diff::facts::{Facts, FileState, InstanceFacts, REPAIRS_WITHIN_S, RollOut};
 use crate::edges::{Ask, Edge};
 use crate::journal::{Journal, JournalError, RollOutRow};
 use crate::model::event::Level;
@@ -72,6 +72,10 @@ impl Keeper {
             let mut facts = entry.facts.clone();
             // One of a former life says nothing about this one.
             facts.ending.tombstone = tombstones.get(name).filter(|tombstone| tombstone.uid == facts.uid).cloned();
+            if facts.ending.tombstone.is_some() && guard.files_unlisted && !entry.is_scanned() {
+                // Whoever was retired does not come back because nobody can tell whether it has a file.
+                facts.file = FileState::Missing;
+            }
             facts.ending.filestore_bytes = self.gauges.filestore_bytes(name);
             (name.clone(), facts)
         };

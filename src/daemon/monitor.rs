@@ -89,6 +89,7 @@ impl Keeper {
         if !changes.host.steps.is_empty() {
             due.push((Subject::Host, Duration::ZERO));
         }
+        self.clear_away(&facts);
         for name in facts.instances.keys() {
             if self.forget_if_gone(name, &marks, &facts)? {
                 continue;
@@ -210,6 +211,17 @@ impl Keeper {
         Some(status)
     }
 
+    /// Takes statuses off the board that stand for nobody: left by a daemon that was stopped before it had forgotten them.
+    fn clear_away(&self, facts: &Facts) {
+        let is_all_seen = facts.live.engine.known().is_some() && facts.live.database.known().is_some();
+        if facts.guard.files_unlisted || !is_all_seen {
+            return;
+        }
+        for name in self.board.names().iter().filter(|name| !facts.instances.contains_key(*name)) {
+            self.report_documents(self.board.remove(name));
+        }
+    }
+
     /// Takes an instance off the books of which neither a file nor any object is left.
     fn forget_if_gone(
         &self,
@@ -266,7 +278,11 @@ async fn decided(mut facts: Facts, unidentified: BTreeSet<InstanceName>) -> Opti
         let changes = decide_all(&mut facts, &unidentified, |_| true);
         (facts, changes)
     });
-    decided.await.ok()
+    match decided.await {
+        Ok(decided) => Some(decided),
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        Err(_) => None,
+    }
 }
 
 /// Decides over the chosen instances. Those that are new keep the ports that this decision gave them.

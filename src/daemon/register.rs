@@ -83,24 +83,31 @@ impl Register {
         Self { fleet, entries, host: HostFacts::default() }
     }
 
-    /// Takes a scan's result in, and says what is different. `journal` is none when nothing may be written.
+    /// What is different about the files that a scan read, before anything of it is taken in.
+    pub(super) fn compare(&mut self, fleet: &Fleet, key: &InstallationKey) -> Vec<FileChange> {
+        let mut changes = Vec::new();
+        let told = |file: &FleetInstance| file.listed && (file.settled || file.wanted.is_some());
+        for (name, file) in fleet.instances.iter().filter(|(_, file)| told(file)) {
+            let entry = self.entries.entry(name.clone()).or_insert_with(|| Entry::unmet(key));
+            if let Some(what) = entry.compare(file) {
+                changes.push(FileChange { name: name.clone(), what });
+            }
+        }
+        changes
+    }
+
+    /// Takes a scan's result in, with these differences; returns all that there are. `journal` is none when nothing may be
+    /// written.
     ///
     /// # Errors
     /// The journal's; then the next scan finds the same differences again.
     pub(super) fn take_in(
         &mut self,
         fleet: Arc<Fleet>,
+        mut changes: Vec<FileChange>,
         journal: Option<&Journal>,
-        key: &InstallationKey,
         now: Instant,
     ) -> Result<Vec<FileChange>, JournalError> {
-        let mut changes = Vec::new();
-        for (name, file) in fleet.instances.iter().filter(|(_, file)| file.settled || file.wanted.is_some()) {
-            let entry = self.entries.entry(name.clone()).or_insert_with(|| Entry::unmet(key));
-            if let Some(what) = entry.compare(file) {
-                changes.push(FileChange { name: name.clone(), what });
-            }
-        }
         self.note(&fleet, &changes, journal)?;
         for (name, file) in &fleet.instances {
             if let Some(entry) = self.entries.get_mut(name) {
@@ -253,6 +260,11 @@ impl Entry {
         entry
     }
 
+    /// False while nobody could tell since the start whether it has a file.
+    pub(super) fn is_scanned(&self) -> bool {
+        self.scanned
+    }
+
     /// Takes over what a turn or a step wrote into the journal.
     pub(super) fn refresh(&mut self, known: &Known) {
         self.facts.ports = known.ports;
@@ -353,6 +365,13 @@ impl Entry {
 
     fn take(&mut self, file: &FleetInstance) {
         self.want(file.wanted.clone());
+        if !file.listed {
+            // Nobody can tell whether it has a file: what was known of that holds, and before anything was, it goes on.
+            if !self.scanned {
+                self.facts.file = FileState::Valid;
+            }
+            return;
+        }
         self.missing_since = None;
         self.facts.ending.vanished = false;
         self.facts.file = match (file.valid, file.settled) {

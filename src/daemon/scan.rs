@@ -90,10 +90,12 @@ impl Keeper {
         let journal = self.acts().then_some(&self.journal);
         let mut register = self.register();
         let before = Arc::clone(&register.fleet);
-        let changes = register.take_in(Arc::clone(&fleet), journal, &self.key, Instant::now())?;
+        let changes = register.compare(&fleet, &self.key);
         if self.acts() {
+            // Before the change is noted: after a failure, or a kill, the next reading finds it again.
             self.begin_roll_out(&register, &changes)?;
         }
+        let changes = register.take_in(Arc::clone(&fleet), changes, journal, Instant::now())?;
         drop(register);
         self.tell_problems(&fleet.problems);
         if fleet.settings != before.settings {

@@ -295,7 +295,8 @@ fn still_meant(
         let (keeper, decided_over) = (Arc::clone(&keeper), decided_over.clone());
         async move {
             let Some((name, (wanted, file))) = decided_over else { return true };
-            if keeper.scan_if_stale().await.is_err() {
+            // Asked of the files as they are at this moment; while one is being written nobody can tell.
+            if !matches!(keeper.scan().await, Ok(false)) {
                 return false;
             }
             let register = keeper.register();

@@ -7,6 +7,20 @@ use crate::model::wanted::{Wanted, WantedState};
 use rusqlite::{OptionalExtension, Row, Transaction, TransactionBehavior, params};
 use std::collections::BTreeMap;
 
+/// The tables whose rows are an instance's own, and go with it.
+const OF_INSTANCE: [&str; 10] = [
+    "errand",
+    "failure",
+    "let_through",
+    "repair",
+    "roll_out",
+    "roll_out_late",
+    "silence",
+    "standing",
+    "tombstone",
+    "usage",
+];
+
 /// What is known of one instance.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Known {
@@ -161,18 +175,16 @@ impl Journal {
         self.execute("note a set-up", sql, [name.as_str()]).map(drop)
     }
 
-    /// Forgets an instance of which neither a file nor any object is left. Its events stay.
+    /// Forgets an instance of which nothing is left, with its tombstone: whoever comes under this name is somebody else, and
+    /// inherits nothing. Its events stay, and so does what the guard counts.
     ///
     /// # Errors
     /// SQLite refused; then nothing was forgotten.
     pub fn forget(&self, name: &InstanceName) -> Result<(), JournalError> {
         self.transaction("forget an instance", |transaction| {
-            transaction.execute("DELETE FROM failure WHERE instance = ?1", [name.as_str()])?;
-            transaction.execute("DELETE FROM roll_out WHERE instance = ?1", [name.as_str()])?;
-            transaction.execute("DELETE FROM repair WHERE instance = ?1", [name.as_str()])?;
-            transaction.execute("DELETE FROM errand WHERE instance = ?1", [name.as_str()])?;
-            transaction.execute("DELETE FROM standing WHERE instance = ?1", [name.as_str()])?;
-            transaction.execute("DELETE FROM usage WHERE instance = ?1", [name.as_str()])?;
+            for table in OF_INSTANCE {
+                transaction.execute(&format!("DELETE FROM {table} WHERE instance = ?1"), [name.as_str()])?;
+            }
             transaction.execute("DELETE FROM instance WHERE name = ?1", [name.as_str()]).map(drop)
         })
     }

@@ -135,19 +135,6 @@ impl Journal {
         if after == before { Ok(()) } else { self.open_tombstone(&after) }
     }
 
-    /// Nothing of the instance is left: forgets it with its tombstone. Whoever comes under this name is somebody else.
-    ///
-    /// # Errors
-    /// SQLite refused; then nothing was forgotten.
-    pub fn end_purge(&self, name: &InstanceName) -> Result<(), JournalError> {
-        self.transaction("forget a purged instance", |transaction| {
-            for table in ["tombstone", "standing", "failure", "repair", "errand"] {
-                transaction.execute(&format!("DELETE FROM {table} WHERE instance = ?1"), [name.as_str()])?;
-            }
-            transaction.execute("DELETE FROM instance WHERE name = ?1", [name.as_str()]).map(drop)
-        })
-    }
-
     /// Counts an instance that is put out of service or deleted. A permit of its is used up.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use innkeeper::daemon::lock::{Lock, LockError};
 use innkeeper::model::changes::{Hold, HoldReason};
 use innkeeper::model::name::Domain;
 use innkeeper::model::status::{
-    Condition, ConditionStatus, ConditionType, DaemonStatus, InstanceStatus, ModulesStatus, State,
+    Alert, Condition, ConditionStatus, ConditionType, DaemonStatus, InstanceStatus, ModulesStatus, State,
 };
 use innkeeper::model::wanted::WantedState;
 use std::fs;
@@ -142,7 +142,7 @@ fn alerts_are_the_hosts_and_those_of_instances_that_need_a_person() {
     board.raise("Docker", "EdgeLost", "Docker is unreachable: refused", now());
     let told = || -> Vec<String> {
         let snapshot = board.snapshot(&base(), &daemon(), now());
-        let of = |alert: &innkeeper::model::status::Alert| match &alert.instance {
+        let of = |alert: &Alert| match &alert.instance {
             Some(name) => format!("{name}: {} ({})", alert.message, alert.reason),
             None => format!("{} ({})", alert.message, alert.reason),
         };
@@ -152,6 +152,29 @@ fn alerts_are_the_hosts_and_those_of_instances_that_need_a_person() {
     assert!(board.lower("Docker"));
     assert!(!board.lower("Docker"));
     assert_eq!(told(), ["held: a foreign container (Conflict)"]);
+}
+
+#[test]
+fn an_outage_and_a_closed_guard_are_one_alert_however_many_customers_there_are() {
+    let board = Board::read_only(std::path::Path::new("/nowhere"));
+    let held = |name: &str, reason: HoldReason, message: &str| {
+        let holds = vec![Hold { reason, message: message.to_owned() }];
+        board.put(InstanceStatus { holds, ..status(name, State::Held) }).unwrap();
+    };
+    held("one", HoldReason::Unseen, "refused");
+    held("two", HoldReason::Unseen, "refused");
+    held("alone", HoldReason::Unseen, "its database lets nobody in");
+    held("mass", HoldReason::Guard, "9 of 9 would be stopped");
+    let told = || -> Vec<String> {
+        let whose = |alert: Alert| alert.instance.map_or(alert.reason, |name| name.to_string());
+        board.alerts(now()).into_iter().map(whose).collect()
+    };
+    assert_eq!(told(), ["alone", "mass", "one", "two"], "as long as nobody says it of all");
+    board.raise("Docker", "EdgeLost", "Docker is unreachable: refused", now());
+    board.raise("guard", "GuardClosed", "9 instances are held, mass among them: 9 of 9 would be stopped", now());
+    assert_eq!(told(), ["EdgeLost", "GuardClosed", "alone"]);
+    assert!(board.lower("Docker") && board.lower("guard"));
+    assert_eq!(told(), ["alone", "mass", "one", "two"]);
 }
 
 #[test]

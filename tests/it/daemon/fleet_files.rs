@@ -1,6 +1,6 @@
 //! The fleet's files: broken, gone, unlisted, and who changed them.
 
-use super::house::in_a_house;
+use super::house::{Daemon, in_a_house};
 use crate::world::name;
 use innkeeper::model::status::State;
 use std::time::Duration;
@@ -69,6 +69,86 @@ fn a_directory_that_cannot_be_listed_orphans_nobody() {
         std::fs::rename(&away, &dir).unwrap();
         house.drop_file("beta", "");
         daemon.until_state("beta", State::Ready).await;
+        daemon.stop().await;
+    });
+}
+
+#[test]
+fn whoever_was_retired_does_not_come_back_because_nobody_can_tell_whether_it_has_a_file() {
+    in_a_house(async |house| {
+        house.set("on_missing_file = \"retire\"\nretire_grace = \"2h\"");
+        let daemon = house.settled_daemon(&["acme", "beta"]).await;
+        house.remove_file("acme");
+        daemon.until_state("acme", State::Retired).await;
+        let (dir, away) = (house.path("fleet/instances.d"), house.path("fleet/away"));
+        std::fs::rename(&dir, &away).unwrap();
+        house.rehearsal.forget_calls();
+        let waits = |daemon: &Daemon| {
+            daemon.status("acme").is_some_and(|it| it.state == State::Held || it.state == State::Retired)
+        };
+        tokio::time::sleep(Duration::from_secs(600)).await;
+        assert!(waits(&daemon), "{:?}", daemon.status("acme"));
+        daemon.stop().await;
+        // Nor does a daemon bring it back that never saw the directory, or delete its data when the grace period is over.
+        let daemon = house.daemon();
+        tokio::time::sleep(Duration::from_secs(3 * 3_600)).await;
+        assert!(waits(&daemon), "{:?}", daemon.status("acme"));
+        assert_eq!((house.running(), house.effects()), (1, vec![]), "only beta's is up, and nothing was done");
+        assert_eq!(daemon.status("beta").unwrap().state, State::Ready);
+        std::fs::rename(&away, &dir).unwrap();
+        daemon.until_told("Purged").await;
+        daemon.stop().await;
+    });
+}
+
+#[test]
+fn a_restart_puts_nothing_into_force_that_was_refused() {
+    in_a_house(async |house| {
+        let full = "plan = \"small\"";
+        house.drop_file("mike", full);
+        house.drop_file("zeta", full);
+        house.drop_file("gamma", "");
+        let daemon = house.daemon();
+        for name in ["mike", "zeta", "gamma"] {
+            daemon.until_state(name, State::Ready).await;
+        }
+        house.drop_file("gamma", "state = \"absent\"");
+        daemon.until_state("gamma", State::Retired).await;
+        // One too many for the plan, one for a name that is kept for the retired, one for another's domain.
+        house.drop_file("acme", full);
+        house.drop_file("beta", "subdomain = \"gamma\"");
+        house.drop_file("delta", "subdomain = \"zeta\"");
+        let refused = ["acme", "beta", "delta"];
+        for name in refused {
+            daemon.until_state(name, State::Invalid).await;
+        }
+        // Now the newest of its plan, and of those that want the name.
+        house.drop_file("zeta", &format!("{full}\nsubdomain = \"zeta\""));
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        daemon.stop().await;
+        let daemon = house.daemon();
+        tokio::time::sleep(Duration::from_secs(600)).await;
+        for name in refused {
+            assert_eq!(daemon.status(name).unwrap().state, State::Invalid, "{name}");
+            assert_eq!(house.names_left(name), [""; 0], "{name}");
+        }
+        assert_eq!(daemon.status("zeta").unwrap().state, State::Ready);
+        daemon.stop().await;
+    });
+}
+
+#[test]
+fn one_that_was_never_there_is_off_the_board_although_the_daemon_was_stopped_meanwhile() {
+    in_a_house(async |house| {
+        let daemon = house.settled_daemon(&["acme"]).await;
+        house.drop_file("beta", "plan = \"gold\"");
+        daemon.until_state("beta", State::Invalid).await;
+        daemon.stop().await;
+        house.remove_file("beta");
+        let daemon = house.daemon();
+        daemon.until("beta being off the board", |daemon| daemon.status("beta").is_none()).await;
+        assert!(daemon.asked(house).await.alerts.is_empty());
+        assert!(!house.path("state/status/beta.json").exists());
         daemon.stop().await;
     });
 }
