@@ -2,6 +2,7 @@
 
 use super::backup;
 use super::case::{Case, Draft, Why, changed, new_field};
+use super::guard::Disruption;
 use crate::model::changes::HoldReason;
 use crate::model::errand::ErrandKind;
 use crate::model::live::{OdooLive, ServiceLive};
@@ -80,7 +81,9 @@ pub(super) fn volume(case: &Case<'_>, draft: &mut Draft) {
 /// Another Odoo release than the database belongs to is an upgrade, which a changed file alone does not start: nothing of
 /// the other release touches the database.
 pub(super) fn release(case: &Case<'_>, draft: &mut Draft) {
-    let of_container = || release_of_image(case, case.service().filter(|service| case.is_own(&service.owner))?);
+    // One that was never started says what a file asked for when it was made, and nothing of the database.
+    let ran = |service: &&ServiceLive| case.is_own(&service.owner) && service.started_at.is_some();
+    let of_container = || release_of_image(case, case.service().filter(ran)?);
     let is_other = |release: &OdooVersion| *release != case.wanted.odoo;
     if case.odoo().is_some_and(|odoo| odoo.modules.is_empty()) {
         // Nothing is in it that belongs to any release, whatever a container was made of through which it was read.
@@ -133,7 +136,7 @@ pub(super) fn container(case: &Case<'_>, draft: &mut Draft) {
         return;
     }
     let fields = recreation_fields(live, &spec);
-    if !fields.is_empty() {
+    if !fields.is_empty() && case.odoo().is_some() {
         let why = Why {
             reason: "a new container is needed for this",
             origin: case.origin(),
@@ -141,7 +144,7 @@ pub(super) fn container(case: &Case<'_>, draft: &mut Draft) {
             fields,
             after: &BEFORE_CONTAINERS,
         };
-        let start = wants_running(case) && is_set_up(case, draft);
+        let start = is_to_be_up(case) && may_begin(case, draft);
         return draft.step(Action::RecreateService { spec, start }, why);
     }
     limits(case, live, &spec, draft);
@@ -153,13 +156,17 @@ pub(super) fn blocked(draft: &Draft) -> bool {
     draft.has_hold(HoldReason::Conflict) || draft.has_hold(HoldReason::DataMissing)
 }
 
-/// True when its database is set up, or is so by the time that a container is made: before, nothing runs on it.
-fn is_set_up(case: &Case<'_>, draft: &Draft) -> bool {
-    case.is_provisioned() || draft.has_step(StepKind::MarkProvisioned)
+/// True when a container may begin to run on the database: it is set up, or is so by the time that the container is made.
+/// Without a look inside nobody knows that, nor of which release it is.
+fn may_begin(case: &Case<'_>, draft: &Draft) -> bool {
+    case.odoo().is_some() && (case.is_provisioned() || draft.has_step(StepKind::MarkProvisioned))
 }
 
-fn wants_running(case: &Case<'_>) -> bool {
-    case.wanted.state == WantedState::Running
+/// True when it is to be up: wanted so, or not to be stopped yet, since then it goes on as before and is started where it
+/// died.
+fn is_to_be_up(case: &Case<'_>) -> bool {
+    let refused = || case.index.and_then(|index| index.guard().refused(case.name));
+    case.wanted.state == WantedState::Running || matches!(refused(), Some((Disruption::Stop, _)))
 }
 
 /// A container that is never started, through which the volume of an instance without one is read.
@@ -210,8 +217,7 @@ fn service_spec(case: &Case<'_>, draft: &mut Draft) -> Option<ServiceSpec> {
 }
 
 fn create(case: &Case<'_>, spec: ServiceSpec, draft: &mut Draft) {
-    // Without a look inside the database nobody knows whether it is ready for an application.
-    if case.odoo().is_none() || !is_set_up(case, draft) {
+    if !may_begin(case, draft) {
         return;
     }
     let fields = vec![
@@ -227,7 +233,7 @@ fn create(case: &Case<'_>, spec: ServiceSpec, draft: &mut Draft) {
     };
     let after = [&BEFORE_CONTAINERS[..], &[StepKind::InstallModules, StepKind::SetUp]].concat();
     let why = Why { reason, origin, risk: Risk::None, fields, after: &after };
-    draft.step(Action::CreateService { spec, start: wants_running(case) }, why);
+    draft.step(Action::CreateService { spec, start: is_to_be_up(case) }, why);
 }
 
 fn recreation_fields(live: &ServiceLive, spec: &ServiceSpec) -> Vec<FieldChange> {
@@ -282,8 +288,8 @@ fn power(case: &Case<'_>, live: &ServiceLive, tag: &Tag, draft: &mut Draft) {
     let state = |from: &str, to: &str| {
         vec![FieldChange { field: "state".to_owned(), from: Some(from.to_owned()), to: Some(to.to_owned()) }]
     };
-    match (wants_running(case), live.running) {
-        (true, false) if is_set_up(case, draft) => {
+    match (case.wanted.state, live.running) {
+        (_, false) if is_to_be_up(case) && may_begin(case, draft) => {
             let after = [&BEFORE_CONTAINERS[..], &[StepKind::UpdateLimits]].concat();
             let why = Why {
                 reason: "the container does not run",
@@ -294,7 +300,8 @@ fn power(case: &Case<'_>, live: &ServiceLive, tag: &Tag, draft: &mut Draft) {
             };
             draft.step(Action::StartService { container, tag }, why);
         }
-        (false, true) => {
+        (WantedState::Running, true) => restart(case, container, tag, draft),
+        (_, true) => {
             let why = Why {
                 reason: "state = \"stopped\"",
                 origin: case.origin(),
@@ -304,8 +311,7 @@ fn power(case: &Case<'_>, live: &ServiceLive, tag: &Tag, draft: &mut Draft) {
             };
             draft.step(Action::StopService { container, tag }, why);
         }
-        (true, true) => restart(case, container, tag, draft),
-        (true | false, false) => {}
+        (_, false) => {}
     }
 }
 

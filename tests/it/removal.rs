@@ -404,6 +404,10 @@ fn stops_and_purges_count_too_and_what_began_goes_on() {
     }
     assert_eq!(guarded(&facts).len(), 3);
     assert!(!kinds(&changes_of(&facts, &name("c000"))).contains(&"put-site"), "nor does a page say that it is stopped");
+    facts.engine().services.get_mut("ik-c000").unwrap().running = false;
+    assert_eq!(kinds(&changes_of(&facts, &name("c000"))), ["start-container"], "until then it is kept up");
+    assert_eq!(guarded(&facts).len(), 3, "and held all the same");
+    facts.engine().services.get_mut("ik-c000").unwrap().running = true;
     facts.guard.disrupted = [name("c000")].into();
     assert_eq!(guarded(&facts), [name("c001"), name("c002")], "c000 was begun");
     facts.guard.disrupted = [name("c018"), name("c019")].into();

@@ -52,7 +52,23 @@ fn another_release_is_not_reached_by_editing_the_file() {
     facts.engine().services.clear();
     assert_eq!((kinds(&facts), holds(&facts)), (vec!["set-role"], vec![HoldReason::UpgradeNeeded]));
 
+    // Through one that was only made to read the volume nobody learns of the database: unseen, nothing begins to run on it.
+    let mut facts = ready();
+    let wanted = facts.wanted("acme");
+    wanted.odoo = "18.0".parse().unwrap();
+    wanted.image = "odoo:18.0".to_owned();
+    let image_id = facts.engine().images["odoo:18.0"].id.clone();
+    let service = facts.engine().services.get_mut("ik-acme").unwrap();
+    (service.image, service.image_id) = ("odoo:18.0".to_owned(), image_id);
+    (service.running, service.started_at) = (false, None);
+    facts.live.database = Seen::Unseen("too many connections".to_owned());
+    assert_eq!(kinds(&facts), ["write-conf"], "it is not started");
+    facts.engine().services.get_mut("ik-acme").unwrap().image_id = "sha256:former".to_owned();
+    assert_eq!(kinds(&facts), ["write-conf"], "nor is one made anew");
+
     // The way out that is told is one.
+    let mut facts = ready();
+    facts.engine().services.clear();
     let wanted = facts.wanted("acme");
     wanted.odoo = "19.0".parse().unwrap();
     wanted.image = "odoo:19.0".to_owned();
