@@ -287,7 +287,9 @@ fn word(end: End) -> &'static str {
 
 fn failure_of(converged: &Converged) -> Option<Failure> {
     let of = converged.instances.len();
-    let open: Vec<_> = converged.instances.iter().filter(|(_, end)| end.end != End::Settled).collect();
+    let mut open: Vec<_> = converged.instances.iter().filter(|(_, end)| end.end != End::Settled).collect();
+    // The guard decides the exit code, so whom it holds is named before others.
+    open.sort_by_key(|(_, end)| !end.holds.iter().any(|hold| hold.reason == HoldReason::Guard));
     let summary = match open.as_slice() {
         [(name, end)] => format!("{name} {}: {}", word(end.end), why(end)),
         [(name, end), ..] => {

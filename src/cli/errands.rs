@@ -2,12 +2,13 @@
 //! noted in the journal and done by the next one.
 
 use super::context::Context;
-use super::failure::{Exit, Failure};
+use super::failure::{Exit, Failure, Trouble};
 use super::{fleet, world};
 use crate::model::errand::ErrandKind;
 use crate::model::name::InstanceName;
 use crate::model::settings::Settings;
 use crate::model::status::SCHEMA;
+use crate::model::wanted::WantedState;
 use serde::Serialize;
 
 #[derive(Debug, clap::Args)]
@@ -29,6 +30,11 @@ struct Document<'a> {
 pub(crate) fn run(cx: &Context, args: &Args, kind: ErrandKind) -> Result<Exit, Failure> {
     let fleet = fleet::read_or_remember(cx)?;
     let name = fleet::one(&args.name, &fleet::known(cx, &fleet))?;
+    let state = fleet.instances.get(&name).and_then(|it| it.wanted.as_ref()).map(|wanted| wanted.state);
+    if let Some(state) = state.filter(|state| kind == ErrandKind::Restart && *state != WantedState::Running) {
+        let message = format!("{name} is wanted {}, so there is nothing to restart", state.as_str());
+        return Err(Failure::new(Trouble::WillNotCome, message).hint(format!("`innkeeper start {name}` runs it")));
+    }
     let told = world::block_on(tell_daemon(&fleet.settings, &name, kind))??;
     let id = match told {
         Some(id) => id,

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 pub(crate) struct Args {
     /// Instances; without any, the whole fleet
     names: Vec<String>,
-    /// End with 10 when changes are pending
+    /// End with 10 when changes are pending, also those that wait (for the guard, for another try)
     #[arg(long)]
     detailed_exitcode: bool,
     /// Save the plan for `apply --plan FILE`
@@ -42,7 +42,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
     }
     match failure {
         Some(failure) => Err(failure),
-        None if args.detailed_exitcode && !look.changes.is_settled() => Ok(Exit::Pending),
+        None if args.detailed_exitcode && look.changes.are_pending() => Ok(Exit::Pending),
         None => Ok(Exit::Done),
     }
 }

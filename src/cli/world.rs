@@ -69,7 +69,7 @@ pub(crate) fn wake(cx: &Context, settings: &Settings, name: &InstanceName) {
         }
     });
     match woken {
-        Ok(true) => cx.notice("the daemon is at it; `innkeeper wait` blocks until it is done"),
+        Ok(true) => cx.notice("the daemon is told; `innkeeper wait` blocks until it is done, or says why it is not"),
         _ => cx.notice(&format!(
             "no daemon answers here: it is done by the next `innkeeper run`, or by `innkeeper apply {name}`"
         )),

@@ -28,6 +28,12 @@ impl Changes {
     pub fn is_settled(&self) -> bool {
         self.host.steps.is_empty() && self.instances.values().all(|changes| changes.steps.is_empty())
     }
+
+    /// True when something is to be done, now or once what it waits for is over.
+    pub fn are_pending(&self) -> bool {
+        let all = || self.instances.values().chain([&self.host]);
+        all().any(|it| !it.steps.is_empty() || it.holds.iter().any(|hold| hold.reason.puts_off()))
+    }
 }
 
 impl InstanceChanges {
@@ -142,6 +148,11 @@ impl HoldReason {
             | Self::Suspended
             | Self::TemplateBroken => false,
         }
+    }
+
+    /// True for what keeps a change from being made, rather than telling how an instance stands.
+    pub fn puts_off(self) -> bool {
+        !matches!(self, Self::Unseen | Self::InvalidFile | Self::NotHealthy | Self::Orphaned | Self::Suspended)
     }
 
     /// The word as in JSON.

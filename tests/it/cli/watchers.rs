@@ -320,6 +320,9 @@ fn errands_without_a_daemon_are_noted_for_the_next_one() {
     let document = fleet.run(&["restart", "acme", "--json"]).ended(0).json();
     assert_eq!((&document["daemon"], &document["errand"]), (&Value::from(false), &Value::from("restart")));
     fleet.run(&["retry", "acme"]).ended(0);
+    fleet.run(&["stop", "acme"]).ended(0);
+    let ran = fleet.run(&["restart", "acme"]).ended(1);
+    assert!(ran.stderr.contains("wanted stopped") && ran.stderr.contains("innkeeper start acme"), "{}", ran.stderr);
     assert_eq!(left.journal.errands(&acme()).unwrap().len(), 2);
 }
 
