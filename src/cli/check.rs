@@ -5,10 +5,11 @@ use super::failure::{Exit, Failure, Trouble};
 use super::render::documents::{CheckDocument, SubdomainDocument};
 use super::render::style::{BAD, GOOD, paint};
 use super::render::text::{count, harmless};
-use super::{candidate, files, fleet, render};
+use super::{candidate, files, fleet, render, templates};
+use crate::connect::TEMPLATES_DIR;
 use crate::model::problem::Problem;
 use crate::model::status::SCHEMA;
-use crate::spec::{Availability, Fleet};
+use crate::spec::{Availability, Fleet, INSTANCES_DIR, PLANS_FILE};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -23,7 +24,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
-    let fleet = match fleet::read(cx) {
+    let mut fleet = match fleet::read(cx) {
         Ok(fleet) => fleet,
         // The problems are what was asked for: the document is the usual one.
         Err(failure) if !failure.problems.is_empty() && args.subdomain.is_none() => {
@@ -34,6 +35,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
     if let Some(subdomain) = &args.subdomain {
         return tell_subdomain(cx, &fleet, subdomain);
     }
+    fleet.problems.extend(templates::problems(cx, &fleet));
     let problems = match args.files.is_empty() {
         true => fleet.problems.clone(),
         false => problems_of(cx, &fleet, &args.files)?,
@@ -54,7 +56,8 @@ fn problems_of(cx: &Context, fleet: &Fleet, files: &[PathBuf]) -> Result<Vec<Pro
             Some(place) => problems.extend(fleet.problems.iter().filter(|problem| problem.file == place).cloned()),
             None if found.extension().is_none_or(|ending| ending != "toml") => {
                 let message = format!("{} is not a file that can be checked", file.display());
-                let hint = "those are instances' (NAME.toml), plans.toml and innkeeper.toml; templates are tried by `innkeeper run`";
+                let hint =
+                    "those are instances' (NAME.toml), plans.toml, innkeeper.toml, and what is in nginx-templates";
                 return Err(Failure::new(Trouble::Usage, message).file(file).hint(hint));
             }
             None => problems.extend(candidate::problems(cx, fleet, file)?),
@@ -70,7 +73,8 @@ fn inside(cx: &Context, file: &Path) -> Option<PathBuf> {
     }
     let root = std::fs::canonicalize(&cx.fleet_dir).ok()?;
     let place = file.strip_prefix(root).ok()?;
-    let read = place == Path::new("plans.toml") || place.parent() == Some(Path::new("instances.d"));
+    let folders = [INSTANCES_DIR, TEMPLATES_DIR];
+    let read = place == Path::new(PLANS_FILE) || folders.iter().any(|folder| place.parent() == Some(Path::new(folder)));
     read.then(|| place.to_owned())
 }
 

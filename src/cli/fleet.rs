@@ -71,6 +71,7 @@ pub(crate) fn read_or_remember(cx: &Context) -> Result<Fleet, Failure> {
             problems: Vec::new(),
             complete: false,
             renames: BTreeMap::new(),
+            kept: BTreeMap::new(),
         })
     })
 }

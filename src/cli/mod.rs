@@ -38,6 +38,7 @@ mod schema;
 mod signals;
 mod status;
 mod switch;
+mod templates;
 mod top;
 mod wait;
 mod world;

@@ -113,4 +113,8 @@ codes! {
         "The file has more problems than are listed one by one. Correct the first ones and check again.";
     NO_PLANS = "IK0135", "no plan",
         "plans.toml holds no plan, so no instance could be on one. Add at least one table, such as [starter].";
+    TEMPLATE = "IK0136", "template cannot be used",
+        "A template in nginx-templates/ has a mistake. While it has one, nginx keeps serving what it has; of a template that \
+         single sites name only these are held back. `innkeeper check` renders all of them; whether nginx takes what they \
+         give is tried before it is loaded.";
 }

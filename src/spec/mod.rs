@@ -39,7 +39,7 @@ pub use render::{NewInstance, example_files, example_instance, example_plans, ex
 pub use schema::schema;
 pub use slot::{FILE_BYTES_MAX, SETTLE_MILLIS, SETTLE_MILLIS_MAX};
 
-use crate::model::name::{InstanceName, PlanName, Subdomain};
+use crate::model::name::{Domain, InstanceName, PlanName, Subdomain};
 use crate::model::problem::Problem;
 use crate::model::secret::hex;
 use crate::model::service_plan::ServicePlan;
@@ -81,6 +81,8 @@ pub struct Fleet {
     pub complete: bool,
     /// Whose file is gone → whose new file asks for a name that it has: one file that was renamed, most likely.
     pub renames: BTreeMap<InstanceName, InstanceName>,
+    /// Domains that are kept for instances without a file: those whose file is gone, and the retired.
+    pub kept: BTreeMap<Domain, InstanceName>,
 }
 
 /// One instance's file.
@@ -145,11 +147,19 @@ impl Fleet {
         }
         let has_it =
             |instance: &FleetInstance| instance.wanted.as_ref().is_some_and(|wanted| wanted.subdomain == subdomain);
-        match self.instances.iter().find(|(_, instance)| has_it(instance)) {
-            Some((name, _)) => Availability::Taken(name.clone()),
+        let host = Domain::parse(&format!("{subdomain}.{}", self.settings.fleet.base_domain)).ok();
+        let kept = || host.and_then(|host| self.kept.get(&host));
+        match self.instances.iter().find(|(_, instance)| has_it(instance)).map(|(name, _)| name).or_else(kept) {
+            Some(name) => Availability::Taken(name.clone()),
             None => Availability::Available,
         }
     }
+}
+
+/// A mistake in one of the proxy's templates, as one of the fleet's problems. `line` and `column` begin at 1, and are 0 for a
+/// whole file.
+pub fn template_problem(file: &Path, (line, column): (u32, u32), message: &str) -> Problem {
+    Refusal::new(&codes::TEMPLATE, message).at(file, problem::At { line, column })
 }
 
 /// True for the names of editor leftovers that are passed over: dotfiles, `x~`, `#x#`.

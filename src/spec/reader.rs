@@ -48,6 +48,8 @@ pub struct Reader {
     retired: BTreeMap<InstanceName, BTreeSet<Domain>>,
     /// Whose file is gone → whose new file asks for what it has.
     renames: BTreeMap<InstanceName, InstanceName>,
+    /// Domains of instances without a file.
+    kept: BTreeMap<Domain, InstanceName>,
     /// The rules across files must be asked again.
     is_unjudged: bool,
     scans: u64,
@@ -75,6 +77,7 @@ impl Reader {
             remembered: BTreeMap::new(),
             retired: BTreeMap::new(),
             renames: BTreeMap::new(),
+            kept: BTreeMap::new(),
             is_unjudged: true,
             scans: 0,
             parses: 0,
@@ -172,6 +175,7 @@ impl Reader {
             instances: self.fleet_instances(unlisted.is_none()),
             complete: unlisted.is_none(),
             renames: self.renames.clone(),
+            kept: self.kept.clone(),
             problems: self.all_problems(unlisted),
         })
     }
@@ -280,6 +284,11 @@ impl Reader {
     /// Asks the rules across files. Instances without a file defend what they have as well.
     fn hear(&mut self, ground: &Ground) {
         let orphans = self.remembered.iter().filter(|(name, _)| !self.places.contains_key(file_name(name).as_bytes()));
+        let hosts_of = |good: &Wanted| std::iter::once(&good.host).chain(&good.domains).cloned().collect::<Vec<_>>();
+        let of_orphans = orphans.clone().map(|(name, good)| (name, hosts_of(good)));
+        let of_retired = self.retired.iter().map(|(name, hosts)| (name, hosts.iter().cloned().collect()));
+        let kept = of_orphans.chain(of_retired);
+        self.kept = kept.flat_map(|(name, hosts)| hosts.into_iter().map(|host| (host, name.clone()))).collect();
         let orphans = orphans.map(|(name, good)| Claimant {
             name,
             file: Path::new(INSTANCES_DIR),

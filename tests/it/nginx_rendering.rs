@@ -192,7 +192,10 @@ fn a_site_that_names_no_template_of_the_fleet_is_refused_by_name() {
     lost.template = Some(TemplateName::parse("nowhere").unwrap());
     let (_, refused) = shipped().preview(&rows([lost])).unwrap();
     let told: Vec<String> = refused.values().map(|error| chain(error)).collect();
-    assert_eq!(told, ["nginx cannot take the site of lost: there is no nginx-templates/nowhere.conf.tera"]);
+    assert_eq!(
+        told,
+        ["nginx cannot take the site of lost: nginx-templates/nowhere.conf.tera: there is no such template"]
+    );
 }
 
 #[test]
@@ -234,7 +237,7 @@ fn a_mistake_in_a_shared_template_is_told_with_its_place() {
         ("shared.conf.tera", "a\n{{ x.y }}", "nginx-templates/shared.conf.tera:2:"),
         ("shared.conf.tera", "a\n{% include \"_gone.conf.tera\" %}", "nginx-templates/shared.conf.tera:2:"),
         ("shared.conf.tera", "a\n{{ 1 | nofilter }}", "nginx-templates/shared.conf.tera:2:"),
-        ("_piece.conf.tera", "x", "nginx-templates/shared.conf.tera is missing"),
+        ("_piece.conf.tera", "x", "nginx-templates/shared.conf.tera: the template is missing"),
     ] {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join(name), text).unwrap();

@@ -7,9 +7,10 @@ mod rules;
 mod settling;
 mod texts;
 
-use innkeeper::model::name::InstanceName;
+use innkeeper::model::name::{Domain, InstanceName};
 use innkeeper::model::wanted::{Wanted, WantedState};
 use innkeeper::spec::{Availability, Fleet, FleetInstance, Reader};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -178,6 +179,21 @@ fn a_subdomain_is_free_reserved_taken_or_malformed() {
     assert_eq!(fleet.availability("www"), Availability::Reserved);
     assert_eq!(fleet.availability("intranet"), Availability::Reserved);
     assert!(matches!(fleet.availability("Shop!"), Availability::Malformed(why) if why.contains("Shop!")));
+}
+
+#[test]
+fn a_subdomain_that_is_kept_for_whoever_has_no_file_is_taken() {
+    let place = Place::new();
+    place.put_instance("gone", &instance_text("subdomain = \"store\""));
+    let mut reader = place.reader();
+    reader.read().expect("a fleet");
+    std::fs::remove_file(place.path("instances.d/gone.toml")).expect("removed");
+    let host = Domain::parse("old.example.com").expect("a domain");
+    reader.reserve(BTreeMap::from([(name("retired"), BTreeSet::from([host]))]));
+    let fleet = reader.read().expect("a fleet");
+    assert_eq!(fleet.availability("store"), Availability::Taken(name("gone")));
+    assert_eq!(fleet.availability("old"), Availability::Taken(name("retired")));
+    assert_eq!(fleet.availability("new"), Availability::Available);
 }
 
 #[test]

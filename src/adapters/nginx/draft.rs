@@ -6,7 +6,7 @@ use super::generation::{Generation, Held, Manifest};
 use super::names::site_file;
 use super::render::{own_file, render};
 use super::sight::Sight;
-use super::template::{Chosen, dedicated_file, sha256};
+use super::template::{Chosen, Mistake, dedicated_file, sha256};
 use crate::edges::proxy::SiteChanges;
 use crate::model::name::InstanceName;
 use crate::model::secret::digest;
@@ -83,7 +83,7 @@ impl<'s> Draft<'s> {
         let Some(row) = self.rows.get(name) else { return };
         // What is wrong with the template on disk says more than what became of an older version of it.
         let template = row.template.as_ref().map(|template| dedicated_file(template.as_str()));
-        let why = template.and_then(|file| self.chosen.site_problems.get(&file).cloned()).unwrap_or(why);
+        let why = template.and_then(|file| self.chosen.site_problems.get(&file).map(Mistake::to_string)).unwrap_or(why);
         if self.old.get(name) != Some(row) {
             restore(&mut self.rows, &self.old, name);
         } else {
@@ -107,9 +107,9 @@ impl<'s> Draft<'s> {
     /// File, line and reason of a mistake in a template that all sites need.
     pub(super) fn render(&mut self) -> Result<BTreeMap<String, String>, String> {
         loop {
-            let rendered = render(&self.chosen, &self.rows, &self.sight.environment)?;
+            let rendered = render(&self.chosen, &self.rows, &self.sight.environment).map_err(|it| it.to_string())?;
             let mut files = rendered.files;
-            let mut failed = rendered.failed;
+            let mut failed: Faults = rendered.failed.into_iter().map(|(name, it)| (name, it.to_string())).collect();
             for name in self.dedicated() {
                 let text = files.get(&site_file(name.as_str()));
                 if let Some(problem) = text.and_then(|text| foreign_names(text, &self.rows[&name])) {

@@ -68,8 +68,9 @@ fn template_problem(sight: &Sight) -> Option<String> {
         Err(problem) => Some(problem.clone()),
         Ok(chosen) => chosen.problem.clone().or_else(|| {
             let held = sight.in_force().into_iter().flat_map(|base| base.manifest.held.values()).map(|held| &held.why);
-            let problem = chosen.site_problems.values().chain(held).next()?;
-            (!sight.templates_changed()).then(|| problem.clone())
+            let of_sites = chosen.site_problems.values().map(ToString::to_string);
+            let problem = of_sites.chain(held.cloned()).next()?;
+            (!sight.templates_changed()).then_some(problem)
         }),
     }
 }

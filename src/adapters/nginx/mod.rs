@@ -26,6 +26,8 @@ mod sight;
 mod syntax;
 mod template;
 
+pub use template::Mistake;
+
 use crate::edges::proxy::{Refused, SiteChanges};
 use crate::edges::{Ask, Edge, EdgeError, ErrorKind, Proxy};
 use crate::model::live::{Answer, ProxyLive};

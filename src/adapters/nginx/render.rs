@@ -1,7 +1,7 @@
 //! Rows and templates → the files of a generation. Pure: it touches no disk and asks nobody.
 
 use super::names::{OWN_FILE, SHARED_FILE, site_file};
-use super::template::{Chosen, FOLDER, SHARED_TEMPLATE, dedicated_file, explain};
+use super::template::{Chosen, Mistake, SHARED_TEMPLATE, dedicated_file, explain};
 use crate::model::name::{Domain, InstanceName};
 use crate::model::site::{SitePage, SiteRow};
 use serde::{Deserialize, Serialize};
@@ -114,7 +114,7 @@ pub(super) struct Rendered {
     /// File name → text.
     pub(super) files: BTreeMap<String, String>,
     /// Sites whose own template failed, with file, line and reason.
-    pub(super) failed: BTreeMap<InstanceName, String>,
+    pub(super) failed: BTreeMap<InstanceName, Mistake>,
 }
 
 /// Renders the shared file and one for each row with a template of its own.
@@ -125,7 +125,7 @@ pub(super) fn render(
     chosen: &Chosen,
     rows: &BTreeMap<InstanceName, SiteRow>,
     environment: &Environment,
-) -> Result<Rendered, String> {
+) -> Result<Rendered, Mistake> {
     let mut context = context(rows, environment);
     let mut rendered = Rendered::default();
     let shared = chosen.engine.tera.render(SHARED_TEMPLATE, &context).map_err(|error| explain(&error))?;
@@ -158,12 +158,12 @@ pub(super) fn own_file(environment: &Environment, told: &str) -> String {
 /// The name of [`own_file`].
 pub(super) const OWN: &str = OWN_FILE;
 
-fn render_site(chosen: &Chosen, row: &SiteRow, template: &str, context: &mut Context) -> Result<String, String> {
+fn render_site(chosen: &Chosen, row: &SiteRow, template: &str, context: &mut Context) -> Result<String, Mistake> {
     if let Some(problem) = chosen.engine.left_out.get(template) {
         return Err(problem.clone());
     }
     if !chosen.engine.tera.contains_template(template) {
-        return Err(format!("there is no {FOLDER}/{template}"));
+        return Err(Mistake::of_file(template, "there is no such template"));
     }
     let site = DedicatedSite {
         instance: row.instance.as_str(),

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tera::Tera;
 
@@ -16,7 +16,8 @@ use tera::Tera;
 pub(super) const SHARED_TEMPLATE: &str = "shared.conf.tera";
 /// How the templates' folder is called in messages.
 pub(super) const FOLDER: &str = "nginx-templates";
-const TEMPLATE_ENDING: &str = ".conf.tera";
+/// How templates end.
+pub(super) const TEMPLATE_ENDING: &str = ".conf.tera";
 const PIECE_PREFIX: char = '_';
 const PAGES: &str = "pages";
 /// A template that large is no template.
@@ -131,7 +132,8 @@ impl TemplateSet {
         Ok(())
     }
 
-    fn is_dedicated(path: &str) -> bool {
+    /// True for templates that single sites name.
+    pub(super) fn is_dedicated(path: &str) -> bool {
         path.ends_with(TEMPLATE_ENDING) && path != SHARED_TEMPLATE && !path.starts_with(PIECE_PREFIX)
     }
 }
@@ -152,7 +154,7 @@ pub(super) struct Engine {
     /// Ready to render.
     pub(super) tera: Tera,
     /// Templates of single sites that were left out, and why.
-    pub(super) left_out: BTreeMap<String, String>,
+    pub(super) left_out: BTreeMap<String, Mistake>,
 }
 
 impl std::fmt::Debug for Engine {
@@ -165,11 +167,11 @@ impl Engine {
     /// Parses a set.
     ///
     /// # Errors
-    /// File, line, column and reason of the first mistake in a template that all sites need.
-    pub(super) fn parse(set: &TemplateSet) -> Result<Self, String> {
+    /// The first mistake in a template that all sites need.
+    pub(super) fn parse(set: &TemplateSet) -> Result<Self, Mistake> {
         let mut tera = Tera::default();
         if !set.files.contains_key(SHARED_TEMPLATE) {
-            return Err(format!("{FOLDER}/{SHARED_TEMPLATE} is missing"));
+            return Err(Mistake::of_file(SHARED_TEMPLATE, "the template is missing"));
         }
         let templates = || set.files.iter().filter(|(path, _)| path.ends_with(TEMPLATE_ENDING));
         tera.add_raw_templates(templates().filter(|(path, _)| !TemplateSet::is_dedicated(path)))
@@ -184,22 +186,61 @@ impl Engine {
     }
 }
 
-/// tera's error as one line: `nginx-templates/shared.conf.tera:12:4: unexpected …`.
-pub(super) fn explain(error: &tera::Error) -> String {
+/// A mistake in a template.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Mistake {
+    /// Relative to the fleet's directory; the folder itself when no file can be named.
+    pub file: PathBuf,
+    /// Line, from 1; 0 when it is of the whole file.
+    pub line: u32,
+    /// Column, from 1; 0 when it is of the whole file.
+    pub column: u32,
+    /// What is wrong, on one line.
+    pub message: String,
+}
+
+impl Mistake {
+    /// One of a whole file.
+    pub(super) fn of_file(file: &str, message: impl Into<String>) -> Self {
+        Self { file: Path::new(FOLDER).join(file), line: 0, column: 0, message: message.into() }
+    }
+
+    /// One that is of no single file.
+    pub(super) fn of_folder(message: impl Into<String>) -> Self {
+        Self { file: FOLDER.into(), line: 0, column: 0, message: message.into() }
+    }
+}
+
+impl std::fmt::Display for Mistake {
+    /// `nginx-templates/shared.conf.tera:12:4: unexpected …`
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.file.display())?;
+        if self.line > 0 {
+            write!(f, ":{}:{}", self.line, self.column)?;
+        }
+        write!(f, ": {}", self.message)
+    }
+}
+
+/// What tera has against a template.
+pub(super) fn explain(error: &tera::Error) -> Mistake {
     use tera::ErrorKind::{RenderingError, SyntaxError};
+    let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
     if let SyntaxError(report) | RenderingError(report) = error.kind() {
-        let span = report.span();
-        let place = format!("{FOLDER}/{}:{}:{}", report.filename(), span.start_line, span.start_col + 1);
-        return format!("{place}: {}", report.message());
+        let (span, message) = (report.span(), report.message());
+        let (line, column) = (number(span.start_line), number(span.start_col + 1));
+        return Mistake { line, column, ..Mistake::of_file(report.filename(), message) };
     }
     // Mistakes that tera finds when it puts the set together come as a printed report: `error: …`, `--> file:1:2`.
     let text = error.to_string();
     let message = text.lines().find_map(|line| line.strip_prefix("error: "));
     let place = text.lines().find_map(|line| line.trim_start().strip_prefix("--> "));
-    match (place, message) {
-        (Some(place), Some(message)) => format!("{FOLDER}/{place}: {message}"),
-        _ => format!("{FOLDER}: {}", text.lines().next().unwrap_or_default()),
-    }
+    let placed = || {
+        let mut parts = place?.splitn(3, ':');
+        let (file, line, column) = (parts.next()?, parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+        Some(Mistake { line, column, ..Mistake::of_file(file, message?) })
+    };
+    placed().unwrap_or_else(|| Mistake::of_folder(text.lines().next().unwrap_or_default()))
 }
 
 /// What is used of the templates on disk.
@@ -216,7 +257,7 @@ pub(super) struct Chosen {
     /// Why the templates on disk are not used at all; the last good ones are.
     pub(super) problem: Option<String>,
     /// Mistakes in templates of single sites.
-    pub(super) site_problems: BTreeMap<String, String>,
+    pub(super) site_problems: BTreeMap<String, Mistake>,
 }
 
 /// What the templates are chosen from.
@@ -269,12 +310,17 @@ fn usable(
     {
         return Err(problem);
     }
-    let engine = Engine::parse(&set)?;
+    let engine = Engine::parse(&set).map_err(|mistake| mistake.to_string())?;
     Ok((set, engine, built_in))
 }
 
 /// Fills the place of a site's template that has a mistake with its last good version.
-fn complete(mut set: TemplateSet, mut engine: Engine, built_in: bool, last_good: Option<TemplateSet>) -> Chosen {
+pub(super) fn complete(
+    mut set: TemplateSet,
+    mut engine: Engine,
+    built_in: bool,
+    last_good: Option<TemplateSet>,
+) -> Chosen {
     let site_problems = std::mem::take(&mut engine.left_out);
     for (path, problem) in &site_problems {
         set.files.remove(path);

@@ -1,8 +1,10 @@
 //! Whether the fleet's files can be obeyed.
 
 use super::Finding;
+use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::render::text::count;
+use crate::cli::templates;
 use crate::model::settings::Settings;
 use crate::spec::Fleet;
 use std::collections::BTreeSet;
@@ -23,18 +25,19 @@ pub(super) fn unreadable(failure: &Failure) -> Finding {
 }
 
 /// All files together.
-pub(super) fn check(fleet: &Fleet) -> Vec<Finding> {
+pub(super) fn check(cx: &Context, fleet: &Fleet) -> Vec<Finding> {
     let read = format!(
         "{} on {}",
         count(fleet.instances.len(), "instance", "instances"),
         count(fleet.plans.len(), "plan", "plans")
     );
-    if fleet.problems.is_empty() {
+    let problems = [fleet.problems.clone(), templates::problems(cx, fleet)].concat();
+    if problems.is_empty() {
         return vec![Finding::ok("files", read)];
     }
-    let files: BTreeSet<_> = fleet.problems.iter().map(|problem| &problem.file).collect();
+    let files: BTreeSet<_> = problems.iter().map(|problem| &problem.file).collect();
     let names: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
-    let message = format!("{} in {}", count(fleet.problems.len(), "problem", "problems"), names.join(", "));
+    let message = format!("{} in {}", count(problems.len(), "problem", "problems"), names.join(", "));
     vec![Finding::fail("files", message, "`innkeeper check` shows each with its line and what to do")]
 }
 

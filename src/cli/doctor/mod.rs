@@ -100,7 +100,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
 fn examine(cx: &Context, fleet: &Fleet) -> Result<Vec<Finding>, Failure> {
     let settings = &fleet.settings;
     let installation = installation(cx, settings);
-    let mut findings = files::check(fleet);
+    let mut findings = files::check(cx, fleet);
     findings.extend(files::examples(settings));
     findings.push(host::time_zone(settings));
     findings.extend(state::check(settings));

@@ -73,6 +73,38 @@ fn a_new_customer_is_a_checked_file_that_takes_a_place_of_the_plan() {
 }
 
 #[test]
+fn check_and_doctor_find_mistakes_in_templates_without_nginx() {
+    let fleet = Fleet::with_acme();
+    let problems = |words: &[&str]| {
+        let document = fleet.run(&[words, &["--json"]].concat()).ended(6).json();
+        let of = |problem: &serde_json::Value| {
+            format!("{}:{} {}", problem["file"].as_str().unwrap(), problem["line"], problem["code"].as_str().unwrap())
+        };
+        document["problems"].as_array().unwrap().iter().map(of).collect::<Vec<_>>()
+    };
+    let own = fleet.path("nginx-templates/ours.conf.tera");
+    std::fs::write(&own, "server {\n  # {{ site.hosts | nonsense }}\n}\n").unwrap();
+    assert_eq!(problems(&["check"]), ["nginx-templates/ours.conf.tera:2 IK0136"], "also of one that nobody uses");
+    assert_eq!(problems(&["check", own.to_str().unwrap()]), ["nginx-templates/ours.conf.tera:2 IK0136"]);
+    fleet.run(&["check", fleet.instance("acme").to_str().unwrap()]).ended(0);
+    std::fs::write(&own, "server {\n  # {{ site.colour }}\n}\n").unwrap();
+    assert_eq!(problems(&["check"]), ["nginx-templates/ours.conf.tera:2 IK0136"], "found when it is rendered");
+    std::fs::remove_file(&own).unwrap();
+    let text = std::fs::read_to_string(fleet.instance("acme")).unwrap();
+    std::fs::write(fleet.instance("acme"), format!("{text}\n[site]\ntemplate = \"ours\"\n")).unwrap();
+    assert_eq!(problems(&["check"]), ["nginx-templates/ours.conf.tera:0 IK0136"], "one that is not there");
+    std::fs::write(fleet.instance("acme"), text).unwrap();
+    let shared = fleet.path("nginx-templates/shared.conf.tera");
+    let sound = std::fs::read_to_string(&shared).unwrap();
+    std::fs::write(&shared, format!("{{% if %}}\n{sound}")).unwrap();
+    assert_eq!(problems(&["check"]), ["nginx-templates/shared.conf.tera:1 IK0136"]);
+    let doctor = fleet.run(&["doctor"]).ended(1);
+    assert!(doctor.stdout.contains("1 problem in nginx-templates/shared.conf.tera"), "{}", doctor.stdout);
+    std::fs::write(&shared, sound).unwrap();
+    fleet.run(&["check"]).ended(0);
+}
+
+#[test]
 fn print_writes_nothing() {
     let fleet = Fleet::new();
     let ran = fleet
