@@ -179,16 +179,19 @@ async fn take(step: &Step, context: &Context) -> End {
     tracing::info!(step = %step.id, reason = %step.reason, "step begins");
     let result = act(step, context).await;
     let text = result.as_ref().err().map(|fault| fault.message.clone());
-    if let Err(error) = context.journal.end(instance, step, text.as_deref().map_or(Ok(()), Err)) {
-        return End::Failed(error.into());
-    }
-    match result {
-        Ok(true) => {
+    let noted = context.journal.end(instance, step, text.as_deref().map_or(Ok(()), Err));
+    match (result, noted) {
+        // What failed is told, whatever became of noting that.
+        (Err(fault), noted) => {
+            report(noted, "could not note the end of a step");
+            End::Failed(fault)
+        }
+        (Ok(_), Err(error)) => End::Failed(error.into()),
+        (Ok(true), Ok(())) => {
             tell_done(step, context);
             End::Done
         }
-        Ok(false) => End::Interrupted,
-        Err(fault) => End::Failed(fault),
+        (Ok(false), Ok(())) => End::Interrupted,
     }
 }
 

@@ -1,17 +1,15 @@
-//! When a failed step is tried again: doubling with jitter, kept over restarts in the journal.
+//! When a failed step is tried again: back-off, kept over restarts in the journal.
 
 use super::{Context, StepFailure, StepFault, failure_row, report};
 use crate::edges::ErrorKind;
+use crate::model::backoff;
 use crate::model::event::{Level, NewEvent};
 use crate::model::step::{Action, Step};
 use crate::model::time::Timestamp;
+use std::time::Duration;
 
-/// The first wait.
-const BACK_OFF_S_MIN: u64 = 1;
-/// The longest wait before its jitter, certificates aside.
-const BACK_OFF_S_MAX: u64 = 600;
 /// The longest wait of the host's steps: templates that were corrected look the same to a decision as before.
-const HOST_BACK_OFF_S_MAX: u64 = 60;
+const HOST_WAIT_MAX: Duration = Duration::from_mins(1);
 /// Waits between certificate orders: 1, 10, 100 minutes, then daily. A failed validation counts against the
 /// authority's limits (Let's Encrypt: five failures an hour for a name).
 const CERTIFICATE_BACK_OFF_S: [u64; 4] = [60, 600, 6_000, 86_400];
@@ -21,8 +19,9 @@ pub(super) fn note_failure(step: &Step, fault: StepFault, context: &Context) -> 
     // Nobody can ask for the host's steps anew, so they are tried again whatever was said.
     let permanent = fault.kind == ErrorKind::Refused && context.instance.is_some();
     let attempts = attempts_before(step, context) + 1;
-    let wait_s = wait_s(&step.action, fault.kind, attempts, (context.chance)()).min(longest_s(context));
-    let next_try = (!permanent).then(|| later((context.now)(), wait_s));
+    let longest = if context.instance.is_some() { Duration::MAX } else { HOST_WAIT_MAX };
+    let wait = wait(&step.action, fault.kind, attempts, (context.chance)()).min(longest);
+    let next_try = (!permanent).then(|| (context.now)().checked_add(wait).unwrap_or(Timestamp::MAX));
     let row = failure_row(step, &fault.message, attempts, permanent, next_try, context.generation);
     report(context.journal.set_failure(context.instance.as_ref(), step.key(), &row), "could not note a failure");
     let event = NewEvent {
@@ -59,27 +58,18 @@ fn attempts_before(step: &Step, context: &Context) -> u32 {
         .map_or(0, |failure| failure.attempts)
 }
 
-/// Seconds until the next try. `chance` from 0 to 1 adds up to a quarter, so that a fleet does not come back in step.
-fn wait_s(action: &Action, kind: ErrorKind, attempts: u32, chance: f64) -> u64 {
-    let nth = attempts.saturating_sub(1) as usize;
-    let wait_s = match (kind, action) {
-        (ErrorKind::Limited { retry_after_s }, _) => return retry_after_s.max(BACK_OFF_S_MIN),
+/// Until the next try. `chance` from 0 to 1 spreads those that failed together. An authority's limits count what was tried,
+/// so there it only ever adds, up to a quarter.
+fn wait(action: &Action, kind: ErrorKind, attempts: u32, chance: f64) -> Duration {
+    match (kind, action) {
+        (ErrorKind::Limited { retry_after_s }, _) => Duration::from_secs(retry_after_s.max(1)),
         // Nothing was ordered when the authority or a name could not be reached.
         (ErrorKind::Failed, Action::ObtainCertificate(_)) => {
-            CERTIFICATE_BACK_OFF_S[nth.min(CERTIFICATE_BACK_OFF_S.len() - 1)]
+            let nth = (attempts.saturating_sub(1) as usize).min(CERTIFICATE_BACK_OFF_S.len() - 1);
+            Duration::from_secs(CERTIFICATE_BACK_OFF_S[nth]).mul_f64(1.0 + chance.clamp(0.0, 1.0) / 4.0)
         }
-        _ => BACK_OFF_S_MIN.checked_shl(nth.min(63) as u32).unwrap_or(BACK_OFF_S_MAX).min(BACK_OFF_S_MAX),
-    };
-    wait_s + (wait_s as f64 * chance.clamp(0.0, 1.0) / 4.0) as u64
-}
-
-fn longest_s(context: &Context) -> u64 {
-    if context.instance.is_some() { u64::MAX } else { HOST_BACK_OFF_S_MAX }
-}
-
-fn later(now: Timestamp, wait_s: u64) -> Timestamp {
-    let wait = std::time::Duration::from_secs(wait_s);
-    now.checked_add(wait).unwrap_or(Timestamp::MAX)
+        _ => backoff::wait(attempts, chance),
+    }
 }
 
 #[cfg(test)]
@@ -97,19 +87,22 @@ mod tests {
         })
     }
 
+    fn seconds(action: &Action, kind: ErrorKind, chance: f64) -> Vec<u64> {
+        (1..=12).map(|attempt| wait(action, kind, attempt, chance).as_secs()).collect()
+    }
+
     #[test]
-    fn waits_double_and_are_capped() {
-        let waits: Vec<u64> =
-            (1..=12).map(|attempt| wait_s(&Action::RenderSites, ErrorKind::Failed, attempt, 0.0)).collect();
-        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 600, 600]);
-        assert_eq!(wait_s(&Action::RenderSites, ErrorKind::Failed, 1_000, 1.0), 750);
+    fn waits_double_and_none_is_longer_than_ten_minutes() {
+        let all = seconds(&Action::RenderSites, ErrorKind::Failed, 0.0);
+        assert_eq!(all, [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 600, 600]);
+        assert!(seconds(&Action::RenderSites, ErrorKind::Failed, 1.0).iter().all(|wait_s| *wait_s <= 600));
     }
 
     #[test]
     fn certificates_wait_longer_and_the_authority_has_the_last_word() {
-        let waits: Vec<u64> = (1..=5).map(|attempt| wait_s(&order(), ErrorKind::Failed, attempt, 0.0)).collect();
-        assert_eq!(waits, [60, 600, 6_000, 86_400, 86_400]);
-        assert_eq!(wait_s(&order(), ErrorKind::Limited { retry_after_s: 7_200 }, 1, 1.0), 7_200);
-        assert_eq!(wait_s(&order(), ErrorKind::Unreachable, 1, 0.0), 1, "nothing was ordered");
+        assert_eq!(seconds(&order(), ErrorKind::Failed, 0.0)[..5], [60, 600, 6_000, 86_400, 86_400]);
+        assert_eq!(seconds(&order(), ErrorKind::Failed, 1.0)[..2], [75, 750], "never earlier");
+        assert_eq!(seconds(&order(), ErrorKind::Limited { retry_after_s: 7_200 }, 1.0)[0], 7_200);
+        assert_eq!(seconds(&order(), ErrorKind::Unreachable, 0.0)[0], 1, "nothing was ordered");
     }
 }

@@ -1,10 +1,10 @@
 //! What comes after a turn: at once while something was done, soon while health is waited for, later after a failure.
 
-use super::backoff;
 use super::keeper::{Keeper, event};
 use super::schedule::Next;
 use crate::apply::Outcome;
 use crate::diff::facts::{Facts, Failure};
+use crate::model::backoff;
 use crate::model::changes::{HoldReason, InstanceChanges};
 use crate::model::event::Level;
 use crate::model::name::InstanceName;

@@ -67,7 +67,7 @@ impl Keeper {
             names.iter().filter_map(entry).collect()
         };
         self.journal.permit(&permits, self.steady_s()?)?;
-        for name in names {
+        for (name, _) in &permits {
             let told = event(Level::Warning, Some(name), "guard", "LetThrough", "it was let past the guard, once");
             self.tell(&NewEvent { cause: cause.cloned(), ..told });
         }

@@ -1,7 +1,6 @@
 //! Wakes → turns: watches the files and the world, and takes one turn at a time for each instance.
 
 mod after;
-pub mod backoff;
 pub mod board;
 mod commit;
 mod converge;

@@ -56,8 +56,7 @@ impl Scene {
         loop {
             match news.recv().await {
                 Ok(news) => self.hear(news, keeper.now()),
-                // Nobody's state depends on it: the number is told to watchers.
-                Err(RecvError::Lagged(missed)) => self.inner().heard += missed,
+                Err(RecvError::Lagged(missed)) => self.inner().missed(missed),
                 Err(RecvError::Closed) => return,
             }
             keeper.board.ring();
@@ -131,6 +130,14 @@ impl Inner {
                 durations.pop_front();
             }
         }
+    }
+
+    /// What was missed may have ended any step: none is told as running on a guess. Nobody's state depends on it.
+    fn missed(&mut self, news: u64) {
+        self.heard += news;
+        self.revision += 1;
+        self.runs.retain(|_, (_, run)| run.ended.is_some());
+        self.dropped = self.revision;
     }
 
     fn recorded(&mut self, event: Event) {

@@ -1,7 +1,7 @@
 //! Which name has its turn when: the queue as plain data. It knows no clock, no chance and no task; `now` is the time
 //! since the queue began, and is handed in.
 
-use super::backoff;
+use crate::model::backoff;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 

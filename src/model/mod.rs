@@ -3,6 +3,7 @@
 //! Values here are made at the door (`spec`, the adapters) and are valid from then on; nothing behind the door checks
 //! them again. The words are those of `docs/ARCHITECTURE.md`.
 
+pub mod backoff;
 pub mod backup;
 pub mod changes;
 pub mod errand;
