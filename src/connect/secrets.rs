@@ -22,8 +22,10 @@ pub const CERTIFICATES_DIR: &str = "certificates";
 const ACCOUNT_KEY_FILE: &str = "acme-account.pem";
 /// How files begin that are not whole yet, also those of `adapters::acme`.
 const UNFINISHED: &str = ".new-";
-/// May be passed through by nginx's workers and by Docker, and listed by nobody else.
+/// May be passed through by nginx's workers, and listed by nobody else.
 const PASSAGE_MODE: u32 = 0o711;
+/// Nobody else gets in.
+const CLOSED_MODE: u32 = 0o700;
 const KEY_MODE: u32 = 0o600;
 const ID_MODE: u32 = 0o644;
 
@@ -146,6 +148,9 @@ impl Secrets {
         for dir in [self.certificates(), self.odoo()] {
             self.make_dir(&dir)?;
         }
+        // Docker mounts what is in it as root, and on this host another user may have the number of Odoo's.
+        let closed = fs::set_permissions(self.odoo(), Permissions::from_mode(CLOSED_MODE));
+        closed.map_err(|source| SecretsError::File { doing: "close", file: self.odoo(), source })?;
         for dir in [&self.dir, &self.certificates()] {
             sweep(dir).map_err(|source| SecretsError::File { doing: "clear away", file: dir.clone(), source })?;
         }

@@ -31,7 +31,7 @@ fn the_first_start_makes_the_secrets_for_this_user_alone() {
     let secrets = settings.fleet.state_dir.join("secrets");
     let mode = |file: &str| fs::metadata(secrets.join(file)).unwrap().mode() & 0o777;
     let modes = ["", "odoo", "certificates", "installation.key", "acme-account.pem"].map(mode);
-    assert_eq!(modes, [0o711, 0o711, 0o711, 0o600, 0o600]);
+    assert_eq!(modes, [0o711, 0o700, 0o711, 0o600, 0o600]);
     assert_eq!(fs::read_to_string(secrets.join("installation.id")).unwrap().trim(), key.id().0);
     let (_, again, _) = connect(&settings, Path::new("/fleet"), now).unwrap();
     assert_eq!(again.id(), key.id());
