@@ -3,6 +3,7 @@
 
 use super::stage::Stage;
 use crate::adapters::rehearsal::{Damage, Faults, Rehearsal};
+use crate::cli::context::is_set;
 use crate::edges::Edge;
 use crate::model::name::InstanceName;
 use crate::model::wanted::WantedState;
@@ -12,6 +13,8 @@ use std::fs;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+/// For tests and demonstrations: set, nothing happens by itself.
+const CALM: &str = "INNKEEPER_REHEARSE_CALM";
 /// The installations of the first moments are done at once; after that time they take as long as Odoo's.
 const HURRY: Duration = Duration::from_secs(20);
 /// Between two happenings.
@@ -35,7 +38,13 @@ const DAMAGES: [Damage; 10] = [
 ];
 
 /// Lets things happen until it is dropped. Files are left alone where they are somebody's own.
+///
+/// With `INNKEEPER_REHEARSE_CALM=1`, for tests and demonstrations, nothing happens by itself: no system goes away,
+/// nobody edits a file, and whatever is asked for is done at once, however long ago the rehearsal began.
 pub(super) async fn go_on(rehearsal: &Rehearsal, stage: &Stage, names: Vec<InstanceName>) -> Infallible {
+    if is_set(CALM) {
+        return std::future::pending().await;
+    }
     tokio::time::sleep(HURRY).await;
     rehearsal.with(|world| world.hurried = false);
     let mut rng = fastrand::Rng::new();

@@ -17,9 +17,11 @@ pub(super) struct Rehearsal {
 }
 
 impl Rehearsal {
+    /// Starts one in which nothing happens by itself: a slow machine would meet outages that no test asked for.
     pub(super) fn start(arguments: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_innkeeper"));
         command.args(arguments).args(["run", "--rehearse"]).env_remove("INNKEEPER_FLEET");
+        command.env("INNKEEPER_REHEARSE_CALM", "1");
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
         let told = lines.find_map(|line| Some(line.trim().strip_prefix("innkeeper --fleet ")?.to_owned())).unwrap();
@@ -224,7 +226,7 @@ fn three_customers(fleet: &Fleet) -> Rehearsal {
 }
 
 impl Rehearsal {
-    /// True when an apply ends with 8. While a system is away, as happens in a rehearsal, it ends with 5.
+    /// True when an apply ends with 8. Where a system did not answer it ends with 5, and is asked again.
     fn is_refused(&self, what: &str) -> bool {
         let mut command = Command::new(env!("CARGO_BIN_EXE_innkeeper"));
         let ran = command.arg("--fleet").arg(&self.fleet).args(["apply", "--yes"]).output().unwrap();
@@ -232,7 +234,7 @@ impl Rehearsal {
         ran.status.code() == Some(8)
     }
 
-    /// An alert of files that are gone. Systems that go away and containers that die, as happens in a rehearsal, have others.
+    /// An alert of files that are gone, whatever else there may be one of.
     fn tells_of_files(&self) -> bool {
         let status = self.ask(&["status"]);
         let reasons = status["alerts"].as_array().into_iter().flatten().map(|alert| alert["reason"].as_str().unwrap());
@@ -240,7 +242,7 @@ impl Rehearsal {
     }
 }
 
-/// Each has a rehearsal of its own: after twenty seconds systems go away in it by themselves.
+/// Each has a rehearsal of its own, with files that nobody took anything from before.
 fn lose_files(which: usize) {
     let (what, lose) = LOSSES[which];
     let fleet = Fleet::with_acme();

@@ -31,9 +31,9 @@ impl Fleet {
         tokio::time::timeout(Duration::from_secs(5), self.watch.hint()).await.is_ok()
     }
 
-    /// Takes hints until none comes for a while.
+    /// Takes hints until none comes for a while, longer than the watching thread waits for its turn on a busy machine.
     async fn drain(&self) {
-        while tokio::time::timeout(Duration::from_millis(150), self.watch.hint()).await.is_ok() {}
+        while tokio::time::timeout(Duration::from_millis(500), self.watch.hint()).await.is_ok() {}
     }
 
     /// What a daemon does after a hint: arm anew where needed. Then a further change must be heard of.
@@ -76,6 +76,7 @@ async fn a_dropped_an_edited_and_a_removed_file_give_a_hint() {
 async fn reading_and_neighbours_give_none() {
     let fleet = Fleet::new();
     fs::write(fleet.file(), "one").unwrap();
+    assert!(fleet.is_hinted().await, "the write itself was not heard of");
     fleet.drain().await;
     fs::read(fleet.file()).unwrap();
     fs::read_dir(fleet.root.join("instances.d")).unwrap().for_each(drop);

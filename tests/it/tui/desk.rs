@@ -13,14 +13,42 @@ use tempfile::TempDir;
 
 /// Nothing that is waited for takes longer, on the slowest machine.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// What each frame begins and ends with (synchronized output).
+pub(crate) const FRAME_BEGINS: &[u8] = b"\x1b[?2026h";
+const FRAME_ENDS: &[u8] = b"\x1b[?2026l";
 /// A slow line carries some bytes this often.
 const SLOW_STEP: Duration = Duration::from_millis(20);
 
-/// What the terminal shows and all that was written to it.
+/// What the terminal shows and all that was written to it. Of a frame nothing is shown before its end, or whoever looks
+/// in between would see half of a picture.
 pub(crate) struct Seen {
     pub(crate) parser: vt100::Parser,
     pub(crate) raw: Vec<u8>,
+    /// So many bytes of it are shown.
+    shown: usize,
+    /// Where the frame begins that has not ended yet.
+    frame_from: Option<usize>,
     closed: bool,
+}
+
+impl Seen {
+    /// Takes in what the program wrote; no bytes mean that it closed the terminal.
+    fn take_in(&mut self, bytes: &[u8]) {
+        // A mark may come in two pieces; a whole one before that was seen already.
+        let from = self.raw.len().saturating_sub(FRAME_BEGINS.len() - 1);
+        self.raw.extend_from_slice(bytes);
+        self.closed = bytes.is_empty();
+        let mut marks = self.raw[from..].windows(FRAME_BEGINS.len());
+        if let Some(last) = marks.rposition(|mark| mark == FRAME_BEGINS || mark == FRAME_ENDS) {
+            let at = from + last;
+            self.frame_from = self.raw[at..].starts_with(FRAME_BEGINS).then_some(at);
+        }
+        // Who is gone ends no frame any more: there will be no more of it. A mark's first piece may be shown already.
+        let unfinished = self.frame_from.filter(|_| !self.closed);
+        let end = unfinished.unwrap_or(self.raw.len()).max(self.shown);
+        self.parser.process(&self.raw[self.shown..end]);
+        self.shown = end;
+    }
 }
 
 /// A fleet's directory, and the dashboard in a terminal of its own.
@@ -84,6 +112,8 @@ fn start(
         Mutex::new(Seen {
             parser: vt100::Parser::new(non_zero(size.rows), non_zero(size.cols), 0),
             raw: Vec::new(),
+            shown: 0,
+            frame_from: None,
             closed: false,
         }),
         Condvar::new(),
@@ -99,9 +129,7 @@ fn start(
             }
             let count = reader.read(&mut bytes).unwrap_or(0);
             let mut seen = own.0.lock().unwrap();
-            seen.parser.process(&bytes[..count]);
-            seen.raw.extend_from_slice(&bytes[..count]);
-            seen.closed = count == 0;
+            seen.take_in(&bytes[..count]);
             own.1.notify_all();
             if count == 0 {
                 return;

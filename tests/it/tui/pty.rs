@@ -1,6 +1,7 @@
-//! The shipped program in a real terminal. Nothing here sleeps: a test waits until the screen says what it should.
+//! The shipped program in a real terminal. A test waits until the screen says what it should, and sleeps only between
+//! two looks at what nobody tells it of.
 
-use super::desk::{Desk, memory_of, modes, open, open_slow, row_of};
+use super::desk::{Desk, FRAME_BEGINS, memory_of, modes, open, open_slow, row_of};
 use super::fixtures::{fleet, instance, nth_name};
 use super::stage::Stage;
 use crate::read_fleet::{PLANS, SETTINGS, instance_text};
@@ -13,10 +14,14 @@ use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// What each frame begins with.
-const FRAME: &[u8] = b"\x1b[?2026h";
 /// A line on which every byte counts.
 const SLOW_LINE_BYTES_PER_S: usize = 20_000;
+/// What a thread wrote is counted a moment after it was written, and later where others have the processor meanwhile.
+const COUNTED_LOOKS_MAX: u32 = 1_000;
+const COUNTED_LOOK_EVERY: Duration = Duration::from_millis(10);
+/// A window in which nothing happens. Of so many one must be idle: a busy machine may disturb the others.
+const IDLE: Duration = Duration::from_secs(10);
+const IDLE_WINDOWS_MAX: usize = 3;
 
 /// A fleet with the files of some instances.
 pub(crate) fn fleet_dir() -> TempDir {
@@ -191,7 +196,10 @@ fn nothing_is_asked_of_the_terminal() {
     desk.press("m\r]]l\x1b23456:\x1b?\x1b.\x1b");
     desk.until_shown("innkeeper doctor");
     desk.resize(100, 30);
-    desk.until("the new size", |seen| seen.parser.screen().contents().lines().count() == 30);
+    desk.until("the new size", |seen| {
+        let first = seen.parser.screen().rows(0, 100).nth(2).unwrap_or_default();
+        first.chars().count() == 100 && first.ends_with('╮')
+    });
     desk.press("\x0cqq");
     let seen = Arc::clone(&desk.seen);
     assert!(desk.ended().success());
@@ -241,21 +249,22 @@ fn a_frame_is_one_write() {
         desk.press(view);
     }
     desk.until_shown("keys of this view");
-    // What the thread wrote is counted a moment after it was written.
-    let frames = |desk: &Desk| {
+    let frames = || {
         let raw = &desk.seen.0.lock().unwrap().raw;
-        let first = raw.windows(FRAME.len()).position(|bytes| bytes == FRAME).unwrap();
-        (raw.windows(FRAME.len()).filter(|bytes| *bytes == FRAME).count(), raw.len() - first)
+        let begins = raw.windows(FRAME_BEGINS.len()).filter(|bytes| *bytes == FRAME_BEGINS).count();
+        let first = raw.windows(FRAME_BEGINS.len()).position(|bytes| bytes == FRAME_BEGINS).unwrap();
+        (begins, raw.len() - first)
     };
-    for _ in 0..1_000 {
-        if desk.written("painter") == frames(&desk) {
+    let (mut written, mut seen) = (desk.written("painter"), frames());
+    for _ in 0..COUNTED_LOOKS_MAX {
+        if written == seen {
             break;
         }
-        std::thread::yield_now();
+        std::thread::sleep(COUNTED_LOOK_EVERY);
+        (written, seen) = (desk.written("painter"), frames());
     }
-    let frames = frames(&desk);
-    assert!(frames.0 > 10, "{frames:?}");
-    assert_eq!(desk.written("painter"), frames, "writes and their bytes, frames and theirs");
+    assert!(seen.0 > 10, "{seen:?}");
+    assert_eq!(written, seen, "writes and their bytes, frames and theirs");
 }
 
 #[test]
@@ -317,18 +326,29 @@ fn an_idle_dashboard_writes_nothing() {
     let (_stage, mut desk) = on_stage_with(12, (140, 40), &["--no-clock"], &[]);
     desk.press("j");
     desk.until("the second row", |seen| seen.parser.screen().contents().contains("▸  ▲ baker-sons"));
+    let mut windows = Vec::new();
+    let is_idle = (0..IDLE_WINDOWS_MAX).any(|_| {
+        let (wrote, woken, spent) = left_alone(&desk);
+        // 0.2 % of one core; a debug build on a busy machine may take three times as long.
+        let idle = wrote.is_empty() && woken <= 100 && spent <= Duration::from_millis(3 * 20);
+        windows.push(format!("woken {woken} times, {spent:?} on processors, wrote {wrote:?}"));
+        idle
+    });
+    assert!(is_idle, "in ten seconds each: {windows:#?}");
+}
+
+/// What a dashboard does in a window in which nothing happens: what it wrote, how often one of its threads was woken,
+/// and its time on processors. The window ends with what is written.
+fn left_alone(desk: &Desk) -> (String, u64, Duration) {
     let (spent, woken) = desk.effort();
     let seen = desk.seen.0.lock().unwrap();
     let before = seen.raw.len();
-    let (seen, waited) =
-        desk.seen.1.wait_timeout_while(seen, Duration::from_secs(10), |seen| seen.raw.len() == before).unwrap();
-    let more = String::from_utf8_lossy(&seen.raw[before..]).into_owned();
+    let (seen, _) = desk.seen.1.wait_timeout_while(seen, IDLE, |seen| seen.raw.len() == before).unwrap();
+    let wrote = String::from_utf8_lossy(&seen.raw[before..]).into_owned();
     drop(seen);
-    assert!(waited.timed_out(), "it wrote {more:?}");
-    let (spent, woken) = (desk.effort().0 - spent, desk.effort().1 - woken);
-    assert!(woken <= 100, "woken {woken} times in ten seconds");
-    // 0.2 % of one core; a debug build on a busy machine may take three times as long.
-    assert!(spent <= Duration::from_millis(3 * 20), "{spent:?} in ten seconds");
+    let (spent_now, woken_now) = desk.effort();
+    // A thread that ended meanwhile took its figures with it.
+    (wrote, woken_now.saturating_sub(woken), spent_now.saturating_sub(spent))
 }
 
 #[test]

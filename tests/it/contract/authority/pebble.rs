@@ -1,6 +1,7 @@
 //! A Pebble of the test's own, with the DNS that it asks, on ports of their own: the test decides how the authority
 //! behaves, and nobody else's orders are in its log.
 
+use crate::contract::proxy::bench::ReservedPorts;
 use openssl::asn1::Asn1Time;
 use openssl::ec::{EcGroup, EcKey};
 use openssl::hash::MessageDigest;
@@ -9,10 +10,8 @@ use openssl::pkey::{PKey, Private};
 use openssl::x509::extension::{BasicConstraints, SubjectAlternativeName};
 use openssl::x509::{X509, X509Builder, X509NameBuilder};
 use std::fs::{self, File};
-use std::net::{TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 const START_S_MAX: u64 = 20;
@@ -40,13 +39,17 @@ pub(crate) struct Pebble {
     pub(crate) dns_management_port: u16,
     process: Option<Ended>,
     _dns: Ended,
+    /// Given back when nobody listens on them any more.
+    _reserved: ReservedPorts,
 }
 
 impl Pebble {
     /// Starts both, and waits until they answer.
     pub(crate) async fn start(refused_nonces_percent: u32) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let [authority_port, management_port, http_port, dns_port, dns_management_port] = free_ports();
+        let reserved = ReservedPorts::new();
+        let [authority_port, management_port, http_port, dns_port, dns_management_port] =
+            [0, 1, 2, 3, 4].map(|nth| reserved.port(nth));
         make_server_certificate(directory.path());
         let config = serde_json::json!({ "pebble": {
             "listenAddress": format!("127.0.0.1:{authority_port}"),
@@ -78,6 +81,7 @@ impl Pebble {
             dns_management_port,
             process: None,
             _dns: Ended(dns),
+            _reserved: reserved,
         };
         pebble.restart(refused_nonces_percent).await;
         pebble.wait_for(&format!("http://127.0.0.1:{dns_management_port}/")).await;
@@ -162,25 +166,6 @@ impl Pebble {
         let waited = tokio::time::timeout(Duration::from_secs(START_S_MAX), answers).await;
         waited.unwrap_or_else(|_| panic!("{url} did not answer within {START_S_MAX} s"));
     }
-}
-
-/// Ports that nobody else uses. They lie below those that the kernel hands out by itself (32768 and up), or a client's
-/// connection could take one before its server did; and each process begins elsewhere, for tests run side by side.
-fn free_ports<const N: usize>() -> [u16; N] {
-    const FIRST: u32 = 30_000;
-    const BLOCKS: u32 = 250;
-    static TAKEN: AtomicU32 = AtomicU32::new(0);
-    for _ in 0..BLOCKS {
-        let block = (std::process::id() + TAKEN.fetch_add(1, Ordering::Relaxed) * 7) % BLOCKS;
-        let ports: [u16; N] = std::array::from_fn(|n| u16::try_from(FIRST + block * 10).unwrap() + n as u16);
-        let free = |port: &u16| {
-            TcpListener::bind(("127.0.0.1", *port)).is_ok() && UdpSocket::bind(("127.0.0.1", *port)).is_ok()
-        };
-        if ports.iter().all(free) {
-            return ports;
-        }
-    }
-    panic!("no ports are free between {FIRST} and {}", FIRST + BLOCKS * 10);
 }
 
 /// A root and, signed by it, the certificate of the authority's own server.

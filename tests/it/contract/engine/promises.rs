@@ -1,7 +1,7 @@
 //! The lab's Docker, held to the promises.
 
-use super::lab::jobs::{endless, is_running, silent_server};
-use super::lab::world::{IMAGE, NO_DATABASE, World, docker, docker_succeeds, until};
+use super::lab::jobs::{begin, endless, silent_server};
+use super::lab::world::{IMAGE, NO_DATABASE, World, docker, docker_succeeds};
 use crate::contract::promises::Side;
 use crate::contract::promises::engine::{Customer, Host, engine};
 use innkeeper::adapters::docker::Docker;
@@ -10,7 +10,6 @@ use innkeeper::model::name::{InstallationId, Resources};
 use innkeeper::model::service::JobSpec;
 use innkeeper::model::settings::DockerSettings;
 use std::net::TcpListener;
-use std::time::Duration;
 
 /// Two instances of one installation.
 struct Engines {
@@ -121,9 +120,7 @@ impl Host for Engines {
 
     async fn endless_job(&self) -> JobSpec {
         let spec = endless(&self.first, self.silent.1, 120).await;
-        let waited = tokio::time::timeout(Duration::from_secs(5), self.first.docker.run_job(&spec)).await;
-        assert!(waited.is_err(), "the job ended by itself: {waited:?}");
-        until("the job runs", async || is_running(&self.first, &spec).await).await;
+        begin(&self.first, &spec).await;
         spec
     }
 }

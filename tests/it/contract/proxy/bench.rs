@@ -18,10 +18,11 @@ use openssl::x509::extension::SubjectAlternativeName;
 use openssl::x509::{X509, X509NameBuilder};
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, TcpStream, UdpSocket};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 /// The base domain of these tests.
@@ -30,9 +31,11 @@ pub(crate) const BASE: &str = "fleet.test";
 pub(crate) const INSTALLATION: &str = "0123456789ab";
 /// The thumbprint of these tests.
 pub(crate) const THUMBPRINT: &str = "thumb_print-0";
-/// Where ports are looked for.
-const PORTS_FROM: u16 = 22_000;
-const PORTS_LEN: u16 = 10_000;
+/// Where tests have their ports: above those of the lab's systems, below those of instances (20000 and up), and below
+/// those that the kernel hands out by itself (32768 and up), of which a client could take one before its server did.
+const PORTS_FROM: u16 = 16_000;
+const PORTS_BLOCK: u16 = 8;
+const PORTS_BLOCKS: u16 = 500;
 /// No condition of these tests takes longer.
 const WAIT_S_MAX: u64 = 20;
 /// Longer than nginx takes to answer anything here.
@@ -45,6 +48,16 @@ pub(crate) struct Bench {
     pub(crate) settings: NginxSettings,
     pub(crate) upstream: Upstream,
     master: Option<Child>,
+    ports: ReservedPorts,
+}
+
+/// Neighbouring ports that nobody uses, and that no other test is given as long as this lives: a port that was only
+/// looked at could be another's before its server listens.
+pub(crate) struct ReservedPorts {
+    first: u16,
+    /// A name that one process has at a time, and that the kernel takes back from whoever ends. The name of a file
+    /// would depend on the directory for temporary files, and a test on a small disk has one of its own.
+    _claim: UnixListener,
 }
 
 /// A server that tells what it was asked.
@@ -86,17 +99,18 @@ impl Bench {
         for name in ["tmp", "certificates", "nginx-templates"] {
             std::fs::create_dir(at(name)).unwrap();
         }
+        let ports = ReservedPorts::new();
         let settings = NginxSettings {
             config_dir: at("innkeeper"),
             binary: PathBuf::from("/usr/sbin/nginx"),
             arguments: vec!["-p".into(), format!("{}/", dir.path().display()), "-c".into(), "nginx.conf".into()],
             pid_file: at("nginx.pid"),
-            http_port: free_port(),
-            https_port: free_port(),
+            http_port: ports.port(0),
+            https_port: ports.port(1),
         };
         std::fs::write(at("nginx.conf"), main_file(dir.path(), http_level)).unwrap();
         let proxy = adapter(&settings, dir.path());
-        Self { proxy, settings, upstream: Upstream::start(), master: None, dir }
+        Self { proxy, settings, upstream: Upstream::start(ports.port(2)), master: None, dir, ports }
     }
 
     /// Starts nginx in the foreground, so that it is a child that can be ended by its handle.
@@ -132,6 +146,11 @@ impl Bench {
     /// A second adapter over the same files, which somebody else may own.
     pub(crate) fn another_adapter(&self) -> Nginx {
         adapter(&self.settings, self.dir.path())
+    }
+
+    /// A port of the test's own on which nobody listens.
+    pub(crate) fn silent_port(&self) -> u16 {
+        self.ports.port(4)
     }
 
     /// A file or a directory of the test's own.
@@ -246,17 +265,10 @@ impl Drop for Bench {
 
 impl Upstream {
     /// Serves on two neighbouring ports: Odoo's http port and its gevent port.
-    fn start() -> Self {
-        let (http, gevent) = loop {
-            let port = free_port();
-            if let (Ok(http), Ok(gevent)) = (listen(port), listen(port + 1)) {
-                break (http, gevent);
-            }
-        };
-        let port = http.local_addr().unwrap().port();
-        for listener in [http, gevent] {
+    fn start(port: u16) -> Self {
+        for port in [port, port + 1] {
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
             std::thread::spawn(move || {
-                let port = listener.local_addr().unwrap().port();
                 for stream in listener.incoming().flatten() {
                     std::thread::spawn(move || answer(stream, port));
                 }
@@ -356,20 +368,36 @@ fn main_file(dir: &Path, http_level: &str) -> String {
     )
 }
 
-/// A port that nobody uses: below the range that the kernel hands out by itself, above those of the lab, and apart from
-/// what other tests take at the same time.
-pub(crate) fn free_port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let first = std::process::id() * 8 % u32::from(PORTS_LEN);
-    let first = u16::try_from(first).unwrap();
-    (0..PORTS_LEN)
-        .map(|_| PORTS_FROM + (first + NEXT.fetch_add(1, Ordering::Relaxed)) % PORTS_LEN)
-        .find(|port| TcpListener::bind(("0.0.0.0", *port)).is_ok() && TcpListener::bind(("::", *port)).is_ok())
-        .unwrap()
+impl ReservedPorts {
+    /// A block of [`PORTS_BLOCK`].
+    pub(crate) fn new() -> Self {
+        // Each process begins elsewhere: most find a block at once.
+        let begin = u16::try_from(std::process::id() % u32::from(PORTS_BLOCKS)).unwrap();
+        let mut blocks = (begin..PORTS_BLOCKS).chain(0..begin);
+        let found = blocks.find_map(|block| Self::claim(PORTS_FROM + block * PORTS_BLOCK));
+        found.unwrap_or_else(|| panic!("no {PORTS_BLOCK} ports in a row are free from {PORTS_FROM} on"))
+    }
+
+    fn claim(first: u16) -> Option<Self> {
+        let name = SocketAddr::from_abstract_name(format!("innkeeper-test-ports-{first}")).unwrap();
+        let claim = UnixListener::bind_addr(&name).ok()?;
+        (first..first + PORTS_BLOCK).all(is_free).then_some(Self { first, _claim: claim })
+    }
+
+    /// One of them, counted from 0.
+    pub(crate) fn port(&self, nth: u16) -> u16 {
+        assert!(nth < PORTS_BLOCK, "a block has {PORTS_BLOCK} ports");
+        self.first + nth
+    }
 }
 
-fn listen(port: u16) -> std::io::Result<TcpListener> {
-    TcpListener::bind(("127.0.0.1", port))
+/// Nobody has it, at any address of this host, which may lack IPv6.
+fn is_free(port: u16) -> bool {
+    let is_taken = |error: std::io::Error| error.kind() == std::io::ErrorKind::AddrInUse;
+    [IpAddr::from(Ipv4Addr::UNSPECIFIED), IpAddr::from(Ipv6Addr::UNSPECIFIED)].into_iter().all(|address| {
+        let (tcp, udp) = (TcpListener::bind((address, port)), UdpSocket::bind((address, port)));
+        !tcp.is_err_and(is_taken) && !udp.is_err_and(is_taken)
+    })
 }
 
 /// A connection to this port of the loopback.

@@ -1,6 +1,6 @@
 //! The host's own nginx: stopped, broken, with files of its own, or another installation's.
 
-use super::bench::{BASE, Bench, free_port, row};
+use super::bench::{BASE, Bench, row};
 use super::{NOTHING, serves};
 use innkeeper::edges::ErrorKind;
 use innkeeper::model::status::chain;
@@ -83,7 +83,6 @@ async fn a_new_file_of_the_hosts_is_noticed() {
 
 #[tokio::test]
 async fn it_works_beside_default_servers_maps_and_sizes_of_the_hosts() {
-    let ports = [free_port(), free_port()];
     for (host_level, custom) in [
         ("map_hash_bucket_size 512; map_hash_max_size 4096; server_names_hash_bucket_size 512;", true),
         ("server_names_hash_max_size 1024; map $uri $mine { default 1; }", false),
@@ -97,7 +96,7 @@ async fn it_works_beside_default_servers_maps_and_sizes_of_the_hosts() {
         bench.start_nginx();
         let long = format!("{}.example", "a".repeat(60));
         let acme = row("acme", &[&format!("acme.{BASE}")], bench.upstream.port);
-        let far = row("far", &[&long], ports[0]);
+        let far = row("far", &[&long], bench.silent_port());
         bench.certify(&acme);
         let refused = bench.put(&[acme, far]).await;
         assert!(serves(&bench, &format!("acme.{BASE}")).await, "{host_level}");

@@ -150,7 +150,7 @@ async fn every_answer_carries_hsts_even_where_a_location_adds_headers() {
     let bench = serving().await;
     let mut stopped = row("stopped", &["stopped.fleet.test"], bench.upstream.port);
     stopped.page = SitePage::Stopped;
-    let down = row("down", &["down.fleet.test"], super::bench::free_port());
+    let down = row("down", &["down.fleet.test"], bench.silent_port());
     bench.certify(&stopped);
     bench.certify(&down);
     bench.put(&[stopped, down]).await;
@@ -234,7 +234,7 @@ async fn closed_sites_show_their_page_with_the_right_code_and_still_answer_chall
 #[tokio::test]
 async fn while_odoo_is_down_the_maintenance_page_stands_in() {
     let bench = Bench::start();
-    let down = row("acme", &[HOST], super::bench::free_port());
+    let down = row("acme", &[HOST], bench.silent_port());
     bench.certify(&down);
     bench.put(&[down]).await;
     for request in ["GET / HTTP/1.1", "POST /web/login HTTP/1.1"] {

@@ -1,6 +1,7 @@
 //! PostgreSQL down, cut off, silent, or not letting us in: said with host and port, and over when it is over.
 
 use super::world::{World, promise, settings, text_of};
+use crate::contract::proxy::bench::ReservedPorts;
 use innkeeper::adapters::postgres::Postgres;
 use innkeeper::edges::{Ask, Database, EdgeError, ErrorKind};
 use tokio::net::{TcpListener, TcpStream};
@@ -15,7 +16,6 @@ struct Wire {
 impl Wire {
     async fn open(world: &World, port: u16) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
-        let port = listener.local_addr().unwrap().port();
         let server = format!("127.0.0.1:{}", world.lab.get("LAB_PG_PORT"));
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
@@ -56,7 +56,8 @@ fn assert_unreachable(error: &EdgeError, port: u16, why: &str) {
 #[test]
 fn a_server_that_is_down_is_named_with_host_and_port() {
     promise(async |world| {
-        let port = Wire::open(world, 0).await.cut().await;
+        let reserved = ReservedPorts::new();
+        let port = Wire::open(world, reserved.port(0)).await.cut().await;
         let (postgres, tenant) = (through(world, port), world.tenant());
         let errors = [
             postgres.look(&Ask::default()).await.unwrap_err(),
@@ -74,7 +75,9 @@ fn a_server_that_is_down_is_named_with_host_and_port() {
 #[test]
 fn a_server_that_went_away_and_came_back_is_used_again() {
     promise(async |world| {
-        let wire = Wire::open(world, 0).await;
+        // Nobody else gets the port while it is closed.
+        let reserved = ReservedPorts::new();
+        let wire = Wire::open(world, reserved.port(0)).await;
         let (postgres, tenant) = (through(world, wire.port), world.tenant());
         postgres.set_role(&tenant.role_spec(), &tenant.password, &tenant.mark).await.unwrap();
 
@@ -91,7 +94,8 @@ fn a_server_that_went_away_and_came_back_is_used_again() {
 #[test]
 fn a_connection_cut_in_the_middle_of_a_statement_ends_it_at_once() {
     promise(async |world| {
-        let wire = Wire::open(world, 0).await;
+        let reserved = ReservedPorts::new();
+        let wire = Wire::open(world, reserved.port(0)).await;
         let (postgres, tenant) = (through(world, wire.port), world.tenant());
         world.provision(&tenant).await;
         // The comment waits for this transaction's lock on the database until the connection is cut.

@@ -1,5 +1,6 @@
 //! One test's own installation on the lab's Docker, gone with the test.
 
+use crate::contract::proxy::bench::ReservedPorts;
 use crate::lab::Lab;
 use innkeeper::adapters::docker::Docker;
 use innkeeper::edges::{Ask, EdgeError, Engine};
@@ -13,7 +14,6 @@ use innkeeper::model::size::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::OpenOptions;
 use std::io::Write;
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -22,8 +22,8 @@ use std::time::Duration;
 pub(in crate::contract::engine) const IMAGE: &str = "odoo:19.0";
 /// What no `docker inspect` may show.
 pub(in crate::contract::engine) const CANARY: &str = "canary-7f3a9c";
-/// Nothing in these tests takes longer, but for the installation of a module.
-const WAIT_MAX: Duration = Duration::from_secs(20);
+/// Nothing in these tests takes longer on the slowest machine, but for the installation of a module.
+const WAIT_MAX: Duration = Duration::from_secs(120);
 const WAIT_STEP: Duration = Duration::from_millis(100);
 
 /// One installation with one instance, `acme`-something.
@@ -35,6 +35,8 @@ pub(in crate::contract::engine) struct World {
     pub(in crate::contract::engine) uid: Uid,
     pub(in crate::contract::engine) ports: Ports,
     pub(in crate::contract::engine) home: tempfile::TempDir,
+    /// Its ports, whether its container is up or not.
+    _reserved: ReservedPorts,
 }
 
 impl World {
@@ -56,7 +58,8 @@ impl World {
         let home = tempfile::tempdir().unwrap();
         let docker = connect(lab.get("LAB_DOCKER_HOST").to_owned(), &id, &home);
         let name = InstanceName::parse(&format!("acme-{}", &random[24..])).unwrap();
-        Self { lab, docker, id, name, uid, ports: free_ports(), home }
+        let reserved = ReservedPorts::new();
+        Self { lab, docker, id, name, uid, ports: Ports { http: reserved.port(0) }, home, _reserved: reserved }
     }
 
     /// A second adapter on the same installation, as another process has it.
@@ -225,15 +228,4 @@ pub(in crate::contract::engine) async fn until(what: &str, holds: impl AsyncFn()
         }
     };
     tokio::time::timeout(WAIT_MAX, waited).await.unwrap_or_else(|_| panic!("{what}: not within {WAIT_MAX:?}"));
-}
-
-/// Two neighbouring free ports of the lab's upper half, which its demo does not reach.
-fn free_ports() -> Ports {
-    loop {
-        let http = 20_500 + u16::from_be_bytes(uuid::Uuid::now_v7().as_bytes()[14..].try_into().unwrap()) % 249 * 2;
-        let is_free = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
-        if is_free(http) && is_free(http + 1) {
-            return Ports { http };
-        }
-    }
 }
