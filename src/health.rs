@@ -1,6 +1,7 @@
 //! What an instance uses, held against what its customer bought: what a person should know about. Pure, and slow to change
 //! its mind: a strain is told when it has lasted, and is over only when it is well below where it began.
 
+use crate::model::event::Reason;
 use crate::model::service_plan::Limits;
 use crate::model::size::Bytes;
 use crate::model::status::UsageStatus;
@@ -26,7 +27,7 @@ pub enum Strain {
 struct Rule {
     strain: Strain,
     /// CamelCase word.
-    reason: &'static str,
+    reason: Reason,
     /// Per cent of the limit from which on it is one.
     begins_percent: u64,
     /// Per cent of the limit below which it is over.
@@ -38,9 +39,9 @@ struct Rule {
 /// Installing modules or a month's end keep processors busy for minutes, and Odoo's workers are recycled at their memory
 /// limit: only what lasts longer is worth a person's time. A disk fills slowly and does not empty by itself.
 const RULES: [Rule; 3] = [
-    Rule { strain: Strain::Disk, reason: "DiskNearlyFull", begins_percent: 90, ends_percent: 85, lasts_s: 0 },
-    Rule { strain: Strain::Memory, reason: "MemoryAtLimit", begins_percent: 95, ends_percent: 85, lasts_s: 600 },
-    Rule { strain: Strain::Cpu, reason: "CpuBusy", begins_percent: 90, ends_percent: 70, lasts_s: 900 },
+    Rule { strain: Strain::Disk, reason: Reason::DiskNearlyFull, begins_percent: 90, ends_percent: 85, lasts_s: 0 },
+    Rule { strain: Strain::Memory, reason: Reason::MemoryAtLimit, begins_percent: 95, ends_percent: 85, lasts_s: 600 },
+    Rule { strain: Strain::Cpu, reason: Reason::CpuBusy, begins_percent: 90, ends_percent: 70, lasts_s: 900 },
 ];
 
 /// One strain as it stands.
@@ -64,7 +65,7 @@ pub struct Warning {
     /// What is strained.
     pub strain: Strain,
     /// CamelCase word.
-    pub reason: &'static str,
+    pub reason: Reason,
     /// A sentence.
     pub message: String,
     /// Since when.

@@ -2,7 +2,7 @@
 
 use super::{Context, StepFault, report};
 use crate::model::backup::{BackupId, MissingFiles};
-use crate::model::event::{Level, NewEvent};
+use crate::model::event::{Level, NewEvent, Reason};
 use crate::model::name::InstanceName;
 use crate::model::service::Tag;
 use crate::model::status::chain;
@@ -24,7 +24,7 @@ pub(super) async fn open(tombstone: &Tombstone, context: &Context) -> Result<(),
     }
     context.journal.open_tombstone(tombstone)?;
     let message = format!("it is being retired: {}", tombstone.why);
-    tell(&tombstone.instance, Level::Warning, "Retiring", message, context);
+    tell(&tombstone.instance, Level::Warning, Reason::Retiring, message, context);
     Ok(())
 }
 
@@ -38,7 +38,7 @@ pub(super) async fn close(instance: &InstanceName, backup: &BackupId, context: &
     tell(
         instance,
         Level::Info,
-        "CameBack",
+        Reason::CameBack,
         "it is wanted again, and its data are served as they stand".to_owned(),
         context,
     );
@@ -50,7 +50,7 @@ pub(super) fn begin_purge(instance: &InstanceName, context: &Context) -> Result<
     context.journal.note_disruption(instance, "purge", context.steady_s)?;
     context.journal.begin_purge(instance)?;
     let message = "its grace period is over: its data are being deleted".to_owned();
-    tell(instance, Level::Warning, "Purging", message, context);
+    tell(instance, Level::Warning, Reason::Purging, message, context);
     Ok(())
 }
 
@@ -70,13 +70,13 @@ pub(super) async fn remove_volume(volume: &str, tag: &Tag, context: &Context) ->
 pub(super) fn end_purge(instance: &InstanceName, context: &Context) -> Result<(), StepFault> {
     context.journal.forget(instance)?;
     let message = "nothing of it is left but its final backup: its name and its domains are free again".to_owned();
-    tell(instance, Level::Warning, "Purged", message, context);
+    tell(instance, Level::Warning, Reason::Purged, message, context);
     Ok(())
 }
 
 /// The final backup was read back.
 pub(super) fn tell_kept(instance: &InstanceName, backup: &BackupId, context: &Context) {
-    tell(instance, Level::Info, "BackupVerified", format!("the backup {backup} was read back whole"), context);
+    tell(instance, Level::Info, Reason::BackupVerified, format!("the backup {backup} was read back whole"), context);
 }
 
 /// The final backup was read back, and is not all that there should be.
@@ -85,7 +85,7 @@ pub(super) fn tell_partial(instance: &InstanceName, backup: &BackupId, missing: 
         "the backup {backup} was read back, and it is partial: {missing}; missing-files.txt beside it names all of them. Their \
          data are not deleted before a person confirms that"
     );
-    tell(instance, Level::Error, "BackupPartial", message, context);
+    tell(instance, Level::Error, Reason::BackupPartial, message, context);
 }
 
 /// A backup that was read back once is damaged now, and was put there.
@@ -94,18 +94,11 @@ pub(super) fn tell_damaged(instance: &InstanceName, backup: &BackupId, (why, asi
         "the backup {backup} was sound once and is damaged ({why}): it is kept as {aside}, and another one is taken while the \
          data stand; look after the disk that it is on"
     );
-    tell(instance, Level::Error, "BackupDamaged", message, context);
+    tell(instance, Level::Error, Reason::BackupDamaged, message, context);
 }
 
-fn tell(instance: &InstanceName, level: Level, reason: &'static str, message: String, context: &Context) {
-    let event = NewEvent {
-        level,
-        instance: Some(instance.clone()),
-        kind: "ending",
-        reason,
-        message,
-        step: None,
-        cause: context.cause.clone(),
-    };
+fn tell(instance: &InstanceName, level: Level, reason: Reason, message: String, context: &Context) {
+    let event =
+        NewEvent { level, instance: Some(instance.clone()), reason, message, step: None, cause: context.cause.clone() };
     report(context.journal.record(&event).map(drop), "could not record an event");
 }

@@ -18,7 +18,7 @@ pub use lanes::Lanes;
 use crate::edges::{EdgeError, Edges, ErrorKind};
 use crate::journal::{FailureRow, Journal, JournalError};
 use crate::model::changes::InstanceChanges;
-use crate::model::event::{Level, NewEvent};
+use crate::model::event::{Level, NewEvent, Reason};
 use crate::model::name::InstanceName;
 use crate::model::secret::InstallationKey;
 use crate::model::status::chain;
@@ -246,8 +246,7 @@ fn tell_done(step: &Step, context: &Context) {
     let event = NewEvent {
         level: if drift { Level::Warning } else { Level::Info },
         instance: context.instance.clone(),
-        kind: "step",
-        reason: if drift { "DriftRepaired" } else { "StepDone" },
+        reason: if drift { Reason::DriftRepaired } else { Reason::StepDone },
         message: format!("{}: {}{}", step.action.resource(), step.reason, fields_text(step)),
         step: Some(step.id.to_string()),
         cause: context.cause.clone(),

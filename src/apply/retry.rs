@@ -3,7 +3,7 @@
 use super::{Context, StepFailure, StepFault, failure_row, report};
 use crate::edges::ErrorKind;
 use crate::model::backoff;
-use crate::model::event::{Level, NewEvent};
+use crate::model::event::{Level, NewEvent, Reason};
 use crate::model::step::{Action, Step};
 use crate::model::time::Timestamp;
 use std::time::Duration;
@@ -27,8 +27,7 @@ pub(super) fn note_failure(step: &Step, fault: StepFault, context: &Context) -> 
     let event = NewEvent {
         level: if permanent { Level::Error } else { Level::Warning },
         instance: context.instance.clone(),
-        kind: "step",
-        reason: "StepFailed",
+        reason: Reason::StepFailed,
         message: format!("{}: {}", step.action.resource(), fault.message),
         step: Some(step.id.to_string()),
         cause: context.cause.clone(),

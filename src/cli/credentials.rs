@@ -6,7 +6,7 @@ use super::failure::{Exit, Failure};
 use super::render::documents::CredentialsDocument;
 use super::render::style::{STRONG, paint};
 use super::{fleet, world};
-use crate::model::event::{Level, NewEvent};
+use crate::model::event::{Level, NewEvent, Reason};
 use crate::model::name::InstanceName;
 use crate::model::secret::{ExposeSecret, PASSWORD_GENERATION, SecretPurpose};
 use crate::model::settings::Settings;
@@ -52,8 +52,7 @@ fn record(cx: &Context, settings: &Settings, name: &InstanceName) -> Result<(), 
     let event = NewEvent {
         level: Level::Info,
         instance: Some(name.clone()),
-        kind: "credentials",
-        reason: "CredentialsShown",
+        reason: Reason::CredentialsShown,
         message: format!("the first administrator's credentials were shown to {by}"),
         step: None,
         cause: None,

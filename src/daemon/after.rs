@@ -6,7 +6,7 @@ use crate::apply::Outcome;
 use crate::diff::facts::{Facts, Failure};
 use crate::model::backoff;
 use crate::model::changes::{HoldReason, InstanceChanges};
-use crate::model::event::Level;
+use crate::model::event::{Level, Reason};
 use crate::model::name::InstanceName;
 use crate::model::time::Timestamp;
 use std::time::Duration;
@@ -89,7 +89,7 @@ fn loads(facts: &Facts) -> bool {
 fn tell_restless(keeper: &Keeper, name: &InstanceName, surplus: u32) {
     if surplus == 1 {
         let message = "it does not come to rest: what is done is undone again; it is slowed down";
-        keeper.tell(&event(Level::Warning, Some(name), "step", "NotSettling", message));
+        keeper.tell(&event(Level::Warning, Some(name), Reason::NotSettling, message));
     }
 }
 

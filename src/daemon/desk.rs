@@ -12,7 +12,7 @@ use crate::control::{
 };
 use crate::edges::engine::{LogQuery, LogSource};
 use crate::model::errand::ErrandKind;
-use crate::model::event::{Level, NewEvent};
+use crate::model::event::{Level, NewEvent, Reason};
 use crate::model::name::InstanceName;
 use crate::model::silence::{AlertsOf, Silence};
 use crate::model::status::{DaemonStatus, FleetStatus, chain};
@@ -117,7 +117,7 @@ impl Handler for Desk {
             ErrandKind::Restart => "its container is to be restarted",
             ErrandKind::Retry => "back-off and failures are to be forgotten",
         };
-        let told = event(Level::Info, Some(instance), "errand", "ErrandNoted", message);
+        let told = event(Level::Info, Some(instance), Reason::ErrandNoted, message);
         keeper.tell(&NewEvent { cause: asked_by(by), ..told });
         self.crew.wake(Subject::Instance(instance.clone()), asked_by(by));
         Ok(id)

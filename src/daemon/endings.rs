@@ -5,7 +5,7 @@ use super::register::{Entry, Register};
 use crate::diff::facts::{FileState, GuardFacts};
 use crate::journal::JournalError;
 use crate::model::changes::{Changes, HoldReason};
-use crate::model::event::{Level, NewEvent};
+use crate::model::event::{Level, NewEvent, Reason};
 use crate::model::name::InstanceName;
 use crate::model::tombstone::Tombstone;
 use std::collections::BTreeMap;
@@ -46,7 +46,7 @@ impl Keeper {
                 "the clock of this host was set by {jump_s} s; grace periods count the time that was seen to pass, so nothing is \
                  deleted earlier because of that"
             );
-            self.tell(&event(Level::Warning, None, "daemon", "ClockSet", message));
+            self.tell(&event(Level::Warning, None, Reason::ClockSet, message));
         }
         Ok(())
     }
@@ -68,7 +68,7 @@ impl Keeper {
         };
         self.journal.permit(&permits, self.steady_s()?)?;
         for (name, _) in &permits {
-            let told = event(Level::Warning, Some(name), "guard", "LetThrough", "it was let past the guard, once");
+            let told = event(Level::Warning, Some(name), Reason::LetThrough, "it was let past the guard, once");
             self.tell(&NewEvent { cause: cause.cloned(), ..told });
         }
         Ok(())
@@ -81,13 +81,13 @@ impl Keeper {
         match held.first() {
             Some((name, hold)) => {
                 let message = format!("{} instances are held, {name} among them: {}", held.len(), hold.message);
-                if self.board.raise("guard", "GuardClosed", &message, self.now()) {
-                    self.tell(&event(Level::Critical, None, "guard", "GuardClosed", message));
+                if self.board.raise("guard", Reason::GuardClosed, &message, self.now()) {
+                    self.tell(&event(Level::Critical, None, Reason::GuardClosed, message));
                 }
             }
             None => {
                 if self.board.lower("guard") {
-                    self.tell(&event(Level::Info, None, "guard", "GuardOpen", "the guard holds nobody any more"));
+                    self.tell(&event(Level::Info, None, Reason::GuardOpen, "the guard holds nobody any more"));
                 }
             }
         }

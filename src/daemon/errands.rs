@@ -7,7 +7,7 @@ use crate::diff::facts::Facts;
 use crate::journal::JournalError;
 use crate::model::changes::{HoldReason, InstanceChanges};
 use crate::model::errand::ErrandKind;
-use crate::model::event::{Level, NewEvent};
+use crate::model::event::{Level, NewEvent, Reason};
 use crate::model::name::InstanceName;
 use crate::model::step_kind::StepKind;
 use crate::model::wanted::WantedState;
@@ -25,7 +25,7 @@ pub(super) fn retry(keeper: &Keeper, name: &InstanceName) -> Result<(), JournalE
         if let Some(entry) = keeper.register().entries.get_mut(name) {
             (entry.restless, entry.unhealthy) = (0, 0);
         }
-        let told = event(Level::Info, Some(name), "errand", "Retried", "back-off and failures are forgotten");
+        let told = event(Level::Info, Some(name), Reason::Retried, "back-off and failures are forgotten");
         keeper.tell(&NewEvent { cause: Some(format!("asked by {}", errand.by)), ..told });
     }
     Ok(())
@@ -52,17 +52,11 @@ pub(super) fn end(
         keeper.journal.end_errand(errand.id)?;
         let running = instance.wanted.as_ref().is_some_and(|wanted| wanted.state == WantedState::Running);
         let told = match (started, running) {
-            (true, _) => event(Level::Info, Some(name), "errand", "ErrandDone", "its container was started anew"),
-            (false, false) => event(
-                Level::Warning,
-                Some(name),
-                "errand",
-                "ErrandDropped",
-                "nothing is to be restarted: it is stopped",
-            ),
-            (false, true) => {
-                event(Level::Warning, Some(name), "errand", "ErrandDropped", "it is held and not restarted")
+            (true, _) => event(Level::Info, Some(name), Reason::ErrandDone, "its container was started anew"),
+            (false, false) => {
+                event(Level::Warning, Some(name), Reason::ErrandDropped, "nothing is to be restarted: it is stopped")
             }
+            (false, true) => event(Level::Warning, Some(name), Reason::ErrandDropped, "it is held and not restarted"),
         };
         keeper.tell(&NewEvent { cause: Some(format!("asked by {}", errand.by)), ..told });
     }

@@ -11,7 +11,7 @@ use super::register::Register;
 use crate::apply::Lanes;
 use crate::edges::Edges;
 use crate::journal::{Journal, JournalError};
-use crate::model::event::{Level, NewEvent};
+use crate::model::event::{Level, NewEvent, Reason};
 use crate::model::name::InstanceName;
 use crate::model::secret::InstallationKey;
 use crate::model::settings::Settings;
@@ -243,9 +243,11 @@ impl Keeper {
     pub(super) fn tell(&self, event: &NewEvent) {
         let instance = event.instance.as_ref().map(InstanceName::as_str).unwrap_or_default();
         match event.level {
-            Level::Debug | Level::Info => tracing::info!(instance, reason = event.reason, "{}", event.message),
-            Level::Warning => tracing::warn!(instance, reason = event.reason, "{}", event.message),
-            Level::Error | Level::Critical => tracing::error!(instance, reason = event.reason, "{}", event.message),
+            Level::Debug | Level::Info => tracing::info!(instance, reason = event.reason.as_str(), "{}", event.message),
+            Level::Warning => tracing::warn!(instance, reason = event.reason.as_str(), "{}", event.message),
+            Level::Error | Level::Critical => {
+                tracing::error!(instance, reason = event.reason.as_str(), "{}", event.message)
+            }
         }
         if self.acts() {
             self.report(self.journal.record(event).map(drop), "could not record an event");
@@ -273,7 +275,7 @@ impl Keeper {
     fn raise_unwritable(&self, about: &str, error: &(dyn Error + 'static), doing: &str) {
         let text = chain(error);
         tracing::error!(error = %text, "{doing}");
-        self.board.raise(about, "StateUnwritable", &format!("{doing}: {text}"), self.now());
+        self.board.raise(about, Reason::StateUnwritable, &format!("{doing}: {text}"), self.now());
     }
 }
 
@@ -307,9 +309,8 @@ pub fn chance() -> f64 {
 pub(super) fn event(
     level: Level,
     instance: Option<&InstanceName>,
-    kind: &'static str,
-    reason: &'static str,
+    reason: Reason,
     message: impl Into<String>,
 ) -> NewEvent {
-    NewEvent { level, instance: instance.cloned(), kind, reason, message: message.into(), step: None, cause: None }
+    NewEvent { level, instance: instance.cloned(), reason, message: message.into(), step: None, cause: None }
 }

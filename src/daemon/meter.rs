@@ -6,7 +6,7 @@
 
 use super::gauges::{Part, Reading};
 use super::keeper::{Keeper, event};
-use crate::model::event::Level;
+use crate::model::event::{Level, Reason};
 use crate::model::name::{InstanceName, Resources, Uid};
 use crate::model::service::{Component, Tag};
 use crate::model::service_plan::Limits;
@@ -175,19 +175,19 @@ async fn measure_filestore(keeper: &Keeper, name: &InstanceName, uid: Uid) {
 
 fn tell(keeper: &Keeper, name: &InstanceName, reading: &Reading) {
     for warning in &reading.begun {
-        let told = event(Level::Warning, Some(name), "usage", warning.reason, warning.message.clone());
+        let told = event(Level::Warning, Some(name), warning.reason, warning.message.clone());
         keeper.tell(&told);
     }
     for warning in &reading.ended {
-        let message = format!("{} is over", warning.reason);
-        keeper.tell(&event(Level::Info, Some(name), "usage", "StrainOver", message));
+        let message = format!("{} is over", warning.reason.as_str());
+        keeper.tell(&event(Level::Info, Some(name), Reason::StrainOver, message));
     }
 }
 
 fn alerts(name: &InstanceName, reading: &Reading) -> Vec<Alert> {
     let alert = |warning: &crate::health::Warning| Alert {
         instance: Some(name.clone()),
-        reason: warning.reason.to_owned(),
+        reason: warning.reason.as_str().to_owned(),
         message: warning.message.clone(),
         since: warning.since,
         silence: None,

@@ -14,7 +14,7 @@ use crate::edges::database::InstallationLock;
 use crate::edges::{EdgeError, ErrorKind};
 use crate::journal::JournalError;
 use crate::model::backoff;
-use crate::model::event::{Level, NewEvent};
+use crate::model::event::{Level, NewEvent, Reason};
 use crate::model::name::InstanceName;
 use crate::model::status::{DaemonStatus, SCHEMA, chain};
 use std::collections::BTreeSet;
@@ -121,7 +121,7 @@ pub async fn run(keeper: Arc<Keeper>, mut signals: mpsc::Receiver<Signal>) -> Re
     stop(&crew, &mut signals).await;
     conversations.end().await;
     meter.end(&keeper).await;
-    keeper.tell(&event(Level::Info, None, "daemon", "DaemonStopped", "the daemon stopped"));
+    keeper.tell(&event(Level::Info, None, Reason::DaemonStopped, "the daemon stopped"));
     held.map_or(Ok(()), |error| Err(RunError::Held(error)))
 }
 
@@ -169,8 +169,8 @@ fn rearming(watch: Watch, keeper: &Arc<Keeper>) -> impl Fn() -> bool + Clone + S
                 let every = SCAN_EVERY.as_secs();
                 let message =
                     format!("files cannot be watched and are read every {every} s instead: {}", chain(&error));
-                if keeper.board.raise("watch", "NotWatching", &message, keeper.now()) {
-                    keeper.tell(&event(Level::Warning, None, "daemon", "NotWatching", message));
+                if keeper.board.raise("watch", Reason::NotWatching, &message, keeper.now()) {
+                    keeper.tell(&event(Level::Warning, None, Reason::NotWatching, message));
                 }
                 false
             }
@@ -218,7 +218,7 @@ async fn keep_lock(keeper: &Keeper, mut lock: Option<InstallationLock>) -> EdgeE
             Ok(again) => lock = Some(again),
             Err(error) if error.kind == ErrorKind::Conflict => {
                 let message = format!("another daemon took over, this one ends: {}", chain(&error));
-                keeper.tell(&event(Level::Critical, None, "daemon", "LockLost", message));
+                keeper.tell(&event(Level::Critical, None, Reason::LockLost, message));
                 return error;
             }
             Err(_) => tokio::time::sleep(LOCK_EVERY).await,
@@ -230,12 +230,12 @@ async fn keep_lock(keeper: &Keeper, mut lock: Option<InstallationLock>) -> EdgeE
 fn tell_start(keeper: &Keeper) -> Result<(), JournalError> {
     for intent in keeper.journal.open_intents()? {
         let message = format!("{} was begun and its end was not seen: what came of it is looked at", intent.kind);
-        let told = event(Level::Warning, intent.instance.as_ref(), "step", "StepInterrupted", message);
+        let told = event(Level::Warning, intent.instance.as_ref(), Reason::StepInterrupted, message);
         keeper.tell(&NewEvent { step: Some(intent.step.to_string()), ..told });
     }
     keeper.journal.clear_intents()?;
     let message = format!("the daemon started, version {}", env!("CARGO_PKG_VERSION"));
-    keeper.tell(&event(Level::Info, None, "daemon", "DaemonStarted", message));
+    keeper.tell(&event(Level::Info, None, Reason::DaemonStarted, message));
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use super::keeper::{Bell, Keeper, event};
 use super::register::{FileChange, Register, What};
 use crate::diff::roll_out::{ROLL_OUT_MIN, stops_at};
 use crate::journal::{JournalError, RollOutRow};
-use crate::model::event::{Level, NewEvent};
+use crate::model::event::{Level, NewEvent, Reason};
 use crate::model::name::InstanceName;
 use crate::model::problem::Problem;
 use crate::model::settings::Settings;
@@ -137,7 +137,7 @@ impl Keeper {
         let late = attempts.into_iter().find(|late| late.len() < names.len()).unwrap_or_default();
         let parts = self.journal.begin_roll_out(names, &late)?;
         let message = format!("{what} concerns {} instances: it reaches one first", names.len());
-        self.tell(&event(Level::Info, None, "file", "RollOutBegan", message));
+        self.tell(&event(Level::Info, None, Reason::RollOutBegan, message));
         Ok(parts)
     }
 
@@ -152,11 +152,11 @@ impl Keeper {
             problems.iter().filter(|problem| !of_instance(problem)).map(|problem| problem.to_line()).collect();
         if lines.is_empty() {
             if self.board.lower("files") {
-                self.tell(&event(Level::Info, None, "file", "FilesMended", "settings and plans are valid again"));
+                self.tell(&event(Level::Info, None, Reason::FilesMended, "settings and plans are valid again"));
             }
-        } else if self.board.raise("files", "FileInvalid", &lines.join("; "), self.now()) {
+        } else if self.board.raise("files", Reason::FileInvalid, &lines.join("; "), self.now()) {
             let message = format!("the last good version stays in force: {}", lines.join("; "));
-            self.tell(&event(Level::Error, None, "file", "FileInvalid", message));
+            self.tell(&event(Level::Error, None, Reason::FileInvalid, message));
         }
     }
 
@@ -169,12 +169,12 @@ impl Keeper {
         };
         if of_connections(settings) == of_connections(&self.connected) {
             self.board.lower("settings");
-            self.tell(&event(Level::Info, None, "file", "SettingsChanged", "innkeeper.toml changed"));
+            self.tell(&event(Level::Info, None, Reason::SettingsChanged, "innkeeper.toml changed"));
         } else {
             let message = "innkeeper.toml changed in base_domain, state_dir, [docker], [postgres], [nginx], [acme] or [backup]: \
                  restart the daemon, until then the former systems are used";
-            if self.board.raise("settings", "RestartNeeded", message, self.now()) {
-                self.tell(&event(Level::Warning, None, "file", "RestartNeeded", message));
+            if self.board.raise("settings", Reason::RestartNeeded, message, self.now()) {
+                self.tell(&event(Level::Warning, None, Reason::RestartNeeded, message));
             }
         }
         self.ring(Bell::Fleet);
@@ -183,17 +183,17 @@ impl Keeper {
 
 fn file_event(change: &FileChange, cause: Option<String>) -> NewEvent {
     let name = Some(&change.name);
-    let told = |level, reason, message: &str| event(level, name, "file", reason, message);
+    let told = |level, reason, message: &str| event(level, name, reason, message);
     let event = match &change.what {
-        What::Added => told(Level::Info, "FileAdded", "its file appeared"),
-        What::Changed => told(Level::Info, "FileChanged", "its file changed"),
-        What::Meaning => told(Level::Info, "FileChanged", "its plan or the settings changed"),
-        What::Mended => told(Level::Info, "FileMended", "its file is valid again"),
-        What::Missing => told(Level::Warning, "FileMissing", "its file is gone; it stays as it is"),
-        What::Vanished => told(Level::Warning, "FileVanished", "its file stayed away in two complete readings"),
+        What::Added => told(Level::Info, Reason::FileAdded, "its file appeared"),
+        What::Changed => told(Level::Info, Reason::FileChanged, "its file changed"),
+        What::Meaning => told(Level::Info, Reason::FileChanged, "its plan or the settings changed"),
+        What::Mended => told(Level::Info, Reason::FileMended, "its file is valid again"),
+        What::Missing => told(Level::Warning, Reason::FileMissing, "its file is gone; it stays as it is"),
+        What::Vanished => told(Level::Warning, Reason::FileVanished, "its file stayed away in two complete readings"),
         What::Invalid(lines) => {
             let message = format!("its file has problems, the last good version stays in force: {}", lines.join("; "));
-            told(Level::Error, "FileInvalid", &message)
+            told(Level::Error, Reason::FileInvalid, &message)
         }
     };
     NewEvent { cause, ..event }

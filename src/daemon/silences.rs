@@ -3,7 +3,7 @@
 use super::keeper::{Keeper, event};
 use crate::control::{Peer, SilenceRequest};
 use crate::journal::JournalError;
-use crate::model::event::{Level, NewEvent};
+use crate::model::event::{Level, NewEvent, Reason};
 use crate::model::silence::{AlertsOf, Quiet, SILENCE_D_MAX, Silence};
 use crate::model::status::{Alert, chain};
 use crate::model::time::Timestamp;
@@ -37,8 +37,8 @@ impl Keeper {
         for silence in &noted {
             self.journal.silence(silence).map_err(broken)?;
             let (reason, message) = match request.until {
-                Some(until) => ("AlertSilenced", format!("{} are silenced until {until:.0}", words(&silence.of))),
-                None => ("AlertSeen", format!("{} are acknowledged until they are over", words(&silence.of))),
+                Some(until) => (Reason::AlertSilenced, format!("{} are silenced until {until:.0}", words(&silence.of))),
+                None => (Reason::AlertSeen, format!("{} are acknowledged until they are over", words(&silence.of))),
             };
             self.tell_alerts(&silence.of, reason, message, Some(by));
         }
@@ -56,7 +56,7 @@ impl Keeper {
         for silence in self.journal.silences().map_err(broken)?.iter().filter(|silence| within(silence)) {
             self.journal.end_silence(&silence.of).map_err(broken)?;
             let message = format!("{} ask for attention again", words(&silence.of));
-            self.tell_alerts(&silence.of, "SilenceEnded", message, Some(by));
+            self.tell_alerts(&silence.of, Reason::SilenceEnded, message, Some(by));
             count += 1;
         }
         match count {
@@ -76,14 +76,14 @@ impl Keeper {
             self.journal.end_silence(&silence.of)?;
             if silence.quiet.until.is_some() {
                 let message = format!("the time of their silence is over: {}", words(&silence.of));
-                self.tell_alerts(&silence.of, "SilenceEnded", message, None);
+                self.tell_alerts(&silence.of, Reason::SilenceEnded, message, None);
             }
         }
         self.show_silences()
     }
 
-    fn tell_alerts(&self, of: &AlertsOf, reason: &'static str, message: String, by: Option<&Peer>) {
-        let told = event(Level::Info, of.instance.as_ref(), "alert", reason, message);
+    fn tell_alerts(&self, of: &AlertsOf, reason: Reason, message: String, by: Option<&Peer>) {
+        let told = event(Level::Info, of.instance.as_ref(), reason, message);
         self.tell(&NewEvent { cause: by.map(|by| format!("asked by {}", by.user)), ..told });
     }
 }

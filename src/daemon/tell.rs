@@ -4,7 +4,7 @@ use super::keeper::{Keeper, event};
 use crate::diff::conditions;
 use crate::diff::facts::Facts;
 use crate::model::changes::{Hold, HoldReason, InstanceChanges};
-use crate::model::event::{Level, NewEvent};
+use crate::model::event::{Level, NewEvent, Reason};
 use crate::model::name::{InstanceName, Resources};
 use crate::model::status::InstanceStatus;
 use crate::model::step::Origin;
@@ -30,7 +30,7 @@ impl Keeper {
             return;
         }
         for hold in changes.holds.iter().filter(|hold| hold.reason == HoldReason::DriftFight) {
-            self.tell(&event(Level::Error, Some(name), "drift", "DriftFight", hold.message.clone()));
+            self.tell(&event(Level::Error, Some(name), Reason::DriftFight, hold.message.clone()));
         }
     }
 
@@ -57,20 +57,20 @@ impl Keeper {
         let message = format!(
             "its container ended by itself and Docker started it again{often}: `innkeeper logs {name}` may say why"
         );
-        self.tell(&event(Level::Error, Some(name), "drift", "ContainerDied", message));
+        self.tell(&event(Level::Error, Some(name), Reason::ContainerDied, message));
     }
 
     /// Tells of templates that cannot be used, and of their mending.
     pub(super) fn tell_templates(&self, changes: &InstanceChanges) {
         match changes.holds.iter().find(|hold| hold.reason == HoldReason::TemplateBroken) {
             Some(hold) => {
-                if self.board.raise("templates", "TemplateBroken", &hold.message, self.now()) {
-                    self.tell(&event(Level::Error, None, "file", "TemplateBroken", hold.message.clone()));
+                if self.board.raise("templates", Reason::TemplateBroken, &hold.message, self.now()) {
+                    self.tell(&event(Level::Error, None, Reason::TemplateBroken, hold.message.clone()));
                 }
             }
             None => {
                 if self.board.lower("templates") {
-                    self.tell(&event(Level::Info, None, "file", "TemplateMended", "the templates can be used again"));
+                    self.tell(&event(Level::Info, None, Reason::TemplateMended, "the templates can be used again"));
                 }
             }
         }
@@ -86,7 +86,7 @@ impl Keeper {
             let fields: Vec<String> = fields.collect();
             let details = if fields.is_empty() { String::new() } else { format!(" ({})", fields.join(", ")) };
             let message = format!("{}: {}{details}", step.action.resource(), step.reason);
-            let told = event(Level::Warning, name, "drift", "DriftFound", message);
+            let told = event(Level::Warning, name, Reason::DriftFound, message);
             self.tell(&NewEvent { step: Some(step.id.to_string()), ..told });
         }
     }

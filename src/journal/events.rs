@@ -1,7 +1,7 @@
 //! The history that people read: recorded once, counted when repeated, kept within limits.
 
 use super::{Journal, JournalError, News, moment, signed, unreadable, unsigned};
-use crate::model::event::{Event, Level, NewEvent};
+use crate::model::event::{Event, Level, NewEvent, Reason};
 use crate::model::name::InstanceName;
 use crate::model::status::SCHEMA;
 use crate::model::time::Timestamp;
@@ -128,15 +128,7 @@ pub(super) fn moved_aside(aside: &Path) -> NewEvent {
          taken from the live objects; event history and back-off begin anew",
         aside.display()
     );
-    NewEvent {
-        level: Level::Error,
-        instance: None,
-        kind: "daemon",
-        reason: "JournalBroken",
-        message,
-        step: None,
-        cause: None,
-    }
+    NewEvent { level: Level::Error, instance: None, reason: Reason::JournalBroken, message, step: None, cause: None }
 }
 
 fn rank(level: Level) -> i64 {
@@ -152,7 +144,7 @@ fn repeated(transaction: &Transaction<'_>, new: &NewEvent, now: Timestamp) -> ru
     let sql = format!("{COLUMNS} WHERE instance = ?1 ORDER BY seq DESC LIMIT 1");
     let last = transaction.prepare_cached(&sql)?.query_row([key(new.instance.as_ref())], event).optional()?;
     let same = |last: &Event| {
-        (last.level, last.kind.as_str(), last.reason.as_str()) == (new.level, new.kind, new.reason)
+        (last.level, last.kind.as_str(), last.reason.as_str()) == (new.level, new.reason.kind(), new.reason.as_str())
             && (&last.message, &last.step, &last.cause) == (&new.message, &new.step, &new.cause)
     };
     let Some(last) = last.filter(same) else {
@@ -170,8 +162,8 @@ fn insert(transaction: &Transaction<'_>, new: &NewEvent, now: Timestamp, count: 
         now.as_microsecond(),
         rank(new.level),
         instance,
-        new.kind,
-        new.reason,
+        new.reason.kind(),
+        new.reason.as_str(),
         new.message,
         new.step,
         new.cause,
@@ -184,8 +176,8 @@ fn insert(transaction: &Transaction<'_>, new: &NewEvent, now: Timestamp, count: 
         at: now,
         level: new.level,
         instance: new.instance.clone(),
-        kind: new.kind.to_owned(),
-        reason: new.reason.to_owned(),
+        kind: new.reason.kind().to_owned(),
+        reason: new.reason.as_str().to_owned(),
         message: new.message.clone(),
         step: new.step.clone(),
         cause: new.cause.clone(),

@@ -20,6 +20,47 @@ pub enum Level {
     Critical,
 }
 
+/// What events and alerts of the host are about, by kind.
+macro_rules! reasons {
+    ($($kind:literal: $($name:ident),+;)*) => {
+        /// What happened, as one word.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Reason {
+            $($(#[doc = concat!("Of the kind `", $kind, "`.")] $name,)+)*
+        }
+
+        impl Reason {
+            /// All of them, by kind.
+            pub const ALL: &'static [Self] = &[$($(Self::$name,)+)*];
+
+            /// The word as in JSON.
+            pub fn as_str(self) -> &'static str {
+                match self { $($(Self::$name => stringify!($name),)+)* }
+            }
+
+            /// What it is about; see [`Event::kind`].
+            pub fn kind(self) -> &'static str {
+                match self { $($(Self::$name => $kind,)+)* }
+            }
+        }
+    };
+}
+
+reasons! {
+    "step": StepDone, StepFailed, StepInterrupted, DriftRepaired, NotSettling;
+    "drift": DriftFound, DriftFight, ContainerDied;
+    "file": FileAdded, FileChanged, FileInvalid, FileMended, FileMissing, FileVanished, FilesMended, Forgotten, RestartNeeded, RollOutBegan, SettingsChanged, TemplateBroken, TemplateMended;
+    "ending": BackupDamaged, BackupPartial, BackupVerified, CameBack, Purged, Purging, Retiring;
+    "guard": GuardClosed, GuardOpen, LetThrough;
+    "errand": ErrandDone, ErrandDropped, ErrandNoted, Retried;
+    "alert": AlertSeen, AlertSilenced, SilenceEnded;
+    "usage": CpuBusy, DiskNearlyFull, MemoryAtLimit, StrainOver;
+    "edge": EdgeBack, EdgeLost;
+    "journal": LaterIdentity;
+    "daemon": ClockSet, DaemonStarted, DaemonStopped, JournalBroken, LockLost, NotWatching, StateUnwritable;
+    "credentials": CredentialsShown;
+}
+
 /// One thing that happened. Serializes as a line of `events --json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
@@ -55,10 +96,8 @@ pub struct NewEvent {
     pub level: Level,
     /// See [`Event::instance`].
     pub instance: Option<InstanceName>,
-    /// See [`Event::kind`].
-    pub kind: &'static str,
     /// See [`Event::reason`].
-    pub reason: &'static str,
+    pub reason: Reason,
     /// See [`Event::message`].
     pub message: String,
     /// See [`Event::step`].

@@ -31,7 +31,7 @@ fn idle(second: i64) -> UsageStatus {
 }
 
 fn reasons(vitals: &Vitals) -> Vec<&'static str> {
-    vitals.warnings().iter().map(|warning| warning.reason).collect()
+    vitals.warnings().iter().map(|warning| warning.reason.as_str()).collect()
 }
 
 /// The seconds at which the warnings change, over measurements every 15 s.

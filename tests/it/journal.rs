@@ -4,7 +4,7 @@ use innkeeper::journal::{
     Attempt, EVENTS_PER_INSTANCE_MAX, EventFilter, FailureRow, FileSeen, Journal, JournalError, News,
 };
 use innkeeper::model::errand::ErrandKind;
-use innkeeper::model::event::{Level, NewEvent};
+use innkeeper::model::event::{Level, NewEvent, Reason};
 use innkeeper::model::name::{InstanceName, Uid};
 use innkeeper::model::service::Ports;
 use innkeeper::model::silence::{AlertsOf, Quiet, Silence};
@@ -56,8 +56,7 @@ fn event(instance: Option<&str>, message: &str) -> NewEvent {
     NewEvent {
         level: Level::Info,
         instance: instance.map(name),
-        kind: "step",
-        reason: "StepDone",
+        reason: Reason::StepDone,
         message: message.to_owned(),
         step: None,
         cause: None,

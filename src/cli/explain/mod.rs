@@ -92,7 +92,7 @@ pub(crate) fn all() -> Vec<Entry> {
     let mut entries: Vec<Entry> = own.chain(files).collect();
     entries.sort_by(|a, b| a.code.cmp(&b.code));
     entries.extend(holds::HOLDS.iter().map(|(reason, title, text)| entry(reason.as_str(), title, text)));
-    entries.extend(events::EVENTS.iter().map(|(reason, title, text)| entry(reason, title, text)));
+    entries.extend(events::EVENTS.iter().map(|(reason, title, text)| entry(reason.as_str(), title, text)));
     entries.extend(conditions::conditions());
     entries
 }

@@ -4,7 +4,7 @@ use super::house::{Daemon, House, in_a_house};
 use crate::world::name;
 use innkeeper::control::view::{EVENTS_KEPT_MAX, View};
 use innkeeper::control::{LogOf, LogRequest, Watching};
-use innkeeper::model::event::{Level, NewEvent};
+use innkeeper::model::event::{Level, NewEvent, Reason};
 use innkeeper::model::status::{InstanceStatus, State};
 use innkeeper::tui::fleet::Fleet;
 use std::time::Duration;
@@ -123,8 +123,8 @@ fn events_that_a_watcher_missed_are_counted_exactly() {
         for number in 0..count {
             let message = format!("number {number}");
             let instance = Some(name("acme"));
-            let (kind, level, reason) = ("test", Level::Info, "Counted");
-            let event = NewEvent { level, instance, kind, reason, message, step: None, cause: None };
+            let (level, reason) = (Level::Info, Reason::CredentialsShown);
+            let event = NewEvent { level, instance, reason, message, step: None, cause: None };
             daemon.keeper.journal().record(&event).unwrap();
         }
         let last = format!("number {}", count - 1);
@@ -134,7 +134,7 @@ fn events_that_a_watcher_missed_are_counted_exactly() {
         assert_eq!(told + missed, count);
         assert!(told <= EVENTS_KEPT_MAX as u64 + 1 && missed > 0, "{told} told");
         assert_eq!(watcher.fleet.events_missed, missed);
-        assert!(watcher.fleet.events.iter().all(|event| event.seq <= before || event.reason == "Counted"));
+        assert!(watcher.fleet.events.iter().all(|event| event.seq <= before || event.reason == "CredentialsShown"));
         daemon.stop().await;
     });
 }
