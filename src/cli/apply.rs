@@ -75,7 +75,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
     if let (Some(saved), Some(file)) = (&saved, &args.plan) {
         saved::check(saved, file, &look.fleet, &look.changes)?;
     }
-    if let Some(failure) = world::unseen(&look.facts.live).filter(|_| !args.wait) {
+    if let Some(failure) = world::unseen(&look.facts.live, &look.changes).filter(|_| !args.wait) {
         return Err(failure);
     }
     let permits = permits(args, &look)?;

@@ -56,7 +56,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
     // One whose data were deleted has no file and no row any more, and its final backup still stands.
     let name = args.name.as_deref().map(InstanceName::parse).transpose();
     let name = name.map_err(|error| Failure::new(Trouble::NoSuchInstance, error.to_string()))?;
-    let edges = world::edges(cx, &fleet.settings)?;
+    let edges = world::edges(cx)?;
     let backups =
         world::block_on(list(edges.archive.as_ref(), name.clone()))?.map_err(|error| world::of_edge(&error))?;
     if let (Some(name), true) = (&name, backups.is_empty())

@@ -8,7 +8,6 @@ use crate::model::errand::ErrandKind;
 use crate::model::name::InstanceName;
 use crate::model::settings::Settings;
 use crate::model::status::SCHEMA;
-use crate::model::wanted::WantedState;
 use serde::Serialize;
 
 #[derive(Debug, clap::Args)]
@@ -30,10 +29,14 @@ struct Document<'a> {
 pub(crate) fn run(cx: &Context, args: &Args, kind: ErrandKind) -> Result<Exit, Failure> {
     let fleet = fleet::read_or_remember(cx)?;
     let name = fleet::one(&args.name, &fleet::known(cx, &fleet))?;
-    let state = fleet.instances.get(&name).and_then(|it| it.wanted.as_ref()).map(|wanted| wanted.state);
-    if let Some(state) = state.filter(|state| kind == ErrandKind::Restart && *state != WantedState::Running) {
-        let message = format!("{name} is wanted {}, so there is nothing to restart", state.as_str());
-        return Err(Failure::new(Trouble::WillNotCome, message).hint(format!("`innkeeper start {name}` runs it")));
+    if kind == ErrandKind::Restart
+        && let Ok(mut tombstones) = fleet::journal(cx, &fleet.settings)?.tombstones()
+        && let Some(tombstone) = tombstones.remove(&name)
+    {
+        let kept = tombstone.purge_after;
+        let message = format!("{name} is retired and its data are kept until {kept:.0}: there is nothing to restart");
+        let hint = format!("write state = \"running\" into its file to bring it back, or see `innkeeper info {name}`");
+        return Err(Failure::new(Trouble::WillNotCome, message).hint(hint));
     }
     let told = world::block_on(tell_daemon(&fleet.settings, &name, kind))??;
     let id = match told {

@@ -162,7 +162,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
     let names = if args.all { known.into_iter().collect() } else { fleet::many(&args.names, &known)? };
     let zone = cx.zone(&fleet.settings);
     let chosen = args.choice.understand((cx.now)(), &zone)?;
-    let edges = world::edges(cx, &fleet.settings)?;
+    let edges = world::edges(cx)?;
     let told = Told { cx, args, zone, several: names.len() > 1 };
     let read = world::block_on(async {
         let lines = open(cx, &edges, &names, source, args, &chosen).await?;

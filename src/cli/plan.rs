@@ -32,7 +32,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
     }
     let look = world::look(cx, &names)?;
     let problems = problems_of(&look.fleet, &names);
-    let failure = world::unseen(&look.facts.live).or_else(|| invalid(&problems)).map(Failure::answered);
+    let failure = world::unseen(&look.facts.live, &look.changes).or_else(|| invalid(&problems)).map(Failure::answered);
     match cx.json {
         true => cx.document(&PlanDocument::new(&look.changes, &problems, failure.as_ref().map(Failure::member)))?,
         false => pager::show(cx, &for_people(cx, &look, &problems))?,

@@ -130,6 +130,8 @@ struct Waiting<'a> {
     reached: BTreeMap<InstanceName, InstanceStatus>,
     seen: BTreeMap<InstanceName, String>,
     invalid_looks: BTreeMap<InstanceName, u32>,
+    /// Looks in a row at which settings or plans could not be read.
+    unread_looks: u32,
 }
 
 impl<'a> Waiting<'a> {
@@ -154,6 +156,7 @@ impl<'a> Waiting<'a> {
             reached: BTreeMap::new(),
             seen: BTreeMap::new(),
             invalid_looks: BTreeMap::new(),
+            unread_looks: 0,
         }
     }
 
@@ -162,8 +165,16 @@ impl<'a> Waiting<'a> {
     }
 
     fn look(&mut self) -> Result<(), Failure> {
-        // Plans or settings that cannot be read for a moment are no reason to end.
-        let Ok(fleet) = self.reader.read_now() else { return Ok(()) };
+        let fleet = match self.reader.read_now() {
+            Ok(fleet) => fleet,
+            // Plans or settings that cannot be read for a moment are no reason to end.
+            Err(_) if self.unread_looks < INVALID_LOOKS_MAX => {
+                self.unread_looks += 1;
+                return Ok(());
+            }
+            Err(error) => return Err(Failure::of_problems(error.problems, "the fleet cannot be read")),
+        };
+        self.unread_looks = 0;
         for name in self.left.clone() {
             self.check_file(&fleet, &name)?;
             let document = world::document(self.settings, &name)?;

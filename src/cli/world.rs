@@ -12,6 +12,7 @@ use crate::daemon::lock::LockError;
 use crate::daemon::{self, Conduct, Connection, Keeper, OpenError, Place, Plan, ScanError};
 use crate::diff::facts::{Facts, GuardFacts, HostFacts};
 use crate::edges::{Edge, EdgeError, Edges, ErrorKind};
+use crate::model::changes::{Changes, HoldReason};
 use crate::model::live::{Live, Seen};
 use crate::model::name::InstanceName;
 use crate::model::secret::InstallationKey;
@@ -152,9 +153,15 @@ fn unreachable(edge: Edge, why: &str) -> Failure {
         .hint("`innkeeper doctor` says what is wrong and how to mend it")
 }
 
-/// The failure of a look that did not see everything.
-pub(crate) fn unseen(live: &Live) -> Option<Failure> {
-    observe::unseen(live).into_iter().find_map(|(edge, why)| why.map(|why| unreachable(edge, why)))
+/// The failure of a look that did not see everything. Without the archive all is seen but what waits for a backup.
+pub(crate) fn unseen(live: &Live, changes: &Changes) -> Option<Failure> {
+    let waits_for = |why: &str| {
+        let mut holds = changes.instances.values().flat_map(|it| &it.holds);
+        holds.any(|hold| hold.reason == HoldReason::Unseen && hold.message == why)
+    };
+    let unseen = observe::unseen(live).into_iter().filter_map(|(edge, why)| Some((edge, why?)));
+    let mut unseen = unseen.filter(|(edge, why)| *edge != Edge::Archive || waits_for(why));
+    unseen.next().map(|(edge, why)| unreachable(edge, why))
 }
 
 /// Reads, looks and decides, and changes nothing: for these instances, or for the whole fleet when there are none.
@@ -296,8 +303,10 @@ pub(crate) fn document(settings: &Settings, name: &InstanceName) -> Result<Optio
 }
 
 /// The systems, for looking.
-pub(crate) fn edges(cx: &Context, settings: &Settings) -> Result<Edges, Failure> {
-    connect_to_look(settings, &cx.fleet_dir, cx.now).map(|(edges, _, _)| edges).map_err(|e| of_connect(&e))
+pub(crate) fn edges(cx: &Context) -> Result<Edges, Failure> {
+    // Whom to ask is known from sound settings only: another Docker or another archive would answer for this one.
+    let settings = fleet::settings(cx)?;
+    connect_to_look(&settings, &cx.fleet_dir, cx.now).map(|(edges, _, _)| edges).map_err(|e| of_connect(&e))
 }
 
 /// The installation key; none before the first start.

@@ -5,7 +5,8 @@
 
 use super::marks::Marks;
 use crate::control::view::{InstanceView, PendingStep, UsageView, View};
-use crate::model::changes::{HoldReason, InstanceChanges};
+use crate::model::changes::{Hold, HoldReason, InstanceChanges};
+use crate::model::event::Reason;
 use crate::model::name::{Domain, InstanceName, PlanName};
 use crate::model::silence::{Silence, quiet};
 use crate::model::status::{
@@ -234,10 +235,10 @@ impl Board {
     }
 
     /// Raises an alert of the host; one about the same thing keeps its time. True when it says something new.
-    pub fn raise(&self, about: &str, reason: &str, message: &str, now: Timestamp) -> bool {
+    pub fn raise(&self, about: &str, reason: Reason, message: &str, now: Timestamp) -> bool {
         let mut inner = self.inner();
         let since = inner.host.get(about).map_or(now, |alert| alert.since);
-        let (reason, message) = (reason.to_owned(), message.to_owned());
+        let (reason, message) = (reason.as_str().to_owned(), message.to_owned());
         let alert = Alert { instance: None, reason, message, since, silence: None };
         if inner.host.get(about) == Some(&alert) {
             return false;
@@ -370,8 +371,11 @@ impl Inner {
     }
 
     fn alerts(&self, now: Timestamp) -> Vec<Alert> {
-        let is_news = |alert: &Alert| !self.host.values().any(|host| tells_of_all(host, alert));
-        let of_instances = self.statuses.values().filter_map(|status| alert(status)).filter(is_news);
+        // One of which somebody knows speaks for nobody else any more.
+        let asking: Vec<&Alert> =
+            self.host.values().filter(|alert| quiet(&self.silences, alert, now).is_none()).collect();
+        let is_told = |status: &InstanceStatus, hold: &Hold| asking.iter().any(|host| tells_of_all(host, status, hold));
+        let of_instances = self.statuses.values().filter_map(|status| alert(status, |hold| is_told(status, hold)));
         let open = self.host.values().cloned().chain(of_instances).chain(self.strains.values().flatten().cloned());
         open.map(|alert| Alert { silence: quiet(&self.silences, &alert, now), ..alert }).collect()
     }
@@ -422,8 +426,12 @@ fn documents(dir: &Path) -> Vec<InstanceStatus> {
     entries.filter_map(|entry| read(entry.ok()?.path())).collect()
 }
 
-/// What a person should know about an instance, if anything.
-fn alert(status: &InstanceStatus) -> Option<Alert> {
+/// What a person should know about an instance, if anything. What is told of everybody already is nothing about this one.
+fn alert(status: &InstanceStatus, is_told: impl Fn(&Hold) -> bool) -> Option<Alert> {
+    let own = || status.holds.iter().filter(|hold| !is_told(hold));
+    if status.state == State::Held && !status.holds.is_empty() && own().next().is_none() {
+        return None;
+    }
     let about = match status.state {
         State::Failed | State::Held => ConditionType::Stalled,
         State::Orphaned => ConditionType::Orphaned,
@@ -434,7 +442,7 @@ fn alert(status: &InstanceStatus) -> Option<Alert> {
         _ => return None,
     };
     let condition = status.condition(about).filter(|condition| !condition.message.is_empty());
-    let hold = status.holds.iter().find(|hold| hold.reason != HoldReason::NotHealthy);
+    let hold = own().find(|hold| hold.reason != HoldReason::NotHealthy).or_else(|| own().next());
     let (reason, message) = match (condition, hold) {
         (Some(condition), _) => (condition.reason.clone(), condition.message.clone()),
         (None, Some(hold)) => (hold.reason.as_str().to_owned(), hold.message.clone()),
@@ -444,12 +452,13 @@ fn alert(status: &InstanceStatus) -> Option<Alert> {
     Some(Alert { instance: Some(status.name.clone()), reason, message, since, silence: None })
 }
 
-/// True when an alert of the host says it already of everybody: one outage is one alert, however many customers there are.
-fn tells_of_all(host: &Alert, alert: &Alert) -> bool {
-    let is_pair = |of_host: &str, of_one: HoldReason| host.reason == of_host && alert.reason == of_one.as_str();
+/// True when an alert of the host says of everybody why this one is held: one outage is one alert, however many customers
+/// there are.
+fn tells_of_all(host: &Alert, status: &InstanceStatus, hold: &Hold) -> bool {
     // What cannot be seen may be one's own: a database that lets nobody in.
-    is_pair("GuardClosed", HoldReason::Guard)
-        || (is_pair("EdgeLost", HoldReason::Unseen) && host.message.contains(&alert.message))
+    let is_own = hold.message.contains(&status.database);
+    (host.reason == Reason::GuardClosed.as_str() && hold.reason == HoldReason::Guard)
+        || (host.reason == Reason::EdgeLost.as_str() && hold.reason == HoldReason::Unseen && !is_own)
 }
 
 fn is_false(status: &InstanceStatus, kind: ConditionType) -> bool {

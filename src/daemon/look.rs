@@ -5,7 +5,7 @@ use super::register::{Entry, Register, failures};
 use crate::diff::facts::{Facts, FileState, InstanceFacts, REPAIRS_WITHIN_S, RollOut};
 use crate::edges::{Ask, Edge};
 use crate::journal::{Journal, JournalError, RollOutRow};
-use crate::model::event::Level;
+use crate::model::event::{Level, Reason};
 use crate::model::live::{EngineLive, Live};
 use crate::model::name::{InstanceName, Resources, Uid};
 use crate::model::service::{Owner, Tag};
@@ -29,21 +29,24 @@ impl Keeper {
 
     /// Tells of a system that stopped answering, and of one that answers again: then everything is looked at.
     fn note_edges(&self, live: &Live) {
+        // It can be looked at, and serves nobody.
+        let at_rest = live.proxy.known().is_some_and(|proxy| !proxy.running).then_some("it does not run");
         for (edge, why) in observe::unseen(live) {
+            let why = why.or(at_rest.filter(|_| edge == Edge::Proxy));
             let about = about_edge(edge);
             match why {
                 Some(why) => {
                     let message = format!("{edge} is unreachable: {why}");
                     let known = self.board.is_raised(&about);
-                    self.board.raise(&about, "EdgeLost", &message, self.now());
+                    self.board.raise(&about, Reason::EdgeLost, &message, self.now());
                     if !known {
                         let waits = "; nothing is concluded from that, it is tried again with back-off";
-                        self.tell(&event(Level::Error, None, "edge", "EdgeLost", message + waits));
+                        self.tell(&event(Level::Error, None, Reason::EdgeLost, message + waits));
                     }
                 }
                 None => {
                     if self.board.lower(&about) {
-                        self.tell(&event(Level::Info, None, "edge", "EdgeBack", format!("{edge} answers again")));
+                        self.tell(&event(Level::Info, None, Reason::EdgeBack, format!("{edge} answers again")));
                         self.ring(Bell::Fleet);
                     }
                 }
@@ -138,7 +141,7 @@ impl Keeper {
             "the journal says {former}, but everything of {name} carries {uid}, which was given later: the journal is an older copy, and the later identity counts"
         );
         if self.acts() {
-            self.tell(&event(Level::Warning, Some(name), "journal", "LaterIdentity", message));
+            self.tell(&event(Level::Warning, Some(name), Reason::LaterIdentity, message));
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ use crate::diff::roll_out::ROLL_OUT_MIN;
 use crate::diff::{self, conditions};
 use crate::journal::JournalError;
 use crate::model::changes::{Changes, HoldReason, InstanceChanges};
-use crate::model::event::Level;
+use crate::model::event::{Level, Reason};
 use crate::model::name::{InstanceName, Uid};
 use crate::model::status::{ConditionStatus, ConditionType, InstanceStatus};
 use crate::observe;
@@ -218,7 +218,11 @@ impl Keeper {
             return;
         }
         for name in self.board.names().iter().filter(|name| !facts.instances.contains_key(*name)) {
-            self.report_documents(self.board.remove(name));
+            let register = self.register();
+            // One that appeared meanwhile, or whose file the first scan takes in later than this look.
+            if !register.entries.contains_key(name) && !register.fleet.instances.contains_key(name) {
+                self.report_documents(self.board.remove(name));
+            }
         }
     }
 
@@ -245,7 +249,7 @@ impl Keeper {
         self.reader().forget(name);
         self.report_documents(self.board.remove(name));
         let message = "neither its file nor any of its objects is left: it is forgotten";
-        self.tell(&event(Level::Info, Some(name), "file", "Forgotten", message));
+        self.tell(&event(Level::Info, Some(name), Reason::Forgotten, message));
         Ok(true)
     }
 }

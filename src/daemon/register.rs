@@ -366,7 +366,9 @@ impl Entry {
     fn take(&mut self, file: &FleetInstance) {
         self.want(file.wanted.clone());
         if !file.listed {
-            // Nobody can tell whether it has a file: what was known of that holds, and before anything was, it goes on.
+            // Nobody can tell whether it has a file: what was known of that holds, and before anything was, it goes on. The two
+            // readings in which it must be missing have none of these between them.
+            self.missing_since = None;
             if !self.scanned {
                 self.facts.file = FileState::Valid;
             }

@@ -295,12 +295,13 @@ fn still_meant(
         let (keeper, decided_over) = (Arc::clone(&keeper), decided_over.clone());
         async move {
             let Some((name, (wanted, file))) = decided_over else { return true };
-            // Asked of the files as they are at this moment; while one is being written nobody can tell.
+            // Asked of the files as they are at this moment; while one is being written, or none can be listed, nobody can tell.
             if !matches!(keeper.scan().await, Ok(false)) {
                 return false;
             }
             let register = keeper.register();
-            register.entries.get(&name).is_some_and(|entry| entry.facts.wanted == wanted && entry.facts.file == file)
+            let entry = register.entries.get(&name).filter(|_| register.fleet.complete);
+            entry.is_some_and(|entry| entry.facts.wanted == wanted && entry.facts.file == file)
         }
         .boxed()
     })

@@ -179,12 +179,8 @@ impl<'a> Case<'a> {
     /// One hold for each edge that could not be looked at: what needs it waits, and says so.
     pub(super) fn say_unseen(&self, draft: &mut Draft) {
         let live = &self.facts.live;
-        for why in [live.engine.why(), live.database.why(), live.proxy.why(), live.authority.why(), live.archive.why()]
-            .into_iter()
-            .flatten()
-        {
-            draft.hold(HoldReason::Unseen, why);
-        }
+        let whys = [live.engine.why(), live.database.why(), live.proxy.why(), live.authority.why()];
+        whys.into_iter().flatten().for_each(|why| draft.hold(HoldReason::Unseen, why));
         if let Some(why) = self.inside().and_then(Seen::why) {
             draft.hold(HoldReason::Unseen, why);
         }

@@ -120,6 +120,10 @@ fn live(case: &Case<'_>, draft: &mut Draft) {
 /// The day of an instance whose end is wanted: out of service, backed up, kept, deleted.
 fn end(case: &Case<'_>, why: &str, draft: &mut Draft) {
     case.say_unseen(draft);
+    if let Some(why) = case.facts.live.archive.why() {
+        // Whoever lives needs none.
+        draft.hold(HoldReason::Unseen, why);
+    }
     ending::retire(case, why, draft);
     ending::purge(case, draft);
 

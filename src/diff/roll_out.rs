@@ -137,16 +137,7 @@ pub fn is_through(facts: &Facts, name: &InstanceName, changes: &InstanceChanges)
     let serves = |it: &RollOut| it.wave == own.wave && it.done && !it.late;
     let is_proof = |it: &InstanceFacts| it.roll_out.as_ref().is_some_and(serves) && takes_part(it);
     let excused = own.late && facts.instances.values().any(is_proof);
-    // Whether it serves is seen without the archive.
-    let archive = facts.live.archive.why();
-    let waits = |hold: &Hold| {
-        let beside = match hold.reason {
-            HoldReason::NotHealthy => excused,
-            HoldReason::Unseen => archive == Some(hold.message.as_str()),
-            _ => false,
-        };
-        UNDER_WAY.contains(&hold.reason) && !beside
-    };
+    let waits = |hold: &Hold| UNDER_WAY.contains(&hold.reason) && !(excused && hold.reason == HoldReason::NotHealthy);
     let failed = failure(instance).is_some() || facts.has_lost_data(instance, &Resources::of(name));
     changes.steps.is_empty() && !changes.holds.iter().any(waits) && (excused || !failed)
 }

@@ -8,6 +8,7 @@ use crate::model::errand::ErrandKind;
 use crate::model::live::{OdooLive, ServiceLive};
 use crate::model::name::OdooVersion;
 use crate::model::service::{Component, ServiceSpec, Tag};
+use crate::model::site::SitePage;
 use crate::model::size::Bytes;
 use crate::model::step::{Action, FieldChange, Origin, Risk};
 use crate::model::step_kind::StepKind;
@@ -301,6 +302,8 @@ fn power(case: &Case<'_>, live: &ServiceLive, tag: &Tag, draft: &mut Draft) {
             draft.step(Action::StartService { container, tag }, why);
         }
         (WantedState::Running, true) => restart(case, container, tag, draft),
+        // While nginx cannot take the page that says so, its users would see an error: it waits for that.
+        (_, true) if serves(case) && !draft.has_step(StepKind::PutSite) => {}
         (_, true) => {
             let why = Why {
                 reason: "state = \"stopped\"",
@@ -313,6 +316,11 @@ fn power(case: &Case<'_>, live: &ServiceLive, tag: &Tag, draft: &mut Draft) {
         }
         (_, false) => {}
     }
+}
+
+fn serves(case: &Case<'_>) -> bool {
+    let site = case.proxy.and_then(|proxy| proxy.sites.get(case.name));
+    site.is_some_and(|site| site.row.uid == case.instance.uid && site.row.page == SitePage::Serve)
 }
 
 fn restart(case: &Case<'_>, container: String, tag: Tag, draft: &mut Draft) {

@@ -249,3 +249,25 @@ fn known(row: &Row<'_>) -> rusqlite::Result<(InstanceName, Known)> {
     };
     Ok((parsed(row, 0)?, known))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::time::Timestamp;
+    use std::collections::BTreeSet;
+
+    /// What is told of an instance stays; the guard counts disruptions whoever they were; an intent is closed by its step.
+    const KEPT: [&str; 3] = ["disruption", "event", "intent"];
+
+    #[test]
+    fn every_table_with_rows_of_instances_is_forgotten_with_them_or_kept_for_a_reason() {
+        let dir = tempfile::tempdir().unwrap();
+        let journal = Journal::open(dir.path(), || Timestamp::UNIX_EPOCH).unwrap();
+        let sql = "SELECT DISTINCT m.name FROM sqlite_master m, pragma_table_info(m.name) c
+            WHERE m.type = 'table' AND c.name = 'instance'";
+        let tables: BTreeSet<String> =
+            journal.query("list tables", sql, [], |row| row.get(0)).unwrap().into_iter().collect();
+        let named = OF_INSTANCE.iter().chain(&KEPT).map(|table| (*table).to_owned()).collect();
+        assert_eq!(tables, named);
+    }
+}

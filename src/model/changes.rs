@@ -152,7 +152,7 @@ impl HoldReason {
 
     /// True for what keeps a change from being made, rather than telling how an instance stands.
     pub fn puts_off(self) -> bool {
-        !matches!(self, Self::Unseen | Self::InvalidFile | Self::NotHealthy | Self::Orphaned | Self::Suspended)
+        !matches!(self, Self::InvalidFile | Self::NotHealthy | Self::Orphaned | Self::Suspended)
     }
 
     /// The word as in JSON.

@@ -408,6 +408,9 @@ fn stops_and_purges_count_too_and_what_began_goes_on() {
     assert_eq!(kinds(&changes_of(&facts, &name("c000"))), ["start-container"], "until then it is kept up");
     assert_eq!(guarded(&facts).len(), 3, "and held all the same");
     facts.engine().services.get_mut("ik-c000").unwrap().running = true;
+    let all = changes(&facts);
+    assert!(all.is_settled() && all.are_pending(), "nothing is to be done now, and something waits");
+    facts.engine().services.get_mut("ik-c000").unwrap().running = true;
     facts.guard.disrupted = [name("c000")].into();
     assert_eq!(guarded(&facts), [name("c001"), name("c002")], "c000 was begun");
     facts.guard.disrupted = [name("c018"), name("c019")].into();

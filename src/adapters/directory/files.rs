@@ -32,9 +32,11 @@ pub(super) fn begin_archive(root: &Path, witness: Option<&Path>) -> io::Result<(
     make_directory(root)?;
     match witness {
         Some(witness) if named_by(witness)?.as_deref() != Some(root) => {
-            let new = witness.with_extension("new");
-            write(&new, root.as_os_str().as_bytes())?;
-            fs::rename(&new, witness)?;
+            // Two backups may begin at the same time.
+            let mut new = tempfile::NamedTempFile::new_in(witness.parent().unwrap_or(Path::new(".")))?;
+            new.write_all(root.as_os_str().as_bytes())?;
+            new.as_file().sync_all()?;
+            new.persist(witness).map_err(|error| error.error)?;
             sync_parent(witness)
         }
         _ => Ok(()),

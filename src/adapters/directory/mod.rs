@@ -160,8 +160,12 @@ impl Archive for Directory {
     }
 
     async fn tidy(&self) -> Result<(), EdgeError> {
-        let root = self.root.clone();
+        let (root, witness) = (self.root.clone(), self.witness.clone());
         on_disk("could not remove half-made backups", move || {
+            if root.try_exists()? {
+                // Also one of a former version, or of a state directory that was lost.
+                files::begin_archive(&root, witness.as_deref())?;
+            }
             for shelf in files::shelves(&root)? {
                 files::remove_partials(&root.join(shelf.as_str()))?;
             }

@@ -6,7 +6,7 @@ use innkeeper::connect::connect;
 use innkeeper::daemon::board::Board;
 use innkeeper::journal::Journal;
 use innkeeper::model::changes::{Hold, HoldReason};
-use innkeeper::model::event::{Level, NewEvent};
+use innkeeper::model::event::{Level, NewEvent, Reason};
 use innkeeper::model::name::{InstanceName, Uid};
 use innkeeper::model::secret::ExposeSecret;
 use innkeeper::model::secret::SecretPurpose;
@@ -14,7 +14,8 @@ use innkeeper::model::status::{Condition, ConditionStatus, ConditionType, Instan
 use innkeeper::model::time::Timestamp;
 use innkeeper::spec::Reader;
 use serde_json::Value;
-use std::time::Duration;
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
 
 fn acme() -> InstanceName {
     InstanceName::parse("acme").unwrap()
@@ -59,9 +60,9 @@ fn status(state: State, generation: u64) -> InstanceStatus {
     status
 }
 
-fn event(level: Level, reason: &'static str, message: &str) -> NewEvent {
+fn event(level: Level, reason: Reason, message: &str) -> NewEvent {
     let message = message.to_owned();
-    NewEvent { level, instance: Some(acme()), kind: "step", reason, message, step: None, cause: None }
+    NewEvent { level, instance: Some(acme()), reason, message, step: None, cause: None }
 }
 
 fn lines(text: &str) -> Vec<Value> {
@@ -153,11 +154,13 @@ fn wait_ends_when_the_daemon_wrote_that_it_is_ready() {
     let fleet = Fleet::with_acme();
     let left = left_in(&fleet);
     left.board.put(status(State::Provisioning, left.generation)).unwrap();
-    let child =
-        fleet.command(&["wait", "acme", "--json", "--timeout", "30s"]).stdout(std::process::Stdio::piped()).spawn();
-    std::thread::sleep(Duration::from_millis(500));
+    let mut wait = fleet.command(&["wait", "acme", "--json", "--timeout", "30s"]);
+    let mut child = wait.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // It tells what it saw, so it does wait.
+    let mut told = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    assert!(told.any(|line| line.starts_with("acme: provisioning")), "it ended and waited for nothing");
     left.board.put(status(State::Ready, left.generation)).unwrap();
-    let output = child.unwrap().wait_with_output().unwrap();
+    let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0));
     let document: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((&document["for"], &document["instances"][0]["state"]), (&Value::from("ready"), &Value::from("ready")));
@@ -225,9 +228,9 @@ fn events_are_lines_that_follow_filters() {
     assert_eq!(fleet.run(&["events", "--json"]).ended(0).stdout, "", "no journal reads as empty");
     let left = left_in(&fleet);
     for nth in 1..=5 {
-        left.journal.record(&event(Level::Info, "StepDone", &format!("step {nth}"))).unwrap();
+        left.journal.record(&event(Level::Info, Reason::StepDone, &format!("step {nth}"))).unwrap();
     }
-    left.journal.record(&event(Level::Error, "StepFailed", "it broke\u{1b}[2J")).unwrap();
+    left.journal.record(&event(Level::Error, Reason::StepFailed, "it broke\u{1b}[2J")).unwrap();
     let all = lines(&fleet.run(&["events", "--json"]).ended(0).stdout);
     assert_eq!(all.len(), 6);
     for member in ["schema", "seq", "at", "level", "instance", "kind", "reason", "message", "step", "cause", "count"] {
@@ -264,18 +267,18 @@ fn events_are_lines_that_follow_filters() {
 fn following_events_prints_what_comes_and_no_line_twice() {
     let fleet = Fleet::with_acme();
     let left = left_in(&fleet);
-    left.journal.record(&event(Level::Info, "StepDone", "before")).unwrap();
-    let mut child =
-        fleet.command(&["events", "-f", "--json", "-n", "0"]).stdout(std::process::Stdio::piped()).spawn().unwrap();
-    let mut reader = std::io::BufReader::new(child.stdout.take().unwrap());
-    // It reads where the journal ends before it follows; events recorded until then are not its own.
-    std::thread::sleep(Duration::from_millis(600));
-    left.journal.record(&event(Level::Info, "StepDone", "after")).unwrap();
-    let mut line = String::new();
-    std::io::BufRead::read_line(&mut reader, &mut line).unwrap();
+    left.journal.record(&event(Level::Info, Reason::StepDone, "before")).unwrap();
+    let mut follow = fleet.command(&["events", "-f", "--json", "-n", "1"]);
+    let mut child = follow.stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut next = || serde_json::from_str::<Value>(&lines.next().unwrap().unwrap()).unwrap()["message"].clone();
+    // Whoever tells the last event has read where the journal ends: what comes after that is to be followed.
+    let before = next();
+    left.journal.record(&event(Level::Info, Reason::StepDone, "after")).unwrap();
+    let after = next();
     child.kill().unwrap();
     child.wait().unwrap();
-    assert_eq!(serde_json::from_str::<Value>(&line).unwrap()["message"], "after");
+    assert_eq!([before, after], ["before", "after"]);
 }
 
 #[test]
@@ -320,9 +323,13 @@ fn errands_without_a_daemon_are_noted_for_the_next_one() {
     let document = fleet.run(&["restart", "acme", "--json"]).ended(0).json();
     assert_eq!((&document["daemon"], &document["errand"]), (&Value::from(false), &Value::from("restart")));
     fleet.run(&["retry", "acme"]).ended(0);
-    fleet.run(&["stop", "acme"]).ended(0);
+    let tombstone = serde_json::json!({
+        "instance": "acme", "uid": uid(), "hosts": [], "retired_at": noon(), "retired_steady_s": 0, "purge_after": noon(),
+        "why": "a test", "last_start": null, "purging": false, "deleting": false
+    });
+    left.journal.open_tombstone(&serde_json::from_value(tombstone).unwrap()).unwrap();
     let ran = fleet.run(&["restart", "acme"]).ended(1);
-    assert!(ran.stderr.contains("wanted stopped") && ran.stderr.contains("innkeeper start acme"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("is retired") && ran.stderr.contains("running"), "{}", ran.stderr);
     assert_eq!(left.journal.errands(&acme()).unwrap().len(), 2);
 }
 

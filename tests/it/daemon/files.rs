@@ -4,7 +4,9 @@ use crate::world::{name, now};
 use innkeeper::daemon::board::Board;
 use innkeeper::daemon::lock::{Lock, LockError};
 use innkeeper::model::changes::{Hold, HoldReason};
+use innkeeper::model::event::Reason;
 use innkeeper::model::name::Domain;
+use innkeeper::model::silence::{AlertsOf, Quiet, Silence};
 use innkeeper::model::status::{
     Alert, Condition, ConditionStatus, ConditionType, DaemonStatus, InstanceStatus, ModulesStatus, State,
 };
@@ -139,7 +141,7 @@ fn alerts_are_the_hosts_and_those_of_instances_that_need_a_person() {
     board.put(status("fine", State::Ready)).unwrap();
     let hold = Hold { reason: HoldReason::Conflict, message: "a foreign container".to_owned() };
     board.put(InstanceStatus { holds: vec![hold], ..status("held", State::Held) }).unwrap();
-    board.raise("Docker", "EdgeLost", "Docker is unreachable: refused", now());
+    board.raise("Docker", Reason::EdgeLost, "Docker is unreachable: refused", now());
     let told = || -> Vec<String> {
         let snapshot = board.snapshot(&base(), &daemon(), now());
         let of = |alert: &Alert| match &alert.instance {
@@ -157,32 +159,43 @@ fn alerts_are_the_hosts_and_those_of_instances_that_need_a_person() {
 #[test]
 fn an_outage_and_a_closed_guard_are_one_alert_however_many_customers_there_are() {
     let board = Board::read_only(std::path::Path::new("/nowhere"));
-    let held = |name: &str, reason: HoldReason, message: &str| {
-        let holds = vec![Hold { reason, message: message.to_owned() }];
-        board.put(InstanceStatus { holds, ..status(name, State::Held) }).unwrap();
+    let put = |name: &str, state: State, holds: &[(HoldReason, &str)]| {
+        let holds = holds.iter().map(|(reason, message)| Hold { reason: *reason, message: (*message).to_owned() });
+        board.put(InstanceStatus { holds: holds.collect(), ..status(name, state) }).unwrap();
     };
-    held("one", HoldReason::Unseen, "refused");
-    held("two", HoldReason::Unseen, "refused");
-    held("alone", HoldReason::Unseen, "its database lets nobody in");
-    held("mass", HoldReason::Guard, "9 of 9 would be stopped");
+    let unseen = (HoldReason::Unseen, "refused");
+    put("one", State::Held, &[unseen]);
+    put("two", State::Held, &[unseen]);
+    put("alone", State::Held, &[(HoldReason::Unseen, "odoo_alone lets nobody in")]);
+    put("ill", State::Held, &[unseen, (HoldReason::NotHealthy, "its login page answers 500")]);
+    put("failed", State::Failed, &[unseen, (HoldReason::BackOff, "attempt 5 failed")]);
+    put("mass", State::Held, &[(HoldReason::Guard, "9 of 9 would be stopped")]);
     let told = || -> Vec<String> {
         let whose = |alert: Alert| alert.instance.map_or(alert.reason, |name| name.to_string());
         board.alerts(now()).into_iter().map(whose).collect()
     };
-    assert_eq!(told(), ["alone", "mass", "one", "two"], "as long as nobody says it of all");
-    board.raise("Docker", "EdgeLost", "Docker is unreachable: refused", now());
-    board.raise("guard", "GuardClosed", "9 instances are held, mass among them: 9 of 9 would be stopped", now());
-    assert_eq!(told(), ["EdgeLost", "GuardClosed", "alone"]);
+    let all = ["alone", "failed", "ill", "mass", "one", "two"];
+    assert_eq!(told(), all, "as long as nobody says it of all");
+    board.raise("Docker", Reason::EdgeLost, "Docker is unreachable: refused", now());
+    board.raise("guard", Reason::GuardClosed, "9 instances are held, mass among them: 9 of 9 would be stopped", now());
+    assert_eq!(told(), ["EdgeLost", "GuardClosed", "alone", "failed", "ill"]);
+    let messages: Vec<String> = board.alerts(now()).into_iter().skip(3).map(|alert| alert.message).collect();
+    assert_eq!(messages, ["attempt 5 failed", "its login page answers 500"], "what is theirs");
+    // Somebody who knows of the closed guard does not know of whom it holds from now on.
+    let of = AlertsOf { instance: None, reason: Some("GuardClosed".to_owned()) };
+    let quiet = Quiet { by: "ana".to_owned(), since: now(), until: None };
+    board.set_silences(vec![Silence { of, quiet }]);
+    assert_eq!(told(), ["EdgeLost", "GuardClosed", "alone", "failed", "ill", "mass"]);
     assert!(board.lower("Docker") && board.lower("guard"));
-    assert_eq!(told(), ["alone", "mass", "one", "two"]);
+    assert_eq!(told(), all);
 }
 
 #[test]
 fn an_alert_that_is_raised_again_keeps_its_time() {
     let board = Board::read_only(std::path::Path::new("/nowhere"));
     let later = now() + std::time::Duration::from_secs(60);
-    board.raise("Docker", "EdgeLost", "refused", now());
-    board.raise("Docker", "EdgeLost", "timed out", later);
+    board.raise("Docker", Reason::EdgeLost, "refused", now());
+    board.raise("Docker", Reason::EdgeLost, "timed out", later);
     let snapshot = board.snapshot(&base(), &daemon(), later);
     assert_eq!((snapshot.alerts[0].since, snapshot.alerts[0].message.as_str()), (now(), "timed out"));
 }

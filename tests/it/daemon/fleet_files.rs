@@ -102,6 +102,32 @@ fn whoever_was_retired_does_not_come_back_because_nobody_can_tell_whether_it_has
 }
 
 #[test]
+fn nothing_is_deleted_while_nobody_can_tell_whether_the_file_is_back() {
+    in_a_house(async |house| {
+        house.set("on_missing_file = \"retire\"\nretire_grace = \"20m\"");
+        let daemon = house.settled_daemon(&["acme", "beta"]).await;
+        house.remove_file("acme");
+        daemon.until_state("acme", State::Retired).await;
+        let (dir, away) = (house.path("fleet/instances.d"), house.path("fleet/away"));
+        // In the middle of the purge, after it was decided.
+        let moved = (dir.clone(), away.clone());
+        house.rehearsal.watch(move |_, _, call| {
+            if call.method == "remove_service" {
+                std::fs::rename(&moved.0, &moved.1).unwrap();
+            }
+        });
+        daemon.until("the directory is away", |_| away.exists()).await;
+        tokio::time::sleep(Duration::from_secs(3_600)).await;
+        let left = house.names_left("acme");
+        assert!(left.contains(&"odoo_acme".to_owned()) && left.contains(&"ik-acme-data".to_owned()), "{left:?}");
+        house.rehearsal.watch(|_, _, _| {});
+        std::fs::rename(&away, &dir).unwrap();
+        daemon.until_told("Purged").await;
+        daemon.stop().await;
+    });
+}
+
+#[test]
 fn a_restart_puts_nothing_into_force_that_was_refused() {
     in_a_house(async |house| {
         let full = "plan = \"small\"";

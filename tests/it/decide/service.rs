@@ -1,6 +1,6 @@
 //! Decisions over the container: limits, ports, image, hardening, stopping, restarting.
 
-use super::{check, converge, ready};
+use super::{check, converge, holds, kinds, ready};
 use crate::world::{World, carry_out, facts, name, wanted};
 use expect_test::expect;
 use innkeeper::diff::facts::Facts;
@@ -44,6 +44,17 @@ fn another_number_of_workers_needs_a_restart() {
             restart-container [Intended Interruption] it runs on an older odoo.conf after set-role, write-conf
         "#]],
     );
+}
+
+#[test]
+fn nobody_is_stopped_while_nginx_cannot_say_so() {
+    let mut facts = ready();
+    facts.wanted("acme").state = WantedState::Stopped;
+    facts.instance("acme").generation = 2;
+    facts.proxy().running = false;
+    assert_eq!((kinds(&facts), holds(&facts)), (vec![], vec![HoldReason::Unseen]));
+    facts.proxy().running = true;
+    assert_eq!(kinds(&facts), ["put-site", "stop-container"]);
 }
 
 #[test]

@@ -228,9 +228,13 @@ fn nothing_is_shared(_: &World, after: &World) -> Vec<String> {
     let mut volumes: BTreeSet<&str> = BTreeSet::new();
     let mut ports: BTreeSet<u16> = BTreeSet::new();
     for (name, it) in services {
+        // Whose odoo.conf was removed by others at that moment gets into no database.
         let text = it.conf.as_ref().map(|conf| conf.text.expose_secret()).unwrap_or_default();
-        let database = text.lines().find_map(|line| line.strip_prefix("db_name = ")).unwrap_or_default();
-        if it.state == ContainerState::Running && !databases.insert(database.to_owned()) {
+        let database = text.lines().find_map(|line| line.strip_prefix("db_name = "));
+        if it.state == ContainerState::Running
+            && let Some(database) = database
+            && !databases.insert(database.to_owned())
+        {
             wrong.push(format!("{name} is a second Odoo on database {database}"));
         }
         if !volumes.insert(it.volume.as_deref().unwrap_or_default()) {
