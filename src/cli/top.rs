@@ -6,7 +6,7 @@ use super::context::Context;
 use super::failure::{Exit, Failure, Trouble};
 use super::render::diff;
 use super::{files, fleet, switch, world};
-use crate::daemon::board::Board;
+use crate::daemon::known::board::Board;
 use crate::model::name::{InstanceName, Resources};
 use crate::model::problem::Problem;
 use crate::model::status::InstanceStatus;

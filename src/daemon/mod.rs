@@ -1,34 +1,19 @@
 //! Wakes → turns: watches the files and the world, and takes one turn at a time for each instance.
+//!
+//! The rooms in their order, each knows those before it: `queue` says whose turn it is, `known` is what the process remembers,
+//! `look` takes in files and the world, `turn` decides and acts, `crew` takes turns side by side, `answer` speaks with clients,
+//! and `run` is the process.
 
-mod after;
-pub mod board;
-mod commit;
-mod converge;
+mod answer;
 mod crew;
-mod desk;
-mod endings;
-mod errands;
-mod gauges;
-mod host;
-mod keeper;
-pub mod lock;
-mod look;
-mod marks;
-mod meter;
-mod monitor;
+pub mod known;
+pub mod look;
 pub mod queue;
-mod register;
 mod run;
-mod scan;
-mod scene;
-pub mod schedule;
-mod silences;
-mod tell;
 pub mod turn;
-pub mod watch;
 
-pub use converge::{ConvergeError, Told, converge};
-pub use keeper::{Conduct, Connection, Keeper, OpenError, Place, chance, clock, uptime};
-pub use monitor::{Due, Plan};
+pub use crew::converge::{ConvergeError, Told, converge};
+pub use known::keeper::{Conduct, Connection, Keeper, OpenError, Place, chance, clock, uptime};
+pub use look::files::ScanError;
 pub use run::{RunError, Signal, run, signals};
-pub use scan::ScanError;
+pub use turn::monitor::{Due, Plan};

@@ -1,15 +1,15 @@
 //! The daemon: watches, hears and is asked, and has all of it take the same path through the queue.
 
-use super::crew::{Chore, Crew};
-use super::desk::Desk;
-use super::keeper::{Keeper, event};
-use super::meter::Meter;
-use super::queue;
-use super::scene::Scene;
-use super::turn::Subject;
-use super::watch::Watch;
 use crate::control::protocol::STREAMS;
 use crate::control::{Handler, Hello, SOCKET_FILE, Server};
+use crate::daemon::answer::desk::Desk;
+use crate::daemon::answer::scene::Scene;
+use crate::daemon::crew::{Chore, Crew};
+use crate::daemon::known::keeper::{Keeper, event};
+use crate::daemon::look::meter::Meter;
+use crate::daemon::look::watch::Watch;
+use crate::daemon::queue;
+use crate::daemon::turn::Subject;
 use crate::edges::database::InstallationLock;
 use crate::edges::{EdgeError, ErrorKind};
 use crate::journal::JournalError;

@@ -156,7 +156,7 @@ fn retire_pending(case: &Case<'_>, ending: bool) -> Verdict {
     let message = match &case.instance.ending.tombstone {
         Some(tombstone) if tombstone.purging => "its data are being deleted".to_owned(),
         Some(tombstone) => format!(
-            "retired on {} ({}); its data are deleted after {}",
+            "retired on {} ({}); its data are deleted after {:.0}",
             ending::date(tombstone.retired_at),
             tombstone.why,
             tombstone.purge_after

@@ -132,7 +132,7 @@ pub(super) fn failures(past: &Past<'_>, draft: &mut Draft) {
         match failure.next_try.filter(|next_try| waits && is_ahead(*next_try, past.now)) {
             Some(next_try) => {
                 let message = format!(
-                    "{}: {}; attempt {} failed, the next is due at {next_try}",
+                    "{}: {}; attempt {} failed, the next is due at {next_try:.0}",
                     step.action.kind(),
                     failure.message,
                     failure.attempts

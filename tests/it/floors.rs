@@ -28,6 +28,9 @@ const NEVER: [(&str, &str); 1] = [("tui", "edges")];
 /// Rooms whose parts do not know each other either: no adapter knows another.
 const ROOMS_OF_STRANGERS: [&str; 1] = ["adapters"];
 
+/// The order inside of a room that has one: each knows those before it.
+const STOREYS: [(&str, &[&str]); 1] = [("daemon", &["queue", "known", "look", "turn", "crew", "answer", "run"])];
+
 /// Libraries that only one room may use: `apply` never sees Docker, and the SQL of one store stays in one place.
 const LIBRARIES: [(&str, &[&str]); 15] = [
     ("acme2", &["adapters::acme"]),
@@ -38,7 +41,7 @@ const LIBRARIES: [(&str, &[&str]); 15] = [
     ("clap_mangen", &["cli"]),
     ("cronexpr", &["spec"]),
     ("crossterm", &["tui", "cli"]),
-    ("notify", &["daemon"]),
+    ("notify", &["daemon::look"]),
     ("postgres_protocol", &["adapters::postgres"]),
     ("ratatui", &["tui"]),
     ("rusqlite", &["journal"]),
@@ -92,7 +95,8 @@ fn breaches(path: &Path, text: &str) -> Vec<String> {
             && own_room == room
             && own.get(1).zip(import.get(2)).is_some_and(|(own, other)| own != other && is_module(room, other));
         let never = NEVER.contains(&(own_room, room.as_str()));
-        if sideways || never || (own_room != room && floor >= own_floor) {
+        let upstairs = own_room == room && is_above(room, own.get(1), import.get(2));
+        if sideways || never || upstairs || (own_room != room && floor >= own_floor) {
             found.push(format!(
                 "{}:{line}: {} may not know {}",
                 path.display(),
@@ -107,6 +111,13 @@ fn breaches(path: &Path, text: &str) -> Vec<String> {
 
 fn floor(room: &str) -> Option<u32> {
     FLOORS.iter().find(|(name, _)| *name == room).map(|(_, floor)| *floor)
+}
+
+/// True when, in this room, `other` comes after `own`.
+fn is_above(room: &str, own: Option<&String>, other: Option<&String>) -> bool {
+    let Some((_, storeys)) = STOREYS.iter().find(|(name, _)| *name == room) else { return false };
+    let storey = |part: Option<&String>| storeys.iter().position(|storey| part.is_some_and(|part| part == storey));
+    storey(own).zip(storey(other)).is_some_and(|(own, other)| other > own)
 }
 
 fn is_module(room: &str, name: &str) -> bool {
@@ -267,6 +278,12 @@ fn a_broken_floor_is_found_however_it_is_written() {
         "src/connect/mod.rs",
         "use crate::daemon::Keeper;",
         expect!["src/connect/mod.rs:1: connect may not know daemon::Keeper"],
+    );
+    check(
+        breaches,
+        "src/daemon/look/facts.rs",
+        "use crate::daemon::turn::take;\nuse crate::daemon::known::keeper::Keeper;\nuse super::files;",
+        expect!["src/daemon/look/facts.rs:1: daemon::look::facts may not know daemon::turn::take"],
     );
     check(
         breaches,

@@ -1,7 +1,7 @@
 //! The queue: one turn a name, joined wakes, capped back-off. Time is handed in; only the last tests wait for real.
 
 use innkeeper::daemon::queue::Queue;
-use innkeeper::daemon::schedule::{Next, Offer, Refused, Schedule, Wake};
+use innkeeper::daemon::queue::schedule::{Next, Offer, Refused, Schedule, Wake};
 use innkeeper::model::backoff::{self, BACK_OFF_MAX};
 use proptest::prelude::*;
 use std::collections::BTreeSet;

@@ -3,7 +3,7 @@
 
 use super::fleet::Fleet;
 use innkeeper::connect::connect;
-use innkeeper::daemon::board::Board;
+use innkeeper::daemon::known::board::Board;
 use innkeeper::journal::Journal;
 use innkeeper::model::changes::{Hold, HoldReason};
 use innkeeper::model::event::{Level, NewEvent, Reason};

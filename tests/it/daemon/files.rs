@@ -1,8 +1,8 @@
 //! The lock and the status documents.
 
 use crate::world::{name, now};
-use innkeeper::daemon::board::Board;
-use innkeeper::daemon::lock::{Lock, LockError};
+use innkeeper::daemon::known::board::Board;
+use innkeeper::daemon::known::lock::{Lock, LockError};
 use innkeeper::model::changes::{Hold, HoldReason};
 use innkeeper::model::event::Reason;
 use innkeeper::model::name::Domain;

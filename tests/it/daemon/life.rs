@@ -3,7 +3,7 @@
 use super::house::in_a_house;
 use crate::world::name;
 use innkeeper::adapters::rehearsal::Faults;
-use innkeeper::daemon::schedule::Next;
+use innkeeper::daemon::queue::schedule::Next;
 use innkeeper::daemon::turn::{self, Subject};
 use innkeeper::daemon::{Conduct, Signal};
 use innkeeper::edges::Edge;

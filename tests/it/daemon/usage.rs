@@ -5,7 +5,7 @@ use super::house::{House, in_a_house, now};
 use crate::world::name;
 use innkeeper::adapters::rehearsal::Faults;
 use innkeeper::adapters::rehearsal::usage::Load;
-use innkeeper::daemon::board::Board;
+use innkeeper::daemon::known::board::Board;
 use innkeeper::edges::Edge;
 use innkeeper::model::status::{State, UsageStatus};
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,6 +1,6 @@
 //! Every way of changing a fleet's files gives a hint, also after the ways that make inotify deaf.
 
-use innkeeper::daemon::watch::Watch;
+use innkeeper::daemon::look::watch::Watch;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};

@@ -15,13 +15,13 @@ const REASON_BYTES_MAX: usize = 64;
 
 impl Keeper {
     /// Shows what the journal has.
-    pub(super) fn show_silences(&self) -> Result<(), JournalError> {
+    pub(crate) fn show_silences(&self) -> Result<(), JournalError> {
         self.board.set_silences(self.journal.silences()?);
         Ok(())
     }
 
     /// Notes that `by` knows of alerts: until a time, or, without one, until those that are open now are over.
-    pub(super) fn silence(&self, request: &SilenceRequest, by: &Peer) -> Result<Vec<Silence>, String> {
+    pub(crate) fn silence(&self, request: &SilenceRequest, by: &Peer) -> Result<Vec<Silence>, String> {
         let now = self.now();
         let open = self.board.alerts(now);
         let of = match request.until {
@@ -47,7 +47,7 @@ impl Keeper {
     }
 
     /// Ends every silence over alerts that are among those. They ask for attention again.
-    pub(super) fn unsilence(&self, of: &AlertsOf, by: &Peer) -> Result<u64, String> {
+    pub(crate) fn unsilence(&self, of: &AlertsOf, by: &Peer) -> Result<u64, String> {
         let broken = |error: JournalError| chain(&error);
         let within = |silence: &Silence| {
             silence.of.instance == of.instance && (of.reason.is_none() || silence.of.reason == of.reason)
@@ -69,7 +69,7 @@ impl Keeper {
     }
 
     /// Ends silences whose time is over, and acknowledgements whose alerts are.
-    pub(super) fn end_silences(&self) -> Result<(), JournalError> {
+    pub(crate) fn end_silences(&self) -> Result<(), JournalError> {
         let now = self.now();
         let (silences, open) = (self.journal.silences()?, self.board.alerts(now));
         for silence in silences.iter().filter(|silence| silence.is_over(&open, now)) {

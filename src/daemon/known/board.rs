@@ -158,7 +158,7 @@ impl Board {
 
     /// Whatever changed after `since`, into `view`; the instances apart from it. Returns the revision it stands for.
     /// `view.whole` is set when nothing less will do, `fleet` tells whether what belongs to no instance changed.
-    pub(super) fn view_since(&self, since: u64, view: &mut View) -> Seen {
+    pub(crate) fn view_since(&self, since: u64, view: &mut View) -> Seen {
         let inner = self.inner();
         view.whole = since == 0 || !inner.marks.reach_back_to(since);
         let since = if view.whole { 0 } else { since };
@@ -169,17 +169,17 @@ impl Board {
     }
 
     /// Changes whenever there may be something new for watchers.
-    pub(super) fn changes(&self) -> watch::Receiver<u64> {
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()
     }
 
     /// Has watchers look.
-    pub(super) fn ring(&self) {
+    pub(crate) fn ring(&self) {
         self.changed.send_modify(|count| *count = count.wrapping_add(1));
     }
 
     /// The open alert of the host about that.
-    pub(super) fn alert_about(&self, about: &str) -> Option<Alert> {
+    pub(crate) fn alert_about(&self, about: &str) -> Option<Alert> {
         self.inner().host.get(about).cloned()
     }
 
@@ -202,7 +202,7 @@ impl Board {
     }
 
     /// How many instances each plan has.
-    pub(super) fn used_of_plans(&self) -> BTreeMap<PlanName, u32> {
+    pub(crate) fn used_of_plans(&self) -> BTreeMap<PlanName, u32> {
         let mut used = BTreeMap::new();
         for plan in self.inner().statuses.values().filter_map(|status| status.plan.clone()) {
             *used.entry(plan).or_default() += 1;
@@ -334,10 +334,10 @@ impl Board {
 }
 
 /// What a look at the board found newer.
-pub(super) struct Seen {
-    pub(super) revision: u64,
-    pub(super) instances: Vec<InstanceView>,
-    pub(super) fleet: bool,
+pub(crate) struct Seen {
+    pub(crate) revision: u64,
+    pub(crate) instances: Vec<InstanceView>,
+    pub(crate) fleet: bool,
 }
 
 impl Inner {

@@ -1,10 +1,12 @@
 //! Turns for whoever is due: two queues and the tasks that serve them. Instances and the host have turns; the house has
 //! chores (reading files, looking at everything) that never wait behind them.
 
-use super::keeper::{Bell, Keeper};
-use super::queue::{DEBOUNCE, QUEUE_NAMES_MAX, Queue, Turn};
-use super::schedule::Next;
-use super::turn::{self, Report, Subject};
+pub(crate) mod converge;
+
+use crate::daemon::known::keeper::{Bell, Keeper};
+use crate::daemon::queue::schedule::{Next, Wake};
+use crate::daemon::queue::{DEBOUNCE, QUEUE_NAMES_MAX, Queue, Turn};
+use crate::daemon::turn::{self, Report, Subject};
 use crate::model::name::InstanceName;
 use crate::model::status::chain;
 use std::collections::BTreeSet;
@@ -26,7 +28,7 @@ const REPORTS_BACKLOG_MAX: usize = 4_096;
 
 /// What the house has done for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Chore {
+pub(crate) enum Chore {
     /// Read the files.
     Scan,
     /// Look at everything.
@@ -34,9 +36,9 @@ pub(super) enum Chore {
 }
 
 /// The queues and the tasks.
-pub(super) struct Crew {
-    pub(super) keeper: Arc<Keeper>,
-    pub(super) chores: Queue<Chore>,
+pub(crate) struct Crew {
+    pub(crate) keeper: Arc<Keeper>,
+    pub(crate) chores: Queue<Chore>,
     turns: Queue<Subject>,
     /// Only these have turns; none is all.
     only: BTreeSet<InstanceName>,
@@ -48,7 +50,7 @@ pub(super) struct Crew {
 
 impl Crew {
     /// Hears the keeper's bell from now on. `only` restricts who has turns, unless it is empty.
-    pub(super) fn new(keeper: Arc<Keeper>, only: BTreeSet<InstanceName>) -> Arc<Self> {
+    pub(crate) fn new(keeper: Arc<Keeper>, only: BTreeSet<InstanceName>) -> Arc<Self> {
         let chance = keeper.place.chance;
         let crew = Arc::new(Self {
             keeper: Arc::clone(&keeper),
@@ -73,7 +75,7 @@ impl Crew {
 
     /// Begins to give turns. `scan_every` is how long files stay unread without a hint; `scanned` is called after each
     /// reading and says whether another one is due at once.
-    pub(super) fn start(
+    pub(crate) fn start(
         self: &Arc<Self>,
         scan_every: Duration,
         scanned: impl Fn() -> bool + Clone + Send + Sync + 'static,
@@ -96,12 +98,12 @@ impl Crew {
     }
 
     /// Lets a subject have a turn soon. What the queue cannot take now, the next look at everything finds.
-    pub(super) fn wake(&self, subject: Subject, cause: Option<String>) {
+    pub(crate) fn wake(&self, subject: Subject, cause: Option<String>) {
         self.wake_in(subject, cause, DEBOUNCE);
     }
 
     /// The same after `delay`.
-    pub(super) fn wake_in(&self, subject: Subject, cause: Option<String>, delay: Duration) {
+    pub(crate) fn wake_in(&self, subject: Subject, cause: Option<String>, delay: Duration) {
         let wanted = match &subject {
             Subject::Instance(name) => self.only.is_empty() || self.only.contains(name),
             Subject::Host => self.only.is_empty(),
@@ -111,24 +113,24 @@ impl Crew {
         }
     }
 
-    pub(super) fn wake_chore(&self, chore: Chore, delay: Duration) {
+    pub(crate) fn wake_chore(&self, chore: Chore, delay: Duration) {
         if let Err(refused) = self.chores.wake_in(chore, None, delay) {
             tracing::debug!(%refused, "a chore was not taken");
         }
     }
 
     /// How many have their turn now, and how many wait for one.
-    pub(super) fn turns(&self) -> (usize, usize) {
+    pub(crate) fn turns(&self) -> (usize, usize) {
         self.turns.counts()
     }
 
     /// Hears how turns end, from now on.
-    pub(super) fn reports(&self) -> broadcast::Receiver<Arc<Report>> {
+    pub(crate) fn reports(&self) -> broadcast::Receiver<Arc<Report>> {
         self.reports.subscribe()
     }
 
     /// Gives no turn any more and begins no step; what runs ends by itself.
-    pub(super) fn close(&self) {
+    pub(crate) fn close(&self) {
         self.keeper.stopping.cancel();
         self.turns.close();
         self.chores.close();
@@ -136,12 +138,12 @@ impl Crew {
     }
 
     /// Waits until everything that ran has ended.
-    pub(super) async fn ended(&self) {
+    pub(crate) async fn ended(&self) {
         self.tasks.wait().await;
     }
 
     /// Drops what still runs. Nothing in memory is needed: the next start looks and goes on.
-    pub(super) fn cut(&self) {
+    pub(crate) fn cut(&self) {
         self.cut.cancel();
     }
 
@@ -179,7 +181,7 @@ impl Crew {
         &self,
         queue: Queue<K>,
         at_once: usize,
-        take: impl Fn(super::schedule::Wake<K>) -> F + Send + 'static,
+        take: impl Fn(Wake<K>) -> F + Send + 'static,
     ) -> impl Future<Output = ()> + Send + 'static
     where
         K: Ord + Clone + Send + Sync + 'static,

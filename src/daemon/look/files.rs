@@ -1,8 +1,8 @@
 //! Files → register: reads what changed, tells it, and rings for the instances that it concerns.
 
 use super::commit;
-use super::keeper::{Bell, Keeper, event};
-use super::register::{FileChange, Register, What};
+use crate::daemon::known::keeper::{Bell, Keeper, event};
+use crate::daemon::known::register::{FileChange, Register, What};
 use crate::diff::roll_out::{ROLL_OUT_MIN, stops_at};
 use crate::journal::{JournalError, RollOutRow};
 use crate::model::event::{Level, NewEvent, Reason};
@@ -17,7 +17,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// Files that are being written are read again after this time, which is how long they must stay the same.
-pub(super) const UNSETTLED_WAIT: Duration = Duration::from_millis(500);
+pub(crate) const UNSETTLED_WAIT: Duration = Duration::from_millis(500);
 /// A turn does not read files again that were read so recently: a hundred turns at once are one scan.
 const FRESH: Duration = Duration::from_secs(1);
 
@@ -52,7 +52,7 @@ impl Keeper {
     }
 
     /// Reads the files unless that was done a moment ago.
-    pub(super) async fn scan_if_stale(self: &Arc<Self>) -> Result<(), ScanError> {
+    pub(crate) async fn scan_if_stale(self: &Arc<Self>) -> Result<(), ScanError> {
         let mut scanned_at = self.scanning.lock().await;
         if scanned_at.is_some_and(|at| at.elapsed() < FRESH) {
             return Ok(());
@@ -119,7 +119,7 @@ impl Keeper {
     }
 
     /// Has the change reach one of these instances first; returns each one's part in it.
-    pub(super) fn begin_roll_out_among(
+    pub(crate) fn begin_roll_out_among(
         &self,
         names: &[InstanceName],
         what: &str,

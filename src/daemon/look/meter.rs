@@ -4,8 +4,8 @@
 //! some are measured each time; filestores have files in tens of thousands, so one at a time is measured, and then nothing
 //! for two hundred times as long as that took. A system that does not answer is left out, and what was known stays.
 
-use super::gauges::{Part, Reading};
-use super::keeper::{Keeper, event};
+use crate::daemon::known::gauges::{Part, Reading};
+use crate::daemon::known::keeper::{Keeper, event};
 use crate::model::event::{Level, Reason};
 use crate::model::name::{InstanceName, Resources, Uid};
 use crate::model::service::{Component, Tag};
@@ -43,14 +43,14 @@ const FILESTORE_REST_MIN: Duration = Duration::from_millis(100);
 const FILESTORE_WAIT: Duration = Duration::from_secs(5);
 
 /// The measuring tasks.
-pub(super) struct Meter {
+pub(crate) struct Meter {
     tasks: TaskTracker,
     stopping: CancellationToken,
 }
 
 impl Meter {
     /// Begins to measure.
-    pub(super) fn begin(keeper: &Arc<Keeper>) -> Self {
+    pub(crate) fn begin(keeper: &Arc<Keeper>) -> Self {
         let meter = Self { tasks: TaskTracker::new(), stopping: CancellationToken::new() };
         meter.spawn(count(Arc::clone(keeper)));
         meter.spawn(measure_filestores(Arc::clone(keeper)));
@@ -58,7 +58,7 @@ impl Meter {
     }
 
     /// Ends it, and keeps what was measured.
-    pub(super) async fn end(self, keeper: &Arc<Keeper>) {
+    pub(crate) async fn end(self, keeper: &Arc<Keeper>) {
         self.stopping.cancel();
         self.tasks.close();
         self.tasks.wait().await;

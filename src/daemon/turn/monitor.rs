@@ -2,10 +2,10 @@
 //! the world; instances that need something are woken and have turns of their own.
 
 use super::after::{until_next_try, waits_for_health};
-use super::keeper::{Keeper, event};
-use super::look::{Identity, identity, is_gone, live_ports, marks, part};
-use super::register::{Entry, failures};
-use super::turn::{Subject, ports_of};
+use super::{Subject, ports_of};
+use crate::daemon::known::keeper::{Keeper, event};
+use crate::daemon::known::register::{Entry, failures};
+use crate::daemon::look::facts::{Identity, identity, is_gone, live_ports, marks, part};
 use crate::diff::facts::{Facts, FileState};
 use crate::diff::roll_out::ROLL_OUT_MIN;
 use crate::diff::{self, conditions};
@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-use super::scan::ScanError;
+use crate::daemon::look::files::ScanError;
 
 /// Instances that are proven to serve and whose login page is asked for again in one look: each costs Odoo 0.1 s.
 const PROVEN_AGAIN_MAX: usize = 32;
@@ -110,7 +110,7 @@ impl Keeper {
 
     /// What would restart or re-create many containers at once without any edit of their files reaches one of them first.
     /// True where such a change began: it has to be decided again.
-    pub(super) fn roll_out_drift(&self, facts: &mut Facts, changes: &Changes) -> Result<bool, JournalError> {
+    pub(crate) fn roll_out_drift(&self, facts: &mut Facts, changes: &Changes) -> Result<bool, JournalError> {
         if !self.acts() {
             return Ok(false);
         }

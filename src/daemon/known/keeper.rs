@@ -1,8 +1,8 @@
 //! Everything that a turn needs, in one place: the files' reader, the systems, the journal, and what is known of each
 //! instance.
 //!
-//! The keeper starts nothing by itself. Whoever owns it takes turns ([`super::turn`]), looks at everything
-//! ([`super::monitor`]), or only asks what would be done ([`Keeper::plan`]).
+//! The keeper starts nothing by itself. Whoever owns it takes turns ([`crate::daemon::turn`]), looks at everything
+//! ([`crate::daemon::turn::monitor`]), or only asks what would be done ([`Keeper::plan`]).
 
 use super::board::Board;
 use super::gauges::Gauges;
@@ -85,7 +85,7 @@ pub enum OpenError {
 
 /// Who wants what because of something the keeper noticed on the way.
 #[derive(Debug, Clone)]
-pub(super) enum Bell {
+pub(crate) enum Bell {
     /// This instance should have a turn, because of this.
     Instance(InstanceName, Option<String>),
     /// Everything should be looked at.
@@ -96,27 +96,27 @@ pub(super) enum Bell {
 
 /// Everything that a turn needs.
 pub struct Keeper {
-    pub(super) place: Place,
-    pub(super) conduct: Conduct,
-    pub(super) edges: Edges,
-    pub(super) key: InstallationKey,
-    pub(super) journal: Journal,
-    pub(super) lanes: Arc<Lanes>,
-    pub(super) board: Board,
-    pub(super) gauges: Gauges,
+    pub(crate) place: Place,
+    pub(crate) conduct: Conduct,
+    pub(crate) edges: Edges,
+    pub(crate) key: InstallationKey,
+    pub(crate) journal: Journal,
+    pub(crate) lanes: Arc<Lanes>,
+    pub(crate) board: Board,
+    pub(crate) gauges: Gauges,
     /// Once cancelled, no step begins any more.
-    pub(super) stopping: CancellationToken,
-    pub(super) looks: Semaphore,
+    pub(crate) stopping: CancellationToken,
+    pub(crate) looks: Semaphore,
     /// Held while files are read; says when they were read last.
-    pub(super) scanning: tokio::sync::Mutex<Option<Instant>>,
+    pub(crate) scanning: tokio::sync::Mutex<Option<Instant>>,
     /// The last instances whose login pages were asked for in a look at everything: of those that were proven to serve,
     /// and of those that were not.
-    pub(super) asked_up_to: Mutex<[Option<InstanceName>; 2]>,
+    pub(crate) asked_up_to: Mutex<[Option<InstanceName>; 2]>,
     reader: Mutex<Reader>,
     register: Mutex<Register>,
     bell: OnceLock<Box<dyn Fn(Bell) + Send + Sync>>,
     /// The settings that the systems were connected with.
-    pub(super) connected: Arc<Settings>,
+    pub(crate) connected: Arc<Settings>,
     _lock: Option<Lock>,
 }
 
@@ -199,11 +199,11 @@ impl Keeper {
         Arc::clone(&self.register().fleet)
     }
 
-    pub(super) fn acts(&self) -> bool {
+    pub(crate) fn acts(&self) -> bool {
         self.conduct != Conduct::Look
     }
 
-    pub(super) fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         (self.place.now)()
     }
 
@@ -211,36 +211,36 @@ impl Keeper {
     ///
     /// # Errors
     /// The journal's. Nothing else will do: a tombstone that began at a guess would lose its second witness.
-    pub(super) fn steady_s(&self) -> Result<u64, JournalError> {
+    pub(crate) fn steady_s(&self) -> Result<u64, JournalError> {
         self.journal.steady(&(self.place.uptime)())
     }
 
-    pub(super) fn fleet_dir(&self) -> &Path {
+    pub(crate) fn fleet_dir(&self) -> &Path {
         &self.place.fleet_dir
     }
 
     /// Held for moments only: never across a wait.
-    pub(super) fn register(&self) -> MutexGuard<'_, Register> {
+    pub(crate) fn register(&self) -> MutexGuard<'_, Register> {
         self.register.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn reader(&self) -> MutexGuard<'_, Reader> {
+    pub(crate) fn reader(&self) -> MutexGuard<'_, Reader> {
         self.reader.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Has `bell` hear what the keeper notices. The first one stays.
-    pub(super) fn hang(&self, bell: impl Fn(Bell) + Send + Sync + 'static) {
+    pub(crate) fn hang(&self, bell: impl Fn(Bell) + Send + Sync + 'static) {
         let _ = self.bell.set(Box::new(bell));
     }
 
-    pub(super) fn ring(&self, what: Bell) {
+    pub(crate) fn ring(&self, what: Bell) {
         if let Some(bell) = self.bell.get() {
             bell(what);
         }
     }
 
     /// Records an event. The journal's own trouble is logged and stops nothing.
-    pub(super) fn tell(&self, event: &NewEvent) {
+    pub(crate) fn tell(&self, event: &NewEvent) {
         let instance = event.instance.as_ref().map(InstanceName::as_str).unwrap_or_default();
         match event.level {
             Level::Debug | Level::Info => tracing::info!(instance, reason = event.reason.as_str(), "{}", event.message),
@@ -256,7 +256,7 @@ impl Keeper {
 
     /// Logs what went wrong on the side, and raises an alert for the journal, without which nothing may act. What went
     /// well ends it.
-    pub(super) fn report<E: Error + 'static>(&self, result: Result<(), E>, doing: &str) {
+    pub(crate) fn report<E: Error + 'static>(&self, result: Result<(), E>, doing: &str) {
         match result {
             Ok(()) => drop(self.board.lower("journal")),
             Err(error) => self.raise_unwritable("journal", &error, doing),
@@ -264,7 +264,7 @@ impl Keeper {
     }
 
     /// The same for the status documents, which nothing waits for.
-    pub(super) fn report_documents(&self, written: std::io::Result<()>) {
+    pub(crate) fn report_documents(&self, written: std::io::Result<()>) {
         match written {
             Ok(()) if self.board.is_written() => drop(self.board.lower("documents")),
             Ok(()) => {}
@@ -306,7 +306,7 @@ pub fn chance() -> f64 {
 }
 
 /// An event of the host or of one instance, without step and cause.
-pub(super) fn event(
+pub(crate) fn event(
     level: Level,
     instance: Option<&InstanceName>,
     reason: Reason,

@@ -1,8 +1,8 @@
 //! What people asked for once: forgetting failures before a turn decides, and the end of what a turn carried out.
 
 use super::after::holds;
-use super::keeper::{Keeper, event};
 use crate::apply::Outcome;
+use crate::daemon::known::keeper::{Keeper, event};
 use crate::diff::facts::Facts;
 use crate::journal::JournalError;
 use crate::model::changes::{HoldReason, InstanceChanges};
@@ -13,7 +13,7 @@ use crate::model::step_kind::StepKind;
 use crate::model::wanted::WantedState;
 
 /// Forgets failures where somebody asked for that.
-pub(super) fn retry(keeper: &Keeper, name: &InstanceName) -> Result<(), JournalError> {
+pub(crate) fn retry(keeper: &Keeper, name: &InstanceName) -> Result<(), JournalError> {
     for errand in keeper.journal.errands(name)?.into_iter().filter(|errand| errand.kind == ErrandKind::Retry) {
         keeper.journal.clear_failures(name)?;
         // Only whoever is kept waiting goes on alone. Who has the change, or failed with it, tries again for all others.
@@ -32,7 +32,7 @@ pub(super) fn retry(keeper: &Keeper, name: &InstanceName) -> Result<(), JournalE
 }
 
 /// Ends restarts that were carried out, and those for which there is nothing to do.
-pub(super) fn end(
+pub(crate) fn end(
     keeper: &Keeper,
     name: &InstanceName,
     facts: &Facts,

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 /// All instances that are measured.
 #[derive(Default)]
-pub(super) struct Gauges {
+pub(crate) struct Gauges {
     inner: Mutex<BTreeMap<InstanceName, Gauge>>,
 }
 
@@ -42,26 +42,26 @@ struct Size {
 
 /// What is measured seldom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Part {
+pub(crate) enum Part {
     Database,
     Filestore,
 }
 
 /// What one round brought for an instance.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Reading {
-    pub(super) usage: UsageStatus,
-    pub(super) warnings: Vec<Warning>,
+pub(crate) struct Reading {
+    pub(crate) usage: UsageStatus,
+    pub(crate) warnings: Vec<Warning>,
     /// Of `warnings`, those that are new.
-    pub(super) begun: Vec<Warning>,
+    pub(crate) begun: Vec<Warning>,
     /// Those that are over.
-    pub(super) ended: Vec<Warning>,
+    pub(crate) ended: Vec<Warning>,
 }
 
 impl Gauges {
     /// Takes in what the engine counted at `at`. Whoever is not in `counted` runs nothing; whoever is not in `names` is
     /// measured no more.
-    pub(super) fn count(
+    pub(crate) fn count(
         &self,
         names: &BTreeSet<InstanceName>,
         counted: &BTreeMap<InstanceName, ServiceUsage>,
@@ -75,7 +75,7 @@ impl Gauges {
     }
 
     /// Whose part was measured longest ago, at most `max` of them, none sooner than `every` after the last time.
-    pub(super) fn due(&self, part: Part, every: Duration, max: usize, now: Instant) -> BTreeSet<InstanceName> {
+    pub(crate) fn due(&self, part: Part, every: Duration, max: usize, now: Instant) -> BTreeSet<InstanceName> {
         let gauges = self.inner();
         let tried = |gauge: &Gauge| gauge.size(part).tried;
         let mut due: Vec<_> = gauges
@@ -88,7 +88,7 @@ impl Gauges {
     }
 
     /// Takes in a size; none where there is nothing to measure.
-    pub(super) fn measure(&self, part: Part, name: &InstanceName, bytes: Option<u64>, at: Instant) {
+    pub(crate) fn measure(&self, part: Part, name: &InstanceName, bytes: Option<u64>, at: Instant) {
         if let Some(gauge) = self.inner().get_mut(name) {
             // What is not there yet is looked for again at the next round.
             let tried = bytes.is_some().then_some(at);
@@ -97,7 +97,7 @@ impl Gauges {
     }
 
     /// A size could not be measured: what is known of it stays, and it is not tried again at once.
-    pub(super) fn missed(&self, part: Part, name: &InstanceName, at: Instant) {
+    pub(crate) fn missed(&self, part: Part, name: &InstanceName, at: Instant) {
         if let Some(gauge) = self.inner().get_mut(name) {
             gauge.size_mut(part).tried = Some(at);
         }
@@ -105,7 +105,7 @@ impl Gauges {
 
     /// What is known of everybody now, and a point of it for the history. Left out is whoever was not measured in full
     /// yet.
-    pub(super) fn read(
+    pub(crate) fn read(
         &self,
         limits: &BTreeMap<InstanceName, Limits>,
         now: Timestamp,
@@ -117,19 +117,19 @@ impl Gauges {
     }
 
     /// An instance's filestore as last measured.
-    pub(super) fn filestore_bytes(&self, name: &InstanceName) -> Option<u64> {
+    pub(crate) fn filestore_bytes(&self, name: &InstanceName) -> Option<u64> {
         self.inner().get(name)?.filestore.bytes
     }
 
     /// Takes what is not in the journal yet.
-    pub(super) fn take_unkept(&self) -> Vec<(InstanceName, Vec<UsagePoint>)> {
+    pub(crate) fn take_unkept(&self) -> Vec<(InstanceName, Vec<UsagePoint>)> {
         let mut gauges = self.inner();
         let taken = gauges.iter_mut().map(|(name, gauge)| (name.clone(), std::mem::take(&mut gauge.unkept)));
         taken.filter(|(_, points)| !points.is_empty()).collect()
     }
 
     /// A history with what is not in the journal yet.
-    pub(super) fn with_unkept(&self, name: &InstanceName, mut kept: UsageHistory) -> UsageHistory {
+    pub(crate) fn with_unkept(&self, name: &InstanceName, mut kept: UsageHistory) -> UsageHistory {
         let gauges = self.inner();
         kept.hour.extend(gauges.get(name).into_iter().flat_map(|gauge| gauge.unkept.iter().copied()));
         kept

@@ -1,11 +1,11 @@
 //! Brings instances to what their files ask for and waits for the end: `apply`, by a daemon or without one.
 
-use super::crew::Crew;
-use super::keeper::Keeper;
-use super::scan::{ScanError, UNSETTLED_WAIT};
-use super::schedule::Next;
-use super::turn::{Report, Subject};
+use super::Crew;
 use crate::control::{ApplyRequest, Converged, End, InstanceEnd, Progress, ProgressWord, Verdict};
+use crate::daemon::known::keeper::Keeper;
+use crate::daemon::look::files::{ScanError, UNSETTLED_WAIT};
+use crate::daemon::queue::schedule::Next;
+use crate::daemon::turn::{Report, Subject};
 use crate::edges::{EdgeError, ErrorKind};
 use crate::journal::News;
 use crate::model::changes::HoldReason;
@@ -70,7 +70,7 @@ pub async fn converge(
 }
 
 /// One apply, by a crew that gives turns: wakes who must be woken and follows the reports.
-pub(super) async fn watch_over(
+pub(crate) async fn watch_over(
     crew: &Arc<Crew>,
     request: &ApplyRequest,
     cause: Option<String>,

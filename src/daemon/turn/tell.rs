@@ -1,6 +1,6 @@
 //! What a decision has people know: statuses, drift, templates that cannot be used.
 
-use super::keeper::{Keeper, event};
+use crate::daemon::known::keeper::{Keeper, event};
 use crate::diff::conditions;
 use crate::diff::facts::Facts;
 use crate::model::changes::{Hold, HoldReason, InstanceChanges};
@@ -11,7 +11,7 @@ use crate::model::step::Origin;
 
 impl Keeper {
     /// Puts the instance's status on the board.
-    pub(super) fn publish(&self, name: &InstanceName, facts: &Facts, changes: &InstanceChanges) {
+    pub(crate) fn publish(&self, name: &InstanceName, facts: &Facts, changes: &InstanceChanges) {
         let previous = self.board.get(name);
         self.tell_fights(name, changes, previous.as_deref());
         if let Some(mut status) = conditions::status(facts, name, changes, previous.as_deref()) {

@@ -2,8 +2,8 @@
 //!
 //! It hears the journal's news. Everything in it is for people's eyes and may be lost.
 
-use super::keeper::Keeper;
 use crate::control::view::{Cursor, EVENTS_KEPT_MAX, RUNS_KEPT_MAX, RunView, View};
+use crate::daemon::known::keeper::Keeper;
 use crate::journal::{EventFilter, Journal, News};
 use crate::model::event::{Event, Level};
 use crate::model::name::InstanceName;
@@ -18,7 +18,7 @@ const DURATIONS_KEPT_MAX: usize = 15;
 
 /// What goes on.
 #[derive(Default)]
-pub(super) struct Scene {
+pub(crate) struct Scene {
     inner: Mutex<Inner>,
 }
 
@@ -39,7 +39,7 @@ struct Inner {
 
 impl Scene {
     /// Takes up the last events of the journal, so that the first watcher sees what happened before.
-    pub(super) fn open(journal: &Journal) -> Arc<Self> {
+    pub(crate) fn open(journal: &Journal) -> Arc<Self> {
         let filter = EventFilter { limit: EVENTS_KEPT_MAX, min_level: Level::Info, ..EventFilter::default() };
         let scene = Self::default();
         if let Ok(events) = journal.events(&filter) {
@@ -51,7 +51,7 @@ impl Scene {
     }
 
     /// Hears the news of the keeper's journal, and has watchers look.
-    pub(super) async fn listen(&self, keeper: &Keeper) {
+    pub(crate) async fn listen(&self, keeper: &Keeper) {
         let mut news = keeper.journal.follow();
         loop {
             match news.recv().await {
@@ -73,7 +73,7 @@ impl Scene {
     }
 
     /// Adds what is newer than `cursor` to `view`, and moves the cursor on.
-    pub(super) fn view_since(&self, cursor: &mut Cursor, view: &mut View) {
+    pub(crate) fn view_since(&self, cursor: &mut Cursor, view: &mut View) {
         let inner = self.inner();
         view.runs_whole = view.whole || cursor.runs < inner.dropped;
         let since = if view.runs_whole { 0 } else { cursor.runs };

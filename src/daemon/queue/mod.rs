@@ -2,7 +2,9 @@
 //!
 //! It never gives two turns for one name at once, never loses a wake, and never grows beyond its limit.
 
-use super::schedule::{Next, Offer, Refused, Schedule, Wake};
+pub mod schedule;
+
+use schedule::{Next, Offer, Refused, Schedule, Wake};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;

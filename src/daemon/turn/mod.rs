@@ -1,11 +1,15 @@
 //! One turn: read, look, decide, act once. A turn takes nothing over from the wake that brought it up.
 
-use super::keeper::{Bell, Keeper};
-use super::look::{Identity, identity, marks};
-use super::register::Register;
-use super::schedule::Next;
-use super::{after, errands};
+mod after;
+mod errands;
+pub(crate) mod monitor;
+mod tell;
+
 use crate::apply::{self, Outcome};
+use crate::daemon::known::keeper::{Bell, Keeper};
+use crate::daemon::known::register::Register;
+use crate::daemon::look::facts::{Identity, identity, marks};
+use crate::daemon::queue::schedule::Next;
 use crate::diff;
 use crate::diff::facts::{Facts, InstanceFacts};
 use crate::edges::Ask;
@@ -257,7 +261,7 @@ fn settle(
 }
 
 /// The ports that a decision chose.
-pub(super) fn ports_of(changes: &InstanceChanges) -> Option<Ports> {
+pub(crate) fn ports_of(changes: &InstanceChanges) -> Option<Ports> {
     changes.steps.iter().find_map(|step| match &step.action {
         Action::CreateService { spec, .. } | Action::RecreateService { spec, .. } => Some(spec.ports),
         Action::PutSite(row) => Some(row.ports),

@@ -1,7 +1,7 @@
 //! What decisions about ends need besides files and systems: tombstones, the guard's counts, the steady clock.
 
-use super::keeper::{Keeper, event};
-use super::register::{Entry, Register};
+use crate::daemon::known::keeper::{Keeper, event};
+use crate::daemon::known::register::{Entry, Register};
 use crate::diff::facts::{FileState, GuardFacts};
 use crate::journal::JournalError;
 use crate::model::changes::{Changes, HoldReason};
@@ -15,7 +15,7 @@ const TICK_EVERY_S: u64 = 60;
 
 impl Keeper {
     /// What the guard counts, and all tombstones.
-    pub(super) fn endings(
+    pub(crate) fn endings(
         &self,
         register: &Register,
     ) -> Result<(GuardFacts, BTreeMap<InstanceName, Tombstone>), JournalError> {
@@ -33,7 +33,7 @@ impl Keeper {
     }
 
     /// Writes the steady clock down where somebody's end or the guard depends on it, and tells when the time of day was set.
-    pub(super) fn tick(&self, register: &Register) -> Result<(), JournalError> {
+    pub(crate) fn tick(&self, register: &Register) -> Result<(), JournalError> {
         if !self.acts() || !self.needs_the_clock(register)? {
             return Ok(());
         }
@@ -57,7 +57,7 @@ impl Keeper {
     }
 
     /// Lets instances past the guard, once, with what their files say now: a person named them, or their number.
-    pub(super) fn let_through(&self, names: &[InstanceName], cause: Option<&String>) -> Result<(), JournalError> {
+    pub(crate) fn let_through(&self, names: &[InstanceName], cause: Option<&String>) -> Result<(), JournalError> {
         if names.is_empty() {
             return Ok(());
         }
@@ -75,7 +75,7 @@ impl Keeper {
     }
 
     /// Tells when the guard closes and when it opens again.
-    pub(super) fn tell_guard(&self, changes: &Changes) {
+    pub(crate) fn tell_guard(&self, changes: &Changes) {
         let holds = changes.instances.iter().flat_map(|(name, changes)| changes.holds.iter().map(move |it| (name, it)));
         let held: Vec<_> = holds.filter(|(_, hold)| hold.reason == HoldReason::Guard).collect();
         match held.first() {

@@ -1,15 +1,15 @@
 //! The daemon's answers to those who ask over the socket.
 
-use super::converge::watch_over;
-use super::crew::{Chore, Crew};
 use super::host;
-use super::keeper::event;
 use super::scene::Scene;
-use super::turn::Subject;
 use crate::control::view::{Cursor, FleetView, InstanceView, PlanView, VIEW_INSTANCES_MAX, View};
 use crate::control::{
     ApplyRequest, Converged, Handler, LogLines, LogOf, LogRequest, Peer, Planned, ProgressSink, SilenceRequest,
 };
+use crate::daemon::crew::converge::watch_over;
+use crate::daemon::crew::{Chore, Crew};
+use crate::daemon::known::keeper::event;
+use crate::daemon::turn::Subject;
 use crate::edges::engine::{LogQuery, LogSource};
 use crate::model::errand::ErrandKind;
 use crate::model::event::{Level, NewEvent, Reason};
@@ -25,10 +25,10 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 /// Answers for one running daemon.
-pub(super) struct Desk {
-    pub(super) crew: Arc<Crew>,
-    pub(super) daemon: DaemonStatus,
-    pub(super) scene: Arc<Scene>,
+pub(crate) struct Desk {
+    pub(crate) crew: Arc<Crew>,
+    pub(crate) daemon: DaemonStatus,
+    pub(crate) scene: Arc<Scene>,
 }
 
 impl Desk {

@@ -1,15 +1,15 @@
 //! The host that the daemon runs on, for those who watch. What the system does not tell is left open.
 
-use super::keeper::Keeper;
-use super::look::about_edge;
 use crate::control::view::{EdgeView, HostView};
+use crate::daemon::known::keeper::Keeper;
+use crate::daemon::look::facts::about_edge;
 use crate::edges::Edge;
 
 /// The systems in the order in which people think of them.
 const EDGES: [Edge; 5] = [Edge::Engine, Edge::Database, Edge::Proxy, Edge::Authority, Edge::Archive];
 
 /// How the host is now. `turns` are those that run and those that wait.
-pub(super) fn view(keeper: &Keeper, turns: (usize, usize)) -> HostView {
+pub(crate) fn view(keeper: &Keeper, turns: (usize, usize)) -> HostView {
     let memory = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let disk = rustix::fs::statvfs(&keeper.connected.fleet.state_dir).ok();
     HostView {

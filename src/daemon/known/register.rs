@@ -19,30 +19,30 @@ use tokio::time::Instant;
 const VANISHED_AFTER: Duration = Duration::from_secs(60);
 
 /// All instances that have a file, a row in the journal, or an object in the world.
-pub(super) struct Register {
-    pub(super) fleet: Arc<Fleet>,
-    pub(super) entries: BTreeMap<InstanceName, Entry>,
+pub(crate) struct Register {
+    pub(crate) fleet: Arc<Fleet>,
+    pub(crate) entries: BTreeMap<InstanceName, Entry>,
     /// What the journal knows of the host.
-    pub(super) host: HostFacts,
+    pub(crate) host: HostFacts,
 }
 
 /// One instance.
-pub(super) struct Entry {
-    pub(super) facts: InstanceFacts,
+pub(crate) struct Entry {
+    pub(crate) facts: InstanceFacts,
     /// The journal has its identity. Otherwise `facts.uid` is a throw-away one that nothing may be made with.
-    pub(super) met: bool,
+    pub(crate) met: bool,
     /// Digest of its file as noted in the journal.
     digest: Arc<str>,
     /// Its file was read since the start.
     scanned: bool,
     /// When its last turn decided: a bulk look that began before that knows less.
-    pub(super) decided_at: Option<Instant>,
+    pub(crate) decided_at: Option<Instant>,
     /// Turns in a row that did something: one that never settles is slowed down.
-    pub(super) restless: u32,
+    pub(crate) restless: u32,
     /// Turns in a row that only waited for its health.
-    pub(super) unhealthy: u32,
+    pub(crate) unhealthy: u32,
     /// The container that was seen last, and how often the engine had started it again by itself.
-    pub(super) restarts: Option<(String, u64)>,
+    pub(crate) restarts: Option<(String, u64)>,
     /// When a complete reading found its file gone first, since it was there last.
     missing_since: Option<Instant>,
     /// Digest of `facts.wanted`, and the one on which it settled last.
@@ -52,14 +52,14 @@ pub(super) struct Entry {
 
 /// What a scan found different about one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct FileChange {
-    pub(super) name: InstanceName,
-    pub(super) what: What,
+pub(crate) struct FileChange {
+    pub(crate) name: InstanceName,
+    pub(crate) what: What,
 }
 
 /// What is different.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum What {
+pub(crate) enum What {
     /// A file that was never seen before.
     Added,
     /// Another version of a file.
@@ -78,13 +78,13 @@ pub(super) enum What {
 
 impl Register {
     /// What the journal knows, before the first scan.
-    pub(super) fn new(fleet: Arc<Fleet>, known: &BTreeMap<InstanceName, Known>, key: &InstallationKey) -> Self {
+    pub(crate) fn new(fleet: Arc<Fleet>, known: &BTreeMap<InstanceName, Known>, key: &InstallationKey) -> Self {
         let entries = known.iter().map(|(name, known)| (name.clone(), Entry::known(known, key))).collect();
         Self { fleet, entries, host: HostFacts::default() }
     }
 
     /// What is different about the files that a scan read, before anything of it is taken in.
-    pub(super) fn compare(&mut self, fleet: &Fleet, key: &InstallationKey) -> Vec<FileChange> {
+    pub(crate) fn compare(&mut self, fleet: &Fleet, key: &InstallationKey) -> Vec<FileChange> {
         let mut changes = Vec::new();
         let told = |file: &FleetInstance| file.listed && (file.settled || file.wanted.is_some());
         for (name, file) in fleet.instances.iter().filter(|(_, file)| told(file)) {
@@ -101,7 +101,7 @@ impl Register {
     ///
     /// # Errors
     /// The journal's; then the next scan finds the same differences again.
-    pub(super) fn take_in(
+    pub(crate) fn take_in(
         &mut self,
         fleet: Arc<Fleet>,
         mut changes: Vec<FileChange>,
@@ -193,7 +193,7 @@ impl Register {
     ///
     /// # Errors
     /// The journal's; then it stays unmet.
-    pub(super) fn meet(
+    pub(crate) fn meet(
         &mut self,
         name: &InstanceName,
         uid: Uid,
@@ -215,7 +215,7 @@ impl Register {
 
 impl Entry {
     /// One that only its file, or only the world, knows.
-    pub(super) fn unmet(key: &InstallationKey) -> Self {
+    pub(crate) fn unmet(key: &InstallationKey) -> Self {
         let uid = Uid(uuid::Uuid::now_v7());
         Self {
             facts: InstanceFacts {
@@ -261,12 +261,12 @@ impl Entry {
     }
 
     /// False while nobody could tell since the start whether it has a file.
-    pub(super) fn is_scanned(&self) -> bool {
+    pub(crate) fn is_scanned(&self) -> bool {
         self.scanned
     }
 
     /// Takes over what a turn or a step wrote into the journal.
-    pub(super) fn refresh(&mut self, known: &Known) {
+    pub(crate) fn refresh(&mut self, known: &Known) {
         self.facts.ports = known.ports;
         self.facts.provisioned = known.provisioned;
         self.facts.generation = known.generation;
@@ -277,7 +277,7 @@ impl Entry {
     }
 
     /// Its data were deleted, and with them its identity. What its file says stays.
-    pub(super) fn begin_anew(&mut self, key: &InstallationKey) {
+    pub(crate) fn begin_anew(&mut self, key: &InstallationKey) {
         let facts = InstanceFacts {
             wanted: self.facts.wanted.clone(),
             file: self.facts.file.clone(),
@@ -289,7 +289,7 @@ impl Entry {
     }
 
     /// Its end is wanted or may be soon.
-    pub(super) fn may_end(&self) -> bool {
+    pub(crate) fn may_end(&self) -> bool {
         let absent = self.facts.wanted.as_ref().is_some_and(|wanted| wanted.state == WantedState::Absent);
         absent || self.facts.file == FileState::Missing
     }
@@ -298,7 +298,7 @@ impl Entry {
     ///
     /// # Errors
     /// The journal's.
-    pub(super) fn note_wish(&mut self, name: &InstanceName, journal: &Journal) -> Result<(), JournalError> {
+    pub(crate) fn note_wish(&mut self, name: &InstanceName, journal: &Journal) -> Result<(), JournalError> {
         if self.settled_wish.as_ref() != Some(&self.wish) {
             journal.note_wish(name, &self.wish)?;
             self.settled_wish = Some(self.wish.clone());
@@ -325,7 +325,7 @@ impl Entry {
     }
 
     /// Uses this identity, without anything being written.
-    pub(super) fn identify(&mut self, uid: Uid, key: &InstallationKey) {
+    pub(crate) fn identify(&mut self, uid: Uid, key: &InstallationKey) {
         if self.facts.uid != uid {
             self.facts.uid = uid;
             self.facts.password_mark = password_mark(key, Access::Instance, uid);
@@ -334,7 +334,7 @@ impl Entry {
     }
 
     /// Goes on as the later life that its objects show; what was known of the former one is no more.
-    pub(super) fn take_over(&mut self, uid: Uid, key: &InstallationKey) {
+    pub(crate) fn take_over(&mut self, uid: Uid, key: &InstallationKey) {
         self.identify(uid, key);
         let facts = &mut self.facts;
         (facts.provisioned, facts.ports, facts.roll_out, facts.ending.tombstone) = (false, None, None, None);
@@ -405,7 +405,7 @@ fn password_mark(key: &InstallationKey, access: Access, uid: Uid) -> String {
 }
 
 /// The journal's rows as decisions know them.
-pub(super) fn failures(rows: BTreeMap<String, FailureRow>) -> BTreeMap<String, Failure> {
+pub(crate) fn failures(rows: BTreeMap<String, FailureRow>) -> BTreeMap<String, Failure> {
     let convert = |row: FailureRow| Failure {
         input: row.input,
         generation: row.generation,

@@ -1,7 +1,7 @@
 //! Edges → facts: looks, notes which systems answer, and puts what is known beside what is seen.
 
-use super::keeper::{Bell, Keeper, event};
-use super::register::{Entry, Register, failures};
+use crate::daemon::known::keeper::{Bell, Keeper, event};
+use crate::daemon::known::register::{Entry, Register, failures};
 use crate::diff::facts::{Facts, FileState, InstanceFacts, REPAIRS_WITHIN_S, RollOut};
 use crate::edges::{Ask, Edge};
 use crate::journal::{Journal, JournalError, RollOutRow};
@@ -21,7 +21,7 @@ const DOCKER_ROOT: &str = "/var/lib/docker";
 
 impl Keeper {
     /// Looks at what `ask` names and notes which systems answered.
-    pub(super) async fn look(&self, ask: &Ask) -> Live {
+    pub(crate) async fn look(&self, ask: &Ask) -> Live {
         let live = observe::observe(&self.edges, ask).await;
         self.note_edges(&live);
         live
@@ -69,7 +69,7 @@ impl Keeper {
     ///
     /// # Errors
     /// The journal's: without tombstones and the guard's counts nothing may be decided.
-    pub(super) fn facts(&self, register: &Register, live: Live) -> Result<Facts, JournalError> {
+    pub(crate) fn facts(&self, register: &Register, live: Live) -> Result<Facts, JournalError> {
         let (guard, tombstones) = self.endings(register)?;
         let instance = |(name, entry): (&InstanceName, &Entry)| {
             let mut facts = entry.facts.clone();
@@ -94,7 +94,7 @@ impl Keeper {
     }
 
     /// The journal's rows of one instance, anew: steps write them too.
-    pub(super) fn refresh(&self, entry: &mut Entry, name: &InstanceName) -> Result<(), JournalError> {
+    pub(crate) fn refresh(&self, entry: &mut Entry, name: &InstanceName) -> Result<(), JournalError> {
         match self.journal.known_of(name)? {
             Some(known) => entry.refresh(&known),
             // Its data were deleted: whoever comes under this name is somebody else.
@@ -111,7 +111,7 @@ impl Keeper {
     ///
     /// # Errors
     /// The journal's.
-    pub(super) fn learn_from_marks(
+    pub(crate) fn learn_from_marks(
         &self,
         entry: &mut Entry,
         name: &InstanceName,
@@ -152,7 +152,7 @@ impl Keeper {
     }
 
     /// Who is part of a change of many: of all, since each waits for others.
-    pub(super) fn refresh_roll_outs(&self, register: &mut Register) -> Result<(), JournalError> {
+    pub(crate) fn refresh_roll_outs(&self, register: &mut Register) -> Result<(), JournalError> {
         let mut rows = self.journal.roll_outs()?;
         for (name, entry) in &mut register.entries {
             let row = rows.remove(name);
@@ -162,13 +162,13 @@ impl Keeper {
     }
 
     /// The same for the host.
-    pub(super) fn refresh_host(&self, register: &mut Register) -> Result<(), JournalError> {
+    pub(crate) fn refresh_host(&self, register: &mut Register) -> Result<(), JournalError> {
         register.host.failures = failures(self.journal.host_failures()?);
         register.host.repairs = self.journal.repairs(None, self.repairs_since())?;
         Ok(())
     }
 
-    pub(super) fn repairs_since(&self) -> Timestamp {
+    pub(crate) fn repairs_since(&self) -> Timestamp {
         let since = self.now().as_second().saturating_sub(REPAIRS_WITHIN_S);
         Timestamp::from_second(since).unwrap_or(Timestamp::MIN)
     }
@@ -184,17 +184,17 @@ impl Keeper {
 }
 
 /// The journal's row, as decisions know it.
-pub(super) fn part(row: RollOutRow) -> RollOut {
+pub(crate) fn part(row: RollOutRow) -> RollOut {
     RollOut { wave: row.wave, done: row.done, late: row.late }
 }
 
 /// What the alert of a system that does not answer is about.
-pub(super) fn about_edge(edge: Edge) -> String {
+pub(crate) fn about_edge(edge: Edge) -> String {
     format!("edge {edge}")
 }
 
 /// What the world shows about who is who.
-pub(super) enum Identity {
+pub(crate) enum Identity {
     /// Its objects carry this mark.
     Marked(Uid),
     /// Nothing of it exists.
@@ -204,7 +204,7 @@ pub(super) enum Identity {
 }
 
 /// Whose objects the world shows, by instance. A database counts before a container: it holds the data.
-pub(super) fn marks(live: &Live) -> BTreeMap<InstanceName, Uid> {
+pub(crate) fn marks(live: &Live) -> BTreeMap<InstanceName, Uid> {
     let engine = live.engine.known().into_iter().flat_map(engine_owners);
     let database = live.database.known().into_iter().flat_map(|database| {
         let roles = database.roles.values().map(|role| &role.owner);
@@ -215,7 +215,7 @@ pub(super) fn marks(live: &Live) -> BTreeMap<InstanceName, Uid> {
 }
 
 /// Which identity an instance has that the journal does not know.
-pub(super) fn identity(name: &InstanceName, marks: &BTreeMap<InstanceName, Uid>, live: &Live) -> Identity {
+pub(crate) fn identity(name: &InstanceName, marks: &BTreeMap<InstanceName, Uid>, live: &Live) -> Identity {
     match marks.get(name) {
         // Without a look at the database the container's mark could be the wrong one.
         Some(uid) if live.database.known().is_some() => Identity::Marked(*uid),
@@ -243,14 +243,14 @@ pub(super) fn later_identity(name: &InstanceName, facts: &InstanceFacts, live: &
 }
 
 /// True when nothing of `name` is left in a world that was seen whole.
-pub(super) fn is_gone(name: &InstanceName, marks: &BTreeMap<InstanceName, Uid>, live: &Live) -> bool {
+pub(crate) fn is_gone(name: &InstanceName, marks: &BTreeMap<InstanceName, Uid>, live: &Live) -> bool {
     let seen = live.engine.known().is_some() && live.database.known().is_some();
     let no_site = live.proxy.known().is_some_and(|proxy| !proxy.sites.contains_key(name));
     seen && no_site && !marks.contains_key(name)
 }
 
 /// The ports that an instance's container has, when the container is its own.
-pub(super) fn live_ports(
+pub(crate) fn live_ports(
     live: &Live,
     facts: &InstanceFacts,
     name: &InstanceName,

@@ -1,0 +1,9 @@
+//! What the process remembers between two looks. All of it may be lost at any moment.
+
+pub mod board;
+pub(crate) mod gauges;
+pub(crate) mod keeper;
+pub mod lock;
+mod marks;
+pub(crate) mod register;
+mod silences;
