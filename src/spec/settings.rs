@@ -46,12 +46,12 @@ pub(super) fn read(file: &Path, fleet_dir: &Path, text: &str) -> Result<Settings
     faults.judge(read)
 }
 
-/// False when its value has a fault, or when a broken line or an unknown key may be the one that was meant to give it.
+/// False when its line has a fault, or when a broken line or an unknown key may be the one that was meant to give it.
 fn is_state_dir_sure(fleet: &Cursor<'_>, faults: &Faults<'_>) -> bool {
     let mut problems = faults.problems().iter();
-    match fleet.has("state_dir") {
-        true => !problems.any(|problem| problem.message.starts_with("fleet.state_dir")),
-        false => faults.syntax_is_sound() && !problems.any(|problem| problem.code == codes::UNKNOWN_KEY.code),
+    match fleet.line_of("state_dir", faults) {
+        Some(line) => !problems.any(|problem| problem.line == line),
+        None => faults.syntax_is_sound() && !problems.any(|problem| problem.code == codes::UNKNOWN_KEY.code),
     }
 }
 

@@ -96,6 +96,11 @@ impl<'a> Cursor<'a> {
         self.node(key).is_some()
     }
 
+    /// The line in which the value of `key` stands.
+    pub(super) fn line_of(&self, key: &str, faults: &Faults<'_>) -> Option<u32> {
+        self.node(key).map(|node| faults.place(node.span().start).line)
+    }
+
     /// A text, as `parse` takes it.
     pub(super) fn text<T>(
         &self,

@@ -178,7 +178,9 @@ fn a_mistake_in_the_settings_keeps_nobody_from_seeing_how_things_stand() {
     let line = sound.lines().find(|line| line.starts_with("state_dir = ")).unwrap();
     for after in ["state_dir = 7".to_owned(), line.replace("dir", "dri"), line.replacen('"', "", 1)] {
         with(line, &after);
-        assert_eq!(run(&["status"]).0, Some(6), "{after}");
+        let (code, told) = run(&["status"]);
+        assert_eq!(code, Some(6), "{after}");
+        assert!(!told.contains("as they were before"), "nothing is shown of another one's: {after}: {told}");
     }
     with("timezone", "timezone");
     rehearsal.end();

@@ -2,6 +2,7 @@
 
 use super::house::{Daemon, in_a_house};
 use crate::world::name;
+use innkeeper::adapters::rehearsal::{Fault, Faults};
 use innkeeper::model::status::State;
 use std::time::Duration;
 
@@ -109,18 +110,17 @@ fn nothing_is_deleted_while_nobody_can_tell_whether_the_file_is_back() {
         house.remove_file("acme");
         daemon.until_state("acme", State::Retired).await;
         let (dir, away) = (house.path("fleet/instances.d"), house.path("fleet/away"));
-        // In the middle of the purge, after it was decided.
-        let moved = (dir.clone(), away.clone());
-        house.rehearsal.watch(move |_, _, call| {
-            if call.method == "remove_service" {
-                std::fs::rename(&moved.0, &moved.1).unwrap();
-            }
-        });
-        daemon.until("the directory is away", |_| away.exists()).await;
+        // In the middle of the purge, after it was decided; each of its steps takes a second.
+        house.rehearsal.forget_calls();
+        let script = (1..10_000).map(|number| (number, Fault::Delay(Duration::from_secs(1)))).collect();
+        house.rehearsal.set_faults(Faults { script, ..Faults::default() });
+        let is_gone = || house.rehearsal.with(|world| !world.containers.contains_key("ik-acme"));
+        daemon.until("its container is gone", |_| is_gone()).await;
+        std::fs::rename(&dir, &away).unwrap();
         tokio::time::sleep(Duration::from_secs(3_600)).await;
         let left = house.names_left("acme");
         assert!(left.contains(&"odoo_acme".to_owned()) && left.contains(&"ik-acme-data".to_owned()), "{left:?}");
-        house.rehearsal.watch(|_, _, _| {});
+        house.rehearsal.set_faults(Faults::default());
         std::fs::rename(&away, &dir).unwrap();
         daemon.until_told("Purged").await;
         daemon.stop().await;

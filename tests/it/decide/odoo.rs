@@ -61,6 +61,7 @@ fn another_release_is_not_reached_by_editing_the_file() {
     let service = facts.engine().services.get_mut("ik-acme").unwrap();
     (service.image, service.image_id) = ("odoo:18.0".to_owned(), image_id);
     (service.running, service.started_at) = (false, None);
+    facts.instance("acme").provisioned = true;
     facts.live.database = Seen::Unseen("too many connections".to_owned());
     assert_eq!(kinds(&facts), ["write-conf"], "it is not started");
     facts.engine().services.get_mut("ik-acme").unwrap().image_id = "sha256:former".to_owned();
