@@ -169,7 +169,7 @@ fn ready_steps<'a>(
 async fn take(step: &Step, context: &Context) -> End {
     let instance = context.instance.as_ref();
     if step.risk == Risk::Data && !(context.still_meant)().await {
-        tracing::warn!(step = %step.id, "its file was edited since this was decided: nothing is deleted in this turn");
+        tracing::warn!(step = %step.id, "its file was edited since this was decided, or nobody can tell now: nothing is deleted in this turn");
         return End::Interrupted;
     }
     if let Err(error) = context.journal.begin(instance, step) {

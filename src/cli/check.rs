@@ -73,8 +73,9 @@ fn inside(cx: &Context, file: &Path) -> Option<PathBuf> {
     }
     let root = std::fs::canonicalize(&cx.fleet_dir).ok()?;
     let place = file.strip_prefix(root).ok()?;
-    let folders = [INSTANCES_DIR, TEMPLATES_DIR];
-    let read = place == Path::new(PLANS_FILE) || folders.iter().any(|folder| place.parent() == Some(Path::new(folder)));
+    let read = place == Path::new(PLANS_FILE)
+        || place.parent() == Some(Path::new(INSTANCES_DIR))
+        || place.starts_with(TEMPLATES_DIR);
     read.then(|| place.to_owned())
 }
 

@@ -30,8 +30,9 @@ pub(crate) fn run(cx: &Context, args: &Args, kind: ErrandKind) -> Result<Exit, F
     let fleet = fleet::read_or_remember(cx)?;
     let name = fleet::one(&args.name, &fleet::known(cx, &fleet))?;
     if kind == ErrandKind::Restart
-        && let Ok(mut tombstones) = fleet::journal(cx, &fleet.settings)?.tombstones()
-        && let Some(tombstone) = tombstones.remove(&name)
+        && let Ok(tombstones) = fleet::journal(cx, &fleet.settings)?.tombstones()
+        // Whose data were being deleted is taken into service by this, once a person restored them.
+        && let Some(tombstone) = tombstones.get(&name).filter(|tombstone| !tombstone.purging)
     {
         let kept = tombstone.purge_after;
         let message = format!("{name} is retired and its data are kept until {kept:.0}: there is nothing to restart");

@@ -120,7 +120,7 @@ troubles! {
     NotApplied = "IK0502", Failed, "nothing was applied",
         "Not one of the instances could be brought to what its file asks. They are listed with the reason; `innkeeper info NAME` and `innkeeper events NAME` say more.";
     WillNotCome = "IK0503", Failed, "it cannot come to what is waited for",
-        "A step failed in a way that trying again does not mend, or the file asks for another state than the one waited for. `innkeeper info NAME` says what is wrong; once the file or the host is corrected it goes on.";
+        "A step failed in a way that trying again does not mend, the file asks for another state than the one waited for, or a restart was asked for of one that is retired. `innkeeper info NAME` says what is wrong; once the file or the host is corrected it goes on.";
     NeverSeen = "IK0504", Failed, "the instance was never brought up",
         "An instance gets its identity, from which its passwords are derived, when the daemon (or `apply`) first sees its file. Before that there is nothing to restart and no credentials.";
     TimedOut = "IK0601", TimedOut, "timed out waiting",

@@ -168,7 +168,7 @@ impl<'a> Waiting<'a> {
         let fleet = match self.reader.read_now() {
             Ok(fleet) => fleet,
             // Plans or settings that cannot be read for a moment are no reason to end.
-            Err(_) if self.unread_looks < INVALID_LOOKS_MAX => {
+            Err(_) if self.unread_looks + 1 < INVALID_LOOKS_MAX => {
                 self.unread_looks += 1;
                 return Ok(());
             }

@@ -1,4 +1,4 @@
-//! Changes one value in a file of the fleet and leaves every other byte as it is: comments, order, blanks, line endings.
+//! Changes one value in a file of the fleet. An instance's file keeps every other byte: comments, order, blanks, line endings.
 
 use crate::model::wanted::WantedState;
 use std::path::Path;

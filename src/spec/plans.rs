@@ -39,7 +39,7 @@ impl PlanInFile {
 /// All of them by name.
 pub(super) type PlansInFile = BTreeMap<PlanName, PlanInFile>;
 
-/// Reads the text of `plans.toml`; on failure all of its problems.
+/// Reads the text of `plans.toml`; on failure all of its problems, and those plans that are sound.
 pub(super) fn read(file: &Path, text: &str) -> Result<PlansInFile, Faulty<PlansInFile>> {
     let (tree, mut faults) = parse(file, text);
     let mut plans = BTreeMap::new();

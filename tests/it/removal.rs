@@ -410,7 +410,6 @@ fn stops_and_purges_count_too_and_what_began_goes_on() {
     facts.engine().services.get_mut("ik-c000").unwrap().running = true;
     let all = changes(&facts);
     assert!(all.is_settled() && all.are_pending(), "nothing is to be done now, and something waits");
-    facts.engine().services.get_mut("ik-c000").unwrap().running = true;
     facts.guard.disrupted = [name("c000")].into();
     assert_eq!(guarded(&facts), [name("c001"), name("c002")], "c000 was begun");
     facts.guard.disrupted = [name("c018"), name("c019")].into();

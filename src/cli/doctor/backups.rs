@@ -21,7 +21,7 @@ pub(super) fn directory(settings: &Settings) -> Finding {
         return Finding::fail(
             "backups",
             message,
-            "mount its disk; if they are gone for good, make the directory again",
+            "mount its disk, or, if they are gone for good, make the directory again",
         );
     }
     let Some(present) = directory.ancestors().find(|path| path.exists()) else {

@@ -47,7 +47,7 @@ pub(super) const EVENTS: &[(Reason, &str, &str)] = &[
     (
         Reason::EdgeLost,
         "a system does not answer the daemon",
-        "Docker, PostgreSQL, nginx or the store of certificates cannot be looked at. Nothing is removed or made meanwhile, and what runs goes on. `innkeeper doctor` says what is wrong with it.",
+        "Docker, PostgreSQL, nginx, the store of certificates or the archive of backups cannot be looked at, or nginx does not run. Nothing that needs it is removed or made meanwhile, and what runs goes on. `innkeeper doctor` says what is wrong with it.",
     ),
     (
         Reason::FileInvalid,

@@ -7,7 +7,7 @@ pub(super) const HOLDS: &[(HoldReason, &str, &str)] = &[
     (
         HoldReason::Unseen,
         "a system could not be looked at",
-        "Docker, PostgreSQL, nginx or the certificates did not answer. What was not seen is never taken for absent: nothing is made or removed until it answers. `innkeeper doctor` says what is wrong with it.",
+        "Docker, PostgreSQL, nginx or the certificates did not answer; for one that is being retired, or the archive of backups. What was not seen is never taken for absent: nothing is made or removed until it answers. `innkeeper doctor` says what is wrong with it.",
     ),
     (
         HoldReason::InvalidFile,

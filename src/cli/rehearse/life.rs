@@ -13,7 +13,7 @@ use std::fs;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-/// For tests and demonstrations: set, nothing happens by itself.
+/// See [`go_on`].
 const CALM: &str = "INNKEEPER_REHEARSE_CALM";
 /// The installations of the first moments are done at once; after that time they take as long as Odoo's.
 const HURRY: Duration = Duration::from_secs(20);
@@ -39,8 +39,8 @@ const DAMAGES: [Damage; 10] = [
 
 /// Lets things happen until it is dropped. Files are left alone where they are somebody's own.
 ///
-/// With `INNKEEPER_REHEARSE_CALM=1`, for tests and demonstrations, nothing happens by itself: no system goes away,
-/// nobody edits a file, and whatever is asked for is done at once, however long ago the rehearsal began.
+/// While `INNKEEPER_REHEARSE_CALM` is set, for tests and demonstrations, nothing happens by itself: no system goes away,
+/// nobody edits a file, and jobs are done as soon as they begin, however long ago the rehearsal began.
 pub(super) async fn go_on(rehearsal: &Rehearsal, stage: &Stage, names: Vec<InstanceName>) -> Infallible {
     if is_set(CALM) {
         return std::future::pending().await;

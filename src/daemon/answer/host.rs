@@ -9,7 +9,7 @@ use crate::edges::Edge;
 const EDGES: [Edge; 5] = [Edge::Engine, Edge::Database, Edge::Proxy, Edge::Authority, Edge::Archive];
 
 /// How the host is now. `turns` are those that run and those that wait.
-pub(crate) fn view(keeper: &Keeper, turns: (usize, usize)) -> HostView {
+pub(super) fn view(keeper: &Keeper, turns: (usize, usize)) -> HostView {
     let memory = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let disk = rustix::fs::statvfs(&keeper.connected.fleet.state_dir).ok();
     HostView {

@@ -9,7 +9,7 @@ const REMOVALS_KEPT_MAX: usize = 1_000;
 
 /// Revisions of the instances, of their usage, and of what belongs to none.
 #[derive(Debug, Default)]
-pub(crate) struct Marks {
+pub(super) struct Marks {
     revision: u64,
     instances: Order,
     usage: Order,
@@ -28,17 +28,17 @@ struct Order {
 
 impl Marks {
     /// The newest one.
-    pub(crate) fn revision(&self) -> u64 {
+    pub(super) fn revision(&self) -> u64 {
         self.revision
     }
 
     /// The one at which what belongs to no instance changed. That includes every alert, and so every instance.
-    pub(crate) fn fleet(&self) -> u64 {
+    pub(super) fn fleet(&self) -> u64 {
         self.fleet
     }
 
     /// The instance changed, or is new.
-    pub(crate) fn changed(&mut self, name: &InstanceName) {
+    pub(super) fn changed(&mut self, name: &InstanceName) {
         self.revision += 1;
         self.usage.take(name);
         self.removals.take(name);
@@ -47,13 +47,13 @@ impl Marks {
     }
 
     /// Only what it uses changed.
-    pub(crate) fn used(&mut self, name: &InstanceName) {
+    pub(super) fn used(&mut self, name: &InstanceName) {
         self.revision += 1;
         self.usage.put(name, self.revision);
     }
 
     /// It is gone.
-    pub(crate) fn removed(&mut self, name: &InstanceName) {
+    pub(super) fn removed(&mut self, name: &InstanceName) {
         self.revision += 1;
         self.instances.take(name);
         self.usage.take(name);

@@ -19,7 +19,7 @@ pub(super) struct Commit {
 }
 
 /// Asks git about the checkout that `dir` is.
-pub(crate) async fn of(dir: &Path) -> Option<Commit> {
+pub(super) async fn of(dir: &Path) -> Option<Commit> {
     if !dir.ancestors().any(|dir| dir.join(".git").exists()) {
         return None;
     }
@@ -37,7 +37,7 @@ pub(crate) async fn of(dir: &Path) -> Option<Commit> {
 
 impl Commit {
     /// What caused the present version of `file`.
-    pub(crate) fn cause(&self, file: &str) -> String {
+    pub(super) fn cause(&self, file: &str) -> String {
         if self.dirty.contains(file) { "edited, not committed".to_owned() } else { format!("commit {}", self.head) }
     }
 }

@@ -26,7 +26,7 @@ const PURGE_WAIT_MAX: Duration = Duration::from_mins(1);
 const PURGE_WAIT_SPARE: Duration = Duration::from_secs(2);
 
 /// What comes after this turn.
-pub(crate) fn next(
+pub(super) fn next(
     keeper: &Keeper,
     name: &InstanceName,
     facts: &Facts,
@@ -103,11 +103,11 @@ pub(super) fn until_next_try(facts: &Facts, name: &InstanceName) -> Option<Durat
 }
 
 /// Until the first of these is tried again.
-pub(crate) fn until<'a>(failures: impl Iterator<Item = &'a Failure>, now: Timestamp) -> Option<Duration> {
+pub(super) fn until<'a>(failures: impl Iterator<Item = &'a Failure>, now: Timestamp) -> Option<Duration> {
     let next_try = failures.filter_map(|failure| failure.next_try).filter(|next_try| *next_try > now).min()?;
     Duration::try_from(next_try.duration_since(now)).ok()
 }
 
-pub(crate) fn holds(changes: &InstanceChanges, reason: HoldReason) -> bool {
+pub(super) fn holds(changes: &InstanceChanges, reason: HoldReason) -> bool {
     changes.holds.iter().any(|hold| hold.reason == reason)
 }

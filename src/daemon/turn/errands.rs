@@ -13,7 +13,7 @@ use crate::model::step_kind::StepKind;
 use crate::model::wanted::WantedState;
 
 /// Forgets failures where somebody asked for that.
-pub(crate) fn retry(keeper: &Keeper, name: &InstanceName) -> Result<(), JournalError> {
+pub(super) fn retry(keeper: &Keeper, name: &InstanceName) -> Result<(), JournalError> {
     for errand in keeper.journal.errands(name)?.into_iter().filter(|errand| errand.kind == ErrandKind::Retry) {
         keeper.journal.clear_failures(name)?;
         // Only whoever is kept waiting goes on alone. Who has the change, or failed with it, tries again for all others.
@@ -32,7 +32,7 @@ pub(crate) fn retry(keeper: &Keeper, name: &InstanceName) -> Result<(), JournalE
 }
 
 /// Ends restarts that were carried out, and those for which there is nothing to do.
-pub(crate) fn end(
+pub(super) fn end(
     keeper: &Keeper,
     name: &InstanceName,
     facts: &Facts,

@@ -261,7 +261,7 @@ fn settle(
 }
 
 /// The ports that a decision chose.
-pub(crate) fn ports_of(changes: &InstanceChanges) -> Option<Ports> {
+fn ports_of(changes: &InstanceChanges) -> Option<Ports> {
     changes.steps.iter().find_map(|step| match &step.action {
         Action::CreateService { spec, .. } | Action::RecreateService { spec, .. } => Some(spec.ports),
         Action::PutSite(row) => Some(row.ports),

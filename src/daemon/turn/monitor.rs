@@ -6,6 +6,7 @@ use super::{Subject, ports_of};
 use crate::daemon::known::keeper::{Keeper, event};
 use crate::daemon::known::register::{Entry, failures};
 use crate::daemon::look::facts::{Identity, identity, is_gone, live_ports, marks, part};
+use crate::daemon::look::files::ScanError;
 use crate::diff::facts::{Facts, FileState};
 use crate::diff::roll_out::ROLL_OUT_MIN;
 use crate::diff::{self, conditions};
@@ -20,8 +21,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
-
-use crate::daemon::look::files::ScanError;
 
 /// Instances that are proven to serve and whose login page is asked for again in one look: each costs Odoo 0.1 s.
 const PROVEN_AGAIN_MAX: usize = 32;

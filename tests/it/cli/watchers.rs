@@ -323,14 +323,20 @@ fn errands_without_a_daemon_are_noted_for_the_next_one() {
     let document = fleet.run(&["restart", "acme", "--json"]).ended(0).json();
     assert_eq!((&document["daemon"], &document["errand"]), (&Value::from(false), &Value::from("restart")));
     fleet.run(&["retry", "acme"]).ended(0);
-    let tombstone = serde_json::json!({
-        "instance": "acme", "uid": uid(), "hosts": [], "retired_at": noon(), "retired_steady_s": 0, "purge_after": noon(),
-        "why": "a test", "last_start": null, "purging": false, "deleting": false
-    });
-    left.journal.open_tombstone(&serde_json::from_value(tombstone).unwrap()).unwrap();
+    let bury = |purging: bool| {
+        let tombstone = serde_json::json!({
+            "instance": "acme", "uid": uid(), "hosts": [], "retired_at": noon(), "retired_steady_s": 0,
+            "purge_after": noon(), "why": "a test", "last_start": null, "purging": purging, "deleting": purging
+        });
+        left.journal.open_tombstone(&serde_json::from_value(tombstone).unwrap()).unwrap();
+    };
+    bury(false);
     let ran = fleet.run(&["restart", "acme"]).ended(1);
     assert!(ran.stderr.contains("is retired") && ran.stderr.contains("running"), "{}", ran.stderr);
     assert_eq!(left.journal.errands(&acme()).unwrap().len(), 2);
+    // The way out after a deletion, once a person restored the data.
+    bury(true);
+    fleet.run(&["restart", "acme"]).ended(0);
 }
 
 #[test]

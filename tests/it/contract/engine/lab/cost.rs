@@ -12,7 +12,7 @@ const INSTANCES: usize = 100;
 const STARTED_AT_ONCE: usize = 10;
 /// Times that all are counted.
 const ROUNDS: u32 = 20;
-/// The daemon counts this often (`daemon::meter`).
+/// The daemon counts this often (`daemon::look::meter`).
 const COUNTED_EVERY: Duration = Duration::from_secs(15);
 
 #[tokio::test]
