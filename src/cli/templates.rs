@@ -3,10 +3,9 @@
 use super::context::Context;
 use crate::adapters::nginx::Nginx;
 use crate::connect::TEMPLATES_DIR;
-use crate::model::name::{InstallationId, InstanceName, Uid};
+use crate::model::name::{Domain, InstallationId, InstanceName};
 use crate::model::problem::Problem;
-use crate::model::service::Ports;
-use crate::model::site::{CertificateName, SitePage, SiteRow};
+use crate::model::site::SiteRow;
 use crate::model::wanted::Wanted;
 use crate::spec::{self, Fleet};
 use std::collections::BTreeMap;
@@ -31,14 +30,7 @@ pub(crate) fn problems(cx: &Context, fleet: &Fleet) -> Vec<Problem> {
 }
 
 fn row(wanted: &Wanted) -> SiteRow {
-    let hosts = std::iter::once(&wanted.host).chain(&wanted.domains);
-    SiteRow {
-        instance: wanted.name.clone(),
-        uid: Uid(uuid::Uuid::nil()),
-        hosts: hosts.map(|host| (host.clone(), CertificateName::host(host))).collect(),
-        ports: Ports { http: 20_000 },
-        gevent: wanted.limits.workers > 0,
-        page: SitePage::Serve,
-        template: wanted.template.clone(),
-    }
+    let hosts: Vec<&Domain> = std::iter::once(&wanted.host).chain(&wanted.domains).collect();
+    let sample = SiteRow::sample(wanted.name.clone(), &hosts, wanted.template.clone());
+    SiteRow { gevent: wanted.limits.workers > 0, ..sample }
 }

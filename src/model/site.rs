@@ -40,6 +40,21 @@ pub struct SiteRow {
     pub template: Option<TemplateName>,
 }
 
+impl SiteRow {
+    /// A row that is only rendered, to see what its template gives: it is nobody's, and its ports are any.
+    pub fn sample(instance: InstanceName, hosts: &[&Domain], template: Option<TemplateName>) -> Self {
+        Self {
+            instance,
+            uid: Uid(uuid::Uuid::nil()),
+            hosts: hosts.iter().map(|host| ((*host).clone(), CertificateName::host(host))).collect(),
+            ports: Ports { http: 20_000 },
+            gevent: true,
+            page: SitePage::Serve,
+            template,
+        }
+    }
+}
+
 /// A stored certificate's name: one host, or `*.<base_domain>`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

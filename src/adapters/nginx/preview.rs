@@ -8,9 +8,8 @@ use super::render::render;
 use super::template::{Candidates, Engine, Mistake, TEMPLATE_ENDING, TemplateSet, complete};
 use crate::edges::EdgeError;
 use crate::edges::proxy::Refused;
-use crate::model::name::{Domain, InstanceName, TemplateName, Uid};
-use crate::model::service::Ports;
-use crate::model::site::{CertificateName, SitePage, SiteRow};
+use crate::model::name::{Domain, InstanceName, TemplateName};
+use crate::model::site::SiteRow;
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Nginx {
@@ -43,15 +42,7 @@ impl Nginx {
     fn example(&self, number: usize, template: Option<TemplateName>) -> Option<(InstanceName, SiteRow)> {
         let instance = InstanceName::parse(&format!("example-{number}")).ok()?;
         let host = Domain::parse(&format!("{instance}.{}", self.base_domain)).ok()?;
-        let row = SiteRow {
-            instance: instance.clone(),
-            uid: Uid(uuid::Uuid::nil()),
-            hosts: BTreeMap::from([(host.clone(), CertificateName::host(&host))]),
-            ports: Ports { http: 20_000 },
-            gevent: true,
-            page: SitePage::Serve,
-            template,
-        };
+        let row = SiteRow::sample(instance.clone(), &[&host], template);
         Some((instance, row))
     }
 
