@@ -4,6 +4,7 @@
 
 mod backups;
 mod bad_instances;
+mod browser;
 mod cli;
 mod contract;
 mod converge;

@@ -5,7 +5,7 @@ mod bench;
 mod budgets;
 mod faults;
 mod orders;
-mod pebble;
+pub(in crate::contract) mod pebble;
 mod promises;
 mod store;
 mod web;

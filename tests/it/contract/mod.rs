@@ -3,6 +3,7 @@
 
 mod archive;
 mod authority;
+mod browser;
 mod database;
 mod disk;
 mod engine;
