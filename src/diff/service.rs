@@ -7,7 +7,7 @@ use crate::model::changes::HoldReason;
 use crate::model::errand::ErrandKind;
 use crate::model::live::{OdooLive, ServiceLive};
 use crate::model::name::OdooVersion;
-use crate::model::service::{Component, ServiceSpec, Tag};
+use crate::model::service::{Component, SERVICE_ENVIRONMENT, ServiceSpec, Tag};
 use crate::model::site::SitePage;
 use crate::model::size::Bytes;
 use crate::model::step::{Action, FieldChange, Origin, Risk};
@@ -23,6 +23,9 @@ const BEFORE_CONTAINERS: [StepKind; 6] = [
     StepKind::WriteConf,
     StepKind::MarkProvisioned,
 ];
+
+/// The field of a container that was made before it had an environment of ours.
+const ENVIRONMENT: &str = "environment";
 
 /// The installation's network, on which containers cannot reach each other.
 pub(super) fn network(case: &Case<'_>, draft: &mut Draft) {
@@ -140,7 +143,7 @@ pub(super) fn container(case: &Case<'_>, draft: &mut Draft) {
     if !fields.is_empty() && case.odoo().is_some() {
         let why = Why {
             reason: "a new container is needed for this",
-            origin: case.origin(),
+            origin: if fields.iter().all(is_of_this_version) { Origin::ToolUpgrade } else { case.origin() },
             risk: Risk::Interruption,
             fields,
             after: &BEFORE_CONTAINERS,
@@ -258,10 +261,18 @@ fn recreation_fields(live: &ServiceLive, spec: &ServiceSpec) -> Vec<FieldChange>
         });
     }
     let digest = live.owner.tag().map_or("", |tag| tag.digest.as_str());
-    if fields.is_empty() {
+    if fields.is_empty() && digest == spec.digest_without_environment() {
+        let environment = SERVICE_ENVIRONMENT.map(|(name, value)| format!("{name}={value}"));
+        fields.push(new_field(ENVIRONMENT, environment.join(" ")));
+    } else if fields.is_empty() {
         fields.extend(changed("digest", digest, spec.tag.digest.as_str()));
     }
     fields
+}
+
+/// True for what a version before this one did not give a container.
+fn is_of_this_version(field: &FieldChange) -> bool {
+    field.field == ENVIRONMENT
 }
 
 fn limits(case: &Case<'_>, live: &ServiceLive, spec: &ServiceSpec, draft: &mut Draft) {

@@ -30,6 +30,9 @@ pub trait Proxy: Send + Sync {
     /// loaded, intact generation: nothing is done. The caller calls it serially.
     async fn publish(&self, changes: &SiteChanges) -> Result<Refused, EdgeError>;
 
+    /// How many former configurations the proxy still keeps for what visitors began under them; each costs memory.
+    async fn draining(&self) -> usize;
+
     /// Asks `host` for its login page through the proxy over TLS, whatever the public DNS says.
     async fn ask_host(&self, host: &Domain) -> Result<Answer, EdgeError>;
 }

@@ -75,6 +75,13 @@ impl Ports {
     }
 }
 
+/// What the application finds in its environment, by name. None of it is a secret, and none an option of odoo.conf.
+///
+/// `ODOO_HTTP_SOCKET_TIMEOUT`: seconds that a worker waits for a socket that takes or gives no byte (`WorkerHTTP` in Odoo's
+/// `service/server.py`; releases that do not know it ignore it). Of its own it waits two: an nginx whose disk is busy for
+/// that long would cost a reader the rest of a download.
+pub const SERVICE_ENVIRONMENT: [(&str, &str); 1] = [("ODOO_HTTP_SOCKET_TIMEOUT", "60")];
+
 /// The application's container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServiceSpec {
@@ -99,7 +106,12 @@ pub struct ServiceSpec {
 impl ServiceSpec {
     /// Covers exactly the fields whose change needs a new container. Limits are not among them.
     pub fn digest(container: &str, image_id: &str, volume: &str, ports: Ports) -> String {
-        digest(&(container, image_id, volume, ports))
+        digest(&(container, image_id, volume, ports, SERVICE_ENVIRONMENT))
+    }
+
+    /// The digest of a container that was made before it had an environment of ours, and is otherwise the same.
+    pub fn digest_without_environment(&self) -> String {
+        digest(&(&self.container, &self.image_id, &self.volume, self.ports))
     }
 }
 

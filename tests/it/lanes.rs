@@ -18,6 +18,8 @@ struct Remembering {
     generations: Mutex<Vec<Vec<InstanceName>>>,
     refused: Vec<InstanceName>,
     down: bool,
+    /// Each generation keeps visitors.
+    crowded: bool,
 }
 
 #[async_trait]
@@ -34,6 +36,10 @@ impl Proxy for Remembering {
         let refused = |name: &&InstanceName| self.refused.contains(name);
         let error = || EdgeError::plain(Edge::Proxy, ErrorKind::Refused, "the row was refused");
         Ok(changes.put.keys().filter(refused).map(|name| (name.clone(), error())).collect())
+    }
+
+    async fn draining(&self) -> usize {
+        if self.crowded { self.generations.lock().unwrap().len() } else { 0 }
     }
 
     async fn ask_host(&self, host: &Domain) -> Result<Answer, EdgeError> {
@@ -103,6 +109,26 @@ async fn generations_keep_their_distance() {
     }
     assert_eq!(proxy.generations.lock().unwrap().len(), 4);
     assert!(started.elapsed().as_secs() >= 6, "four generations take three intervals of two seconds");
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_many_old_workers_have_visitors_changes_are_gathered_for_a_minute() {
+    let (proxy, lanes) = (Remembering { crowded: true, ..Remembering::default() }, Lanes::default());
+    let started = tokio::time::Instant::now();
+    for number in 0..17 {
+        lanes.sites.put(&proxy, &row(number)).await.unwrap();
+    }
+    assert!(started.elapsed().as_secs() < 60, "a busy hour of a few changes is not slowed down");
+    let started = tokio::time::Instant::now();
+    let rows: Vec<SiteRow> = (20..40).map(row).collect();
+    let results = join_all((0..).zip(&rows).map(async |(number, row)| {
+        tokio::time::sleep(std::time::Duration::from_secs(2) * number).await;
+        lanes.sites.put(&proxy, row).await
+    }));
+    assert!(results.await.iter().all(Result::is_ok));
+    let took = started.elapsed().as_secs();
+    assert!((59..=64).contains(&took), "{took} s");
+    assert_eq!(proxy.generations.lock().unwrap().len(), 18, "those of a minute go together");
 }
 
 #[tokio::test(start_paused = true)]

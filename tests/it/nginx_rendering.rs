@@ -127,7 +127,7 @@ fn every_location_that_passes_requests_on_sets_every_header_and_every_one_that_a
             }
         }
     }
-    assert_eq!(passing, 3 * 4, "four such locations in each of three https blocks");
+    assert_eq!(passing, 3 * 6, "six such locations in each of three https blocks");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use super::hardening::{self, CONFIG_TARGET, DATA_TARGET, STOP_GRACE_S, Ties};
 use super::{Docker, config_file, labels, network, on_disk};
 use crate::edges::{ByteStream, EdgeError, ErrorKind};
 use crate::model::name::InstanceName;
-use crate::model::service::{ImageUser, ServiceSpec, Tag};
+use crate::model::service::{ImageUser, SERVICE_ENVIRONMENT, ServiceSpec, Tag};
 use crate::model::service_plan::Limits;
 use bollard::models::{ContainerCreateBody, ContainerUpdateBody, RestartPolicy, RestartPolicyNameEnum};
 use bollard::query_parameters::{DownloadFromContainerOptionsBuilder, RestartContainerOptionsBuilder};
@@ -153,6 +153,7 @@ fn body(docker: &Docker, spec: &ServiceSpec) -> ContainerCreateBody {
     let mut labels = labels::of_tag(&docker.installation, &spec.tag);
     labels.insert(labels::IMAGE.into(), spec.image.clone());
     body.labels = Some(labels);
+    body.env = Some(SERVICE_ENVIRONMENT.map(|(name, value)| format!("{name}={value}")).into());
     if let Some(host) = &mut body.host_config {
         host.nano_cpus = Some(nano_cpus(&spec.limits));
         host.port_bindings = Some(hardening::port_bindings(spec.ports));

@@ -26,7 +26,7 @@ mod sight;
 mod syntax;
 mod template;
 
-pub use template::Mistake;
+pub use template::{Mistake, TEMPLATE_ENDING};
 
 use crate::edges::proxy::{Refused, SiteChanges};
 use crate::edges::{Ask, Edge, EdgeError, ErrorKind, Proxy};
@@ -118,6 +118,10 @@ impl Proxy for Nginx {
     async fn publish(&self, changes: &SiteChanges) -> Result<Refused, EdgeError> {
         let _turn = self.turn.lock().await;
         self.publish_now(changes).await
+    }
+
+    async fn draining(&self) -> usize {
+        self.program.draining()
     }
 
     async fn ask_host(&self, host: &Domain) -> Result<Answer, EdgeError> {

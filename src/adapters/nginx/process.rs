@@ -112,14 +112,26 @@ impl Program {
 
     /// Process ids of the workers that take connections; those that only finish what they began are not among them.
     pub(super) fn workers(&self) -> Vec<i32> {
-        let Some(master) = self.master() else { return Vec::new() };
+        self.all_workers().0
+    }
+
+    /// How many sets of workers only finish what they began, the last of a set counted as a whole one.
+    pub(super) fn draining(&self) -> usize {
+        let (taking, finishing) = self.all_workers();
+        finishing.len().div_ceil(taking.len().max(1))
+    }
+
+    /// Process ids of the workers that take connections, and of those that do not any more.
+    fn all_workers(&self) -> (Vec<i32>, Vec<i32>) {
+        let Some(master) = self.master() else { return (Vec::new(), Vec::new()) };
         let children = std::fs::read_to_string(format!("/proc/{master}/task/{master}/children")).unwrap_or_default();
         let title = |pid: i32| std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        let takes = |pid: &i32| {
-            let title = title(*pid);
-            title.starts_with(b"nginx: worker process") && !title.starts_with(b"nginx: worker process is shutting down")
-        };
-        children.split_whitespace().filter_map(|pid| pid.parse().ok()).filter(takes).collect()
+        let titled = children.split_whitespace().filter_map(|pid| pid.parse().ok()).map(|pid| (pid, title(pid)));
+        let workers = titled.filter(|(_, title)| title.starts_with(b"nginx: worker process"));
+        let (finishing, taking): (Vec<_>, Vec<_>) =
+            workers.partition(|(_, title)| title.starts_with(b"nginx: worker process is shutting down"));
+        let pids = |workers: Vec<(i32, Vec<u8>)>| workers.into_iter().map(|(pid, _)| pid).collect();
+        (pids(taking), pids(finishing))
     }
 
     /// Tells the running master to load its configuration anew.

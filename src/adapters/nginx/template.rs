@@ -16,8 +16,8 @@ use tera::Tera;
 pub(super) const SHARED_TEMPLATE: &str = "shared.conf.tera";
 /// How the templates' folder is called in messages.
 pub(super) const FOLDER: &str = "nginx-templates";
-/// How templates end.
-pub(super) const TEMPLATE_ENDING: &str = ".conf.tera";
+/// How the names of templates end.
+pub const TEMPLATE_ENDING: &str = ".conf.tera";
 const PIECE_PREFIX: char = '_';
 const PAGES: &str = "pages";
 /// A template that large is no template.
@@ -30,7 +30,7 @@ const SETTLE_MS: u64 = 500;
 const SETTLE_TRIES_MAX: usize = 20;
 
 /// What Innkeeper brings along, used where a fleet has no templates of its own.
-const BUILT_IN: [(&str, &str); 15] = {
+const BUILT_IN: [(&str, &str); 17] = {
     macro_rules! shipped {
         ($($name:literal),*) => { [$(($name, include_str!(concat!("../../../nginx-templates/", $name)))),*] };
     }
@@ -43,9 +43,11 @@ const BUILT_IN: [(&str, &str); 15] = {
         "_maps.conf.tera",
         "_pages.conf.tera",
         "_proxy.conf.tera",
+        "_requests.conf.tera",
         "_session.conf.tera",
         "_site.conf.tera",
         "_tls.conf.tera",
+        "_well_known.conf.tera",
         "pages/maintenance.html",
         "pages/preparing.html",
         "pages/retired.html",

@@ -9,6 +9,7 @@ mod host;
 mod nginx;
 mod postgres;
 mod state;
+mod templates;
 
 use super::context::Context;
 use super::failure::{ErrorMember, Exit, Failure, Trouble};
@@ -102,6 +103,7 @@ fn examine(cx: &Context, fleet: &Fleet) -> Result<Vec<Finding>, Failure> {
     let installation = installation(cx, settings);
     let mut findings = files::check(cx, fleet);
     findings.extend(files::examples(settings));
+    findings.extend(templates::check(cx));
     findings.push(host::time_zone(settings));
     findings.extend(state::check(settings));
     findings.push(host::disk(&settings.fleet.state_dir));

@@ -8,6 +8,13 @@ use tokio::process::Command;
 
 /// Parsing 10,000 sites takes well under a second.
 const DUMP_DEADLINE: Duration = Duration::from_secs(20);
+/// What old workers are to be given: more than the longest of what follows.
+const SHUTDOWN_TIMEOUT: &str = "2h";
+/// `proxy_read_timeout` of the shipped templates, and `limit_time_real` of Odoo.
+const LONGEST_REQUEST_S: u64 = 720;
+/// Odoo closes a websocket after `websocket_keep_alive_timeout` and up to half of that more, by chance: 3,600 s where
+/// nothing else is set.
+const LONGEST_WEBSOCKET_S: u64 = 5_400;
 
 /// Program, configuration, master.
 pub(super) async fn check(settings: &NginxSettings) -> Vec<Finding> {
@@ -39,7 +46,7 @@ pub(super) async fn check(settings: &NginxSettings) -> Vec<Finding> {
             "nginx",
             format!("{} passes its test and includes {include}", settings.binary.display()),
         ));
-        findings.extend(shutdown(&configuration));
+        findings.push(shutdown(&configuration));
     }
     findings.push(master(settings));
     findings
@@ -62,16 +69,56 @@ fn has_include(configuration: &str, include: &str) -> bool {
         .any(|line| line.split_whitespace().collect::<Vec<_>>().join(" ").replace(['"', '\''], "").contains(&wanted))
 }
 
-/// Workers of a former configuration stay as long as a browser keeps a websocket open, unless they are told not to.
-fn shutdown(configuration: &str) -> Option<Finding> {
-    let set = configuration.lines().any(|line| line.trim_start().starts_with("worker_shutdown_timeout"));
-    (!set).then(|| {
-        Finding::warn(
-            "nginx",
-            "worker_shutdown_timeout is not set: after each reload old workers stay as long as a websocket is open",
-            "put `worker_shutdown_timeout 10s;` at the top of nginx.conf",
-        )
-    })
+/// A reload leaves the workers of the former configuration to what they have begun, for as long as this.
+fn shutdown(configuration: &str) -> Finding {
+    let lines = configuration.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
+    let set =
+        lines.filter_map(|line| line.strip_prefix("worker_shutdown_timeout")?.trim().strip_suffix(';')).next_back();
+    let fix = format!("put `worker_shutdown_timeout {SHUTDOWN_TIMEOUT};` at the top of nginx.conf and reload nginx");
+    let Some(set) = set.map(str::trim) else {
+        let message = "worker_shutdown_timeout is not set: after each reload old workers stay as long as anybody is \
+                       connected to them, however long that is";
+        return Finding::warn("nginx", message, fix);
+    };
+    let what = match seconds(set) {
+        Some(seconds) if seconds < LONGEST_REQUEST_S => {
+            "each change of one customer cuts downloads, uploads, requests and websockets of all others that take longer"
+        }
+        Some(seconds) if seconds < LONGEST_WEBSOCKET_S => {
+            "each change of one customer closes websockets of all others that live longer, and slow downloads"
+        }
+        _ => {
+            return Finding::ok(
+                "nginx",
+                format!("worker_shutdown_timeout is {set}: a reload ends nobody's running work"),
+            );
+        }
+    };
+    Finding::warn("nginx", format!("worker_shutdown_timeout is {set}: {what}"), fix)
+}
+
+/// A time as nginx writes it: `90`, `10s`, `1h 30m`.
+fn seconds(text: &str) -> Option<u64> {
+    let mut rest = text.trim_matches(['"', '\'']).trim();
+    let mut ms_all: u64 = 0;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        let number: u64 = rest[..digits].parse().ok()?;
+        let after = &rest[digits..];
+        let unit = &after[..after.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(after.len())];
+        rest = after[unit.len()..].trim_start();
+        let ms = match unit {
+            "ms" => 1,
+            "" | "s" => 1_000,
+            "m" => 60_000,
+            "h" => 3_600_000,
+            "d" => 86_400_000,
+            "w" => 7 * 86_400_000,
+            _ => return None,
+        };
+        ms_all = ms_all.saturating_add(number.saturating_mul(ms));
+    }
+    (!text.is_empty()).then_some(ms_all / 1_000)
 }
 
 fn master(settings: &NginxSettings) -> Finding {
@@ -92,5 +139,44 @@ fn master(settings: &NginxSettings) -> Finding {
             Finding::fail("nginx", format!("the process {} in {file} is {other:?}, not nginx", text.trim()), fix)
         }
         None => Finding::fail("nginx", format!("the process {:?} in {file} does not run", text.trim()), fix),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Finding, seconds, shutdown};
+    use crate::cli::doctor::Verdict;
+
+    #[test]
+    fn times_are_read_as_nginx_writes_them() {
+        for (text, expected) in [
+            ("10s", Some(10)),
+            ("90", Some(90)),
+            ("2h", Some(7_200)),
+            ("1h 30m", Some(5_400)),
+            ("1h30m", Some(5_400)),
+            ("1500ms", Some(1)),
+            ("\"15m\"", Some(900)),
+            ("1x", None),
+            ("s", None),
+        ] {
+            assert_eq!(seconds(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_short_time_for_old_workers_and_none_are_told() {
+        let told = |text: &str| -> Finding { shutdown(text) };
+        for (text, verdict, expected) in [
+            ("user x;\n", Verdict::Warn, "is not set"),
+            ("# worker_shutdown_timeout 2h;\n", Verdict::Warn, "is not set"),
+            ("worker_shutdown_timeout 10s;\n", Verdict::Warn, "is 10s: each change of one customer cuts downloads"),
+            ("  worker_shutdown_timeout  15m; # short\n", Verdict::Warn, "is 15m: each change of one customer closes"),
+            ("worker_shutdown_timeout 2h;\n", Verdict::Ok, "is 2h"),
+        ] {
+            let finding = told(text);
+            assert_eq!(finding.verdict, verdict, "{text}");
+            assert!(finding.message.contains(expected), "{text}: {}", finding.message);
+        }
     }
 }

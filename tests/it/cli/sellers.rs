@@ -105,6 +105,34 @@ fn check_and_doctor_find_mistakes_in_templates_without_nginx() {
 }
 
 #[test]
+fn doctor_tells_what_a_fleets_own_templates_lack_and_what_that_costs() {
+    let fleet = Fleet::with_acme();
+    let told = || fleet.run(&["doctor"]).ended(1).stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(told().contains("nginx-templates has what this version's own templates have"), "{}", told());
+    let edit = |name: &str, from: &str, to: &str| {
+        let file = fleet.path(&format!("nginx-templates/{name}"));
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(text.contains(from), "{name} holds no {from:?}");
+        std::fs::write(file, text.replace(from, to)).unwrap();
+    };
+    edit("_site.conf.tera", "proxy_max_temp_file_size 16384m;", "proxy_max_temp_file_size 0;");
+    edit("_requests.conf.tera", "  large_client_header_buffers", "  # large_client_header_buffers");
+    let text = told();
+    assert!(
+        text.contains("nginx-templates is behind the templates of this version: downloads of slow readers"),
+        "{text}"
+    );
+    assert!(text.contains("addresses and cookies above 8 KiB are refused"), "{text}");
+    assert!(!text.contains("passwords may be guessed"), "{text}");
+    edit("_site.conf.tera", "{%- include \"_well_known.conf.tera\" %}", "");
+    edit("_site.conf.tera", "zone=ik_rpc ", "zone=ik_login ");
+    edit("_http_level.conf.tera", "zone=ik_rpc:", "zone=ik_other:");
+    let text = told();
+    assert!(text.contains("a name behind a proxy that sends everybody to https gets no certificate"), "{text}");
+    assert!(text.contains("passwords may be guessed over JSON-RPC"), "{text}");
+}
+
+#[test]
 fn print_writes_nothing() {
     let fleet = Fleet::new();
     let ran = fleet

@@ -7,6 +7,7 @@ mod faults;
 mod orders;
 pub(in crate::contract) mod pebble;
 mod promises;
+mod redirects;
 mod store;
 mod web;
 mod wildcard;

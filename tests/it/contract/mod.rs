@@ -9,5 +9,5 @@ mod disk;
 mod engine;
 mod hundred_sites;
 pub(crate) mod promises;
-mod proxy;
+pub(crate) mod proxy;
 mod tmux;

@@ -1,10 +1,12 @@
 //! What nginx promises as the proxy's edge, on an nginx of each test's own, and what a visitor of its sites meets.
 
 pub(crate) mod bench;
+mod doors;
 mod edits;
 mod host;
 mod promises;
 mod publications;
+mod running_work;
 mod sites;
 mod templates;
 

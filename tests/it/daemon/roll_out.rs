@@ -6,6 +6,7 @@ use innkeeper::adapters::rehearsal::{Damage, Faults};
 use innkeeper::edges::Edge;
 use innkeeper::model::changes::HoldReason;
 use innkeeper::model::errand::ErrandKind;
+use innkeeper::model::secret::digest;
 use innkeeper::model::service::Owner;
 use innkeeper::model::status::State;
 use std::collections::BTreeSet;
@@ -22,6 +23,17 @@ impl House {
     fn pull_anew(&self) {
         self.rehearsal.forget_calls();
         assert!(self.rehearsal.damage(Damage::ImageReplaced, &name("acme")));
+    }
+
+    /// Has every container be as a version made it that gave it no environment.
+    fn made_by_a_former_version(&self) {
+        self.rehearsal.forget_calls();
+        self.rehearsal.with(|world| {
+            for (name, container) in &mut world.containers {
+                let Owner::Ours(tag) = &mut container.owner else { continue };
+                tag.digest = digest(&(name, &container.image_id, &container.volume, container.ports));
+            }
+        });
     }
 
     /// The same, and the new image does not serve.
@@ -53,6 +65,21 @@ fn an_image_that_was_pulled_anew_reaches_one_container_first_and_then_ever_more(
         for name in names {
             daemon.until_state(name, State::Ready).await;
         }
+        daemon.stop().await;
+    });
+}
+
+#[test]
+fn what_a_new_version_gives_its_containers_reaches_one_first_and_everybody_once() {
+    in_a_house(async |house| {
+        let names = ["acme", "beta", "citrus", "delta", "echo"];
+        house.settled_daemon(&names).await.stop().await;
+        house.made_by_a_former_version();
+        let daemon = house.daemon();
+        daemon.until_told("RollOutBegan").await;
+        daemon.until("all", |daemon| daemon.keeper.journal().roll_outs().unwrap().is_empty()).await;
+        assert_eq!(house.recreated(), names.len(), "each once: {:#?}", house.effects());
+        assert!(!house.effects().iter().any(|it| it.starts_with("restart_service")), "{:#?}", house.effects());
         daemon.stop().await;
     });
 }

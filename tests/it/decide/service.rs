@@ -8,6 +8,8 @@ use innkeeper::diff::{changes_of, conditions};
 use innkeeper::model::changes::HoldReason;
 use innkeeper::model::errand::{Errand, ErrandKind};
 use innkeeper::model::live::Seen;
+use innkeeper::model::secret::digest;
+use innkeeper::model::service::Owner;
 use innkeeper::model::size::Bytes;
 use innkeeper::model::status::State;
 use innkeeper::model::step::Action;
@@ -101,6 +103,24 @@ fn lost_hardening_and_another_image_need_a_new_container() {
             hardening: incomplete → complete
     "#]],
     );
+}
+
+#[test]
+fn a_container_from_before_there_was_an_environment_is_made_anew_once() {
+    let mut facts = ready();
+    let service = facts.engine().services.get_mut("ik-acme").unwrap();
+    let former = digest(&("ik-acme", &service.image_id, "ik-acme-data", service.ports.unwrap()));
+    let Owner::Ours(tag) = &mut service.owner else { panic!("{service:?}") };
+    tag.digest = former;
+    check(
+        &facts,
+        &expect![[r#"
+        recreate-container [ToolUpgrade Interruption] a new container is needed for this
+            environment: - → ODOO_HTTP_SOCKET_TIMEOUT=60
+    "#]],
+    );
+    converge(&mut facts);
+    check(&facts, &expect![""]);
 }
 
 #[test]

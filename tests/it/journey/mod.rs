@@ -11,5 +11,6 @@ mod fleet;
 mod gallows;
 mod odoo;
 mod one_customer;
+mod running_work;
 mod the_end;
 mod three_customers;

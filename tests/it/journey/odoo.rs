@@ -64,6 +64,19 @@ impl Browser {
         answer["result"].as_array().unwrap_or_else(|| panic!("{model}: {answer:#}")).clone()
     }
 
+    /// `create` as the logged-in user; the new record's number.
+    pub(crate) async fn create(&self, model: &str, values: Value) -> i64 {
+        let parameters = json!({ "model": model, "method": "create", "args": [values], "kwargs": {} });
+        let text = self.post("/web/dataset/call_kw", parameters).await.text().await.unwrap();
+        let answer: Value = serde_json::from_str(&text).unwrap();
+        answer["result"].as_i64().unwrap_or_else(|| panic!("{model}: {answer:#}"))
+    }
+
+    /// The session, as a header's value.
+    pub(crate) fn cookie(&self) -> &str {
+        self.cookie.as_deref().unwrap_or_default()
+    }
+
     async fn post(&self, path: &str, parameters: Value) -> reqwest::Response {
         let body = json!({ "jsonrpc": "2.0", "method": "call", "params": parameters }).to_string();
         let request =

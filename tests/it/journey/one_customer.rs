@@ -2,6 +2,7 @@
 
 use super::fleet::{Fleet, docker, inspect, shown};
 use super::odoo::Browser;
+use super::running_work::Work;
 use serde_json::{Value, json};
 use std::fs;
 use std::time::{Duration, Instant};
@@ -43,7 +44,7 @@ async fn a_dropped_file_becomes_a_site_that_answers() {
     nothing_is_left_to_do(&mut fleet).await;
     no_secret_is_in_any_output(&fleet);
     edits_take_their_cheapest_effect(&fleet).await;
-    a_custom_domain_gets_its_own_certificate(&fleet).await;
+    work_goes_on_while_domains_change(&fleet).await;
     stop_says_so_and_start_serves_again(&fleet).await;
     damage_is_repaired_and_told(&fleet).await;
     errands_are_done_once(&fleet);
@@ -204,6 +205,27 @@ async fn edits_take_their_cheapest_effect(fleet: &Fleet) {
     browser.log_in(DATABASE, "admin@acme.example", &password).await;
     let admins = browser.read("res.users", json!([["login", "=", "admin@acme.example"]]), &["lang"]).await;
     assert_eq!(admins[0]["lang"], "en_US", "a changed file is applied once more, and the password stayed");
+}
+
+async fn work_goes_on_while_domains_change(fleet: &Fleet) {
+    let mut browser = Browser::new(fleet, HOST);
+    let password = fleet.json(&["credentials", "acme"])["password"].as_str().unwrap().to_owned();
+    browser.log_in(DATABASE, "admin@acme.example", &password).await;
+    let work = Work::begin(fleet, &browser, HOST, CONTAINER, DATABASE).await;
+    let before = generation(fleet);
+    a_custom_domain_gets_its_own_certificate(fleet).await;
+    let domains = ["shop", "www", "mail"].map(|name| format!("{name}.acme.test"));
+    for domain in &domains {
+        fleet.edit("acme", "domains = [", &format!("domains = [\"{domain}\", "));
+        fleet.wait_settled("acme");
+    }
+    let from_to = format!("{} to {}", before.display(), generation(fleet).display());
+    println!("work_over_reloads_generations {from_to}");
+    work.end().await;
+    for domain in &domains {
+        fleet.edit("acme", &format!("\"{domain}\", "), "");
+    }
+    fleet.wait_settled("acme");
 }
 
 async fn a_custom_domain_gets_its_own_certificate(fleet: &Fleet) {

@@ -13,7 +13,7 @@ use openssl::ec::{EcGroup, EcKey};
 use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
 use openssl::pkey::PKey;
-use openssl::ssl::{Ssl, SslContextBuilder, SslMethod};
+use openssl::ssl::{Ssl, SslContextBuilder, SslMethod, SslStream};
 use openssl::x509::extension::SubjectAlternativeName;
 use openssl::x509::{X509, X509NameBuilder};
 use std::collections::BTreeMap;
@@ -201,15 +201,7 @@ impl Bench {
     /// Raw bytes over https with `host` as the TLS name. An error when no TLS connection is made.
     pub(crate) async fn send(&self, host: &str, request: &str) -> Result<Reply, String> {
         let (host, request, port) = (host.to_owned(), request.to_owned(), self.settings.https_port);
-        tokio::task::spawn_blocking(move || {
-            // No roots are loaded and nothing is verified: which certificate is right is not what is tested here.
-            let mut tls = Ssl::new(&SslContextBuilder::new(SslMethod::tls_client()).unwrap().build()).unwrap();
-            tls.set_hostname(&host).unwrap();
-            let mut stream = tls.connect(connect(port)).map_err(|error| error.to_string())?;
-            exchange(&mut stream, &request)
-        })
-        .await
-        .unwrap()
+        tokio::task::spawn_blocking(move || exchange(&mut encrypted(port, &host)?, &request)).await.unwrap()
     }
 
     /// Raw bytes over plain http.
@@ -278,7 +270,8 @@ impl Upstream {
     }
 }
 
-/// Tells the port and what was asked; on `/web/login` it is a login page besides.
+/// Tells the port and what was asked; on `/web/login` it is a login page besides. What comes in `X-Answer` is a header of
+/// the answer.
 fn answer(mut stream: TcpStream, port: u16) {
     let Ok(head) = read_head(&mut stream) else { return };
     let login = match head.starts_with("GET /web/login") {
@@ -287,7 +280,9 @@ fn answer(mut stream: TcpStream, port: u16) {
     };
     let body = format!("port: {port}\n{head}{login}");
     let length = body.len();
-    let head = "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nConnection: close";
+    let asked = head.lines().find_map(|line| line.strip_prefix("X-Answer: "));
+    let asked = asked.map(|header| format!("\r\n{header}")).unwrap_or_default();
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nConnection: close{asked}");
     // Who asked may have gone; that is for its own test to notice.
     drop(write!(stream, "{head}\r\nContent-Length: {length}\r\n\r\n{body}"));
 }
@@ -361,7 +356,7 @@ fn main_file(dir: &Path, http_level: &str) -> String {
     let dir = dir.display();
     format!(
         "user root;\nworker_processes 1;\npid {dir}/nginx.pid;\nerror_log {dir}/error.log notice;\n\
-         worker_shutdown_timeout 2s;\nevents {{ worker_connections 256; }}\nhttp {{\n  access_log off;\n  \
+         worker_shutdown_timeout 2h;\nevents {{ worker_connections 1024; }}\nhttp {{\n  access_log off;\n  \
          client_body_temp_path {dir}/tmp/body;\n  proxy_temp_path {dir}/tmp/proxy;\n  fastcgi_temp_path {dir}/tmp/f;\n  \
          uwsgi_temp_path {dir}/tmp/u;\n  scgi_temp_path {dir}/tmp/s;\n  {http_level}\n  \
          include {dir}/innkeeper/current/*.conf;\n}}\n"
@@ -407,6 +402,14 @@ pub(crate) fn connect(port: u16) -> TcpStream {
     stream
 }
 
+/// The same with TLS for `host`. An error when no TLS connection is made.
+pub(crate) fn encrypted(port: u16, host: &str) -> Result<SslStream<TcpStream>, String> {
+    // No roots are loaded and nothing is verified: which certificate is right is not what is tested here.
+    let mut tls = Ssl::new(&SslContextBuilder::new(SslMethod::tls_client()).unwrap().build()).unwrap();
+    tls.set_hostname(host).unwrap();
+    tls.connect(connect(port)).map_err(|error| error.to_string())
+}
+
 /// Sends a request and reads its answer. An error when not one byte of it came, or no answer was made of them.
 pub(crate) fn exchange(stream: &mut (impl Read + Write), request: &str) -> Result<Reply, String> {
     stream.write_all(request.as_bytes()).map_err(|error| error.to_string())?;
@@ -434,12 +437,12 @@ fn parse(bytes: &[u8]) -> Result<Reply, String> {
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
     let mut lines = head.lines();
     let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|code| code.parse().ok());
-    let headers = lines.filter_map(|line| line.split_once(": "));
-    Ok(Reply {
-        status: status.ok_or_else(|| format!("no status in {head:?}"))?,
-        headers: headers.map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned())).collect(),
-        body: body.to_owned(),
-    })
+    let mut headers = BTreeMap::<String, String>::new();
+    for (name, value) in lines.filter_map(|line| line.split_once(": ")) {
+        let several = |known: &mut String| known.push_str(&format!(", {value}"));
+        headers.entry(name.to_ascii_lowercase()).and_modify(several).or_insert_with(|| value.to_owned());
+    }
+    Ok(Reply { status: status.ok_or_else(|| format!("no status in {head:?}"))?, headers, body: body.to_owned() })
 }
 
 /// A certificate with its key in PEM form, and its fingerprint.

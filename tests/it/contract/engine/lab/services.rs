@@ -255,6 +255,14 @@ async fn no_secret_is_in_what_docker_tells() {
 }
 
 #[tokio::test]
+async fn odoo_has_patience_with_its_sockets() {
+    let world = World::new();
+    let spec = world.running().await;
+    let inside = docker(&["exec", &spec.container, "sh", "-c", "cat /proc/[0-9]*/environ | tr '\\0' '\\n'"]);
+    assert!(inside.lines().any(|line| line == "ODOO_HTTP_SOCKET_TIMEOUT=60"), "{inside}");
+}
+
+#[tokio::test]
 async fn output_is_read_as_lines_from_the_end() {
     let world = World::new();
     world.running().await;
