@@ -10,6 +10,7 @@ use openssl::ssl::{SslAcceptor, SslMethod};
 use openssl::x509::X509;
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::sync::{Arc, Mutex};
 
 const NAME: &str = "acme.innkeeper.test";
 
@@ -64,6 +65,9 @@ async fn a_redirect_to_another_name_or_a_second_one_makes_no_order() {
     let bench = Bench::with(&pebble);
     let acme = bench.acme();
     let port = bench.http_port;
+    let answer = Arc::new(Mutex::new(String::new()));
+    let told_now = Arc::clone(&answer);
+    let _proxy = Web::serve(&format!("127.0.0.1:{port}"), move |_, _| moved(told_now.lock().unwrap().clone())).await;
     for (to, said) in [
         ("http://www.acme.innkeeper.test/x".to_owned(), "was answered with 301 Moved Permanently to \"http://www.acme"),
         (format!("http://{NAME}:{port}/again"), "/again\", and that with 301 Moved Permanently"),
@@ -71,8 +75,7 @@ async fn a_redirect_to_another_name_or_a_second_one_makes_no_order() {
         ("ftp://acme.innkeeper.test/".to_owned(), "was answered with 301"),
         ("http://:bad:/".to_owned(), "was answered with 301"),
     ] {
-        let answer = to.clone();
-        let _proxy = Web::serve(&format!("127.0.0.1:{port}"), move |_, _| moved(answer.clone())).await;
+        answer.lock().unwrap().clone_from(&to);
         let error = acme.obtain(&order(NAME)).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Failed, "{to}");
         assert!(told(&error).contains(said), "{to}: {}", told(&error));

@@ -94,7 +94,7 @@ fn head(stream: &mut impl Read) -> std::io::Result<String> {
 
 /// Sends `request` and gives back its answer's head.
 fn ask(stream: &mut (impl Read + Write), request: &str) -> Result<String, String> {
-    let request = format!("{request}\r\nHost: {HOST}\r\n");
+    let request = format!("{request}\r\nHost: {HOST}\r\n\r\n");
     stream.write_all(request.as_bytes()).and_then(|()| head(stream)).map_err(|error| error.to_string())
 }
 
