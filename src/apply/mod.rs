@@ -12,8 +12,10 @@ mod odoo;
 mod retry;
 mod service;
 mod site;
+mod smtp_password;
 
 pub use lanes::Lanes;
+pub use smtp_password::read_smtp_password;
 
 use crate::edges::{EdgeError, Edges, ErrorKind};
 use crate::journal::{FailureRow, Journal, JournalError};

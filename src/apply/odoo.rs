@@ -1,12 +1,13 @@
 //! Steps on what is Odoo's own: odoo.conf, modules, company and administrator.
 
+use super::smtp_password::read_smtp_password;
 use super::{Context, StepFault};
 use crate::edges::engine::JobEnd;
 use crate::edges::{Ask, ErrorKind};
 use crate::model::live::{OdooLive, Seen};
 use crate::model::name::{InstanceName, ModuleName, Resources, Uid};
 use crate::model::secret::{ExposeSecret, PASSWORD_GENERATION, SecretPurpose, SecretString};
-use crate::model::service::{ImageUser, JobSpec, JobWork, OdooConf, SecretFile, Setup};
+use crate::model::service::{ImageUser, JobSpec, JobWork, OdooConf, PasswordFile, SecretFile, Setup};
 use openssl::hash::MessageDigest;
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -14,10 +15,12 @@ use std::fmt::Write;
 /// Rounds of PBKDF2 for the master password: passlib's default, which Odoo verifies with. The password itself has 160
 /// bits of entropy, so rounds add nothing.
 const MASTER_PASSWORD_ROUNDS: usize = 25_000;
-/// `limit_time_cpu`, seconds of processor time for one request (Odoo deployment guide: raised from 60 for reports).
-const LIMIT_TIME_CPU_S: u32 = 600;
-/// `limit_time_real`, seconds for one request; the site's own timeout is 720.
-const LIMIT_TIME_REAL_S: u32 = 1200;
+/// What holds where neither plan nor file chooses. Seconds for one request (Odoo deployment guide: raised from 60 and 120
+/// for reports; the site's own timeout is 720), and one process for scheduled actions.
+const UNLESS_CHOSEN: [(&str, &str); 3] =
+    [("max_cron_threads", "1"), ("limit_time_cpu", "600"), ("limit_time_real", "1200")];
+/// The first release that calls the database of places by its present name.
+const GEOIP_RENAMED_MAJOR: u32 = 17;
 
 /// Writes odoo.conf, the only place where the database's password stands.
 pub(super) async fn write_conf(conf: &OdooConf, owner: ImageUser, context: &Context) -> Result<(), StepFault> {
@@ -27,10 +30,22 @@ pub(super) async fn write_conf(conf: &OdooConf, owner: ImageUser, context: &Cont
     let file = SecretFile {
         file_name: "odoo.conf",
         digest: conf.digest(),
-        text: conf_text(conf, &password, &master_hash(&master, conf.uid)?),
+        text: conf_text(conf, &password, &master_hash(&master, conf.uid)?, smtp_password(conf, context)?.as_ref()),
         owner,
     };
     Ok(context.edges.engine.put_file(instance, &file).await?)
+}
+
+/// The password for outgoing mail, read from its file. It must be the one that this was decided for: what odoo.conf is
+/// known by afterwards has its mark.
+fn smtp_password(conf: &OdooConf, context: &Context) -> Result<Option<SecretString>, StepFault> {
+    let Some(PasswordFile { file, mark }) = &conf.smtp_password else { return Ok(None) };
+    let failed = |message| StepFault { message, kind: ErrorKind::Failed };
+    let password = read_smtp_password(file).map_err(failed)?;
+    match context.key.mark(&password) == *mark {
+        true => Ok(Some(password)),
+        false => Err(failed(format!("{} changed meanwhile: the new password is taken next", file.display()))),
+    }
 }
 
 /// Runs a job and proves by a look what its exit code alone does not: Odoo ends with 0 when a module does not exist.
@@ -100,8 +115,14 @@ fn instance(context: &Context) -> Result<&InstanceName, StepFault> {
 }
 
 /// odoo.conf as the Odoo deployment guide ("System configuration", "Security") asks for it. Every value is a number, a
-/// name from an allow-list or hexadecimal digits: none needs quoting.
-fn conf_text(conf: &OdooConf, password: &SecretString, master_hash: &str) -> SecretString {
+/// name from an allow-list, hexadecimal digits or an [`OptionValue`](crate::model::odoo_options::OptionValue): none needs
+/// quoting.
+fn conf_text(
+    conf: &OdooConf,
+    password: &SecretString,
+    master_hash: &str,
+    smtp_password: Option<&SecretString>,
+) -> SecretString {
     let major = conf.version.major();
     // Odoo 16 renamed the option; demo data are off by default from 19 on and the option takes no list any more.
     let gevent_port = if major >= 16 { "gevent_port" } else { "longpolling_port" };
@@ -124,17 +145,32 @@ fn conf_text(conf: &OdooConf, password: &SecretString, master_hash: &str) -> Sec
          http_port = 8069\n\
          {gevent_port} = 8072\n\
          workers = {workers}\n\
-         max_cron_threads = 1\n\
          limit_memory_soft = {soft}\n\
          limit_memory_hard = {hard}\n\
-         limit_time_cpu = {LIMIT_TIME_CPU_S}\n\
-         limit_time_real = {LIMIT_TIME_REAL_S}\n\
          without_demo = {without_demo}\n",
         password = password.expose_secret(),
         soft = conf.limit_memory_soft,
         hard = conf.limit_memory_hard,
     );
+    for (key, value) in UNLESS_CHOSEN.iter().filter(|(key, _)| !conf.options.contains_key(*key)) {
+        let _ = writeln!(text, "{key} = {value}");
+    }
+    for (key, value) in &conf.options {
+        let _ = match key.as_str() {
+            "server_wide_modules" => writeln!(text, "{key} = {},{value}", odoo_s_own_modules(major)),
+            "geoip_city_db" if major < GEOIP_RENAMED_MAJOR => writeln!(text, "geoip_database = {value}"),
+            _ => writeln!(text, "{key} = {value}"),
+        };
+    }
+    if let Some(password) = smtp_password {
+        let _ = writeln!(text, "smtp_password = {}", password.expose_secret());
+    }
     SecretString::from(text)
+}
+
+/// What a release loads for every database unless told otherwise: naming others would replace them.
+fn odoo_s_own_modules(major: u32) -> &'static str {
+    if major >= 19 { "base,rpc,web" } else { "base,web" }
 }
 
 fn setup_text(setup: &Setup, password: &SecretString) -> SecretString {
@@ -162,4 +198,64 @@ fn master_hash(master: &SecretString, uid: Uid) -> Result<String, StepFault> {
 /// passlib's "adapted base64": no padding, `.` in place of `+`.
 fn adapted_base64(bytes: &[u8]) -> String {
     openssl::base64::encode_block(bytes).trim_end_matches('=').replace('+', ".")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::name::OdooVersion;
+    use crate::model::odoo_options::OptionValue;
+    use std::collections::{BTreeMap, BTreeSet};
+
+    /// The lines of odoo.conf for a release and what was chosen.
+    fn lines(release: &str, chosen: &[(&str, &str)]) -> Vec<String> {
+        let value = |(key, value): &(&str, &str)| ((*key).to_owned(), OptionValue::parse(value).unwrap());
+        let conf = OdooConf {
+            uid: Uid(uuid::Uuid::nil()),
+            database_host: "10.0.0.1".to_owned(),
+            database_port: 5432,
+            database: "odoo_acme".to_owned(),
+            password_generation: 1,
+            workers: 2,
+            connections_per_process: 8,
+            limit_memory_hard: 1,
+            limit_memory_soft: 1,
+            version: OdooVersion::parse(release).unwrap(),
+            options: chosen.iter().map(value).collect::<BTreeMap<_, _>>(),
+            smtp_password: None,
+        };
+        let text = conf_text(&conf, &"password".into(), "hash", Some(&SecretString::from("canary")));
+        text.expose_secret().lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn each_option_stands_once_under_its_release_s_name() {
+        let chosen = [
+            ("geoip_city_db", "/city.mmdb"),
+            ("limit_time_real", "3600"),
+            ("max_cron_threads", "0"),
+            ("server_wide_modules", "queue_job"),
+        ];
+        for (release, geoip, modules) in [
+            ("14.0", "geoip_database", "base,web,queue_job"),
+            ("16.0", "geoip_database", "base,web,queue_job"),
+            ("17.0", "geoip_city_db", "base,web,queue_job"),
+            ("19.0", "geoip_city_db", "base,rpc,web,queue_job"),
+        ] {
+            let lines = lines(release, &chosen);
+            let keys: Vec<&str> = lines.iter().filter_map(|line| Some(line.split_once(" = ")?.0)).collect();
+            assert_eq!(keys.len(), keys.iter().collect::<BTreeSet<_>>().len(), "{lines:#?}");
+            assert_eq!(lines.len(), keys.len() + 1, "each line but [options] is an option: {lines:#?}");
+            for expected in [
+                format!("{geoip} = /city.mmdb"),
+                format!("server_wide_modules = {modules}"),
+                "limit_time_real = 3600".to_owned(),
+                "limit_time_cpu = 600".to_owned(),
+                "max_cron_threads = 0".to_owned(),
+                "smtp_password = canary".to_owned(),
+            ] {
+                assert!(lines.contains(&expected), "{release}: {expected} is not among {lines:#?}");
+            }
+        }
+    }
 }

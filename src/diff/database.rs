@@ -6,9 +6,9 @@ use super::odoo::CONNECTIONS_PER_PROCESS;
 use crate::model::changes::HoldReason;
 use crate::model::live::{DatabaseObjectLive, RoleLive};
 use crate::model::secret::PASSWORD_GENERATION;
-use crate::model::service_plan::Limits;
 use crate::model::step::{Access, Action, DatabaseSpec, FieldChange, Origin, Risk, RoleSpec};
 use crate::model::step_kind::StepKind;
+use crate::model::wanted::Wanted;
 
 /// Connections that a role may hold besides the application's own: a job container and a person's `psql`.
 const CONNECTIONS_SPARE: u32 = 8;
@@ -114,13 +114,15 @@ pub(super) fn provisioned(case: &Case<'_>, draft: &mut Draft) {
 
 /// Connections that the role may hold: every process of its Odoo at its own limit, and a few to spare.
 fn wanted_limit(case: &Case<'_>) -> i32 {
-    i32::try_from(connections(&case.wanted.limits)).unwrap_or(i32::MAX)
+    i32::try_from(connections(case.wanted)).unwrap_or(i32::MAX)
 }
 
-/// Connections that an instance with these limits may hold.
-pub fn connections(limits: &Limits) -> u32 {
-    // workers, one cron process and the gevent process; threaded Odoo is one process (Odoo deployment guide, "Workers").
-    let processes = if limits.workers == 0 { 1 } else { limits.workers + 2 };
+/// Connections that an instance which asks for this may hold.
+pub fn connections(wanted: &Wanted) -> u32 {
+    let workers = wanted.limits.workers;
+    let crons = wanted.conf.number("max_cron_threads").unwrap_or(1).max(1);
+    // workers, those of scheduled actions and the gevent process; threaded Odoo is one process (Odoo deployment guide, "Workers").
+    let processes = if workers == 0 { 1 } else { workers + crons + 1 };
     processes * CONNECTIONS_PER_PROCESS + CONNECTIONS_SPARE
 }
 

@@ -1,7 +1,7 @@
 //! Everything that a decision may know.
 
 use crate::model::errand::Errand;
-use crate::model::live::Live;
+use crate::model::live::{Live, Seen};
 use crate::model::name::{InstanceName, Resources, Uid};
 use crate::model::service::{Owner, Ports};
 use crate::model::settings::Settings;
@@ -85,6 +85,8 @@ pub struct InstanceFacts {
     pub observed_generation: u64,
     /// Steps that failed, by [`crate::model::step::Step::key`].
     pub failures: BTreeMap<String, Failure>,
+    /// The mark of the password for outgoing mail; none when no file with one is named.
+    pub smtp_password: Option<Seen<String>>,
     /// What was asked for once.
     pub errands: Vec<Errand>,
     /// Drift that was repaired within [`REPAIRS_WITHIN_S`], by the step's key, oldest first.

@@ -6,7 +6,7 @@ use crate::model::changes::HoldReason;
 use crate::model::live::{JobLive, JobState, OdooLive, Seen};
 use crate::model::name::ModuleName;
 use crate::model::secret::PASSWORD_GENERATION;
-use crate::model::service::{Component, JobSpec, JobWork, OdooConf, Setup};
+use crate::model::service::{Component, JobSpec, JobWork, OdooConf, PasswordFile, Setup};
 use crate::model::step::{Action, FieldChange, Origin, Risk};
 use crate::model::step_kind::StepKind;
 use std::collections::BTreeSet;
@@ -45,10 +45,16 @@ pub(super) fn conf(case: &Case<'_>, draft: &mut Draft) {
             format!("image {} is not on this host: docker pull {}", case.wanted.image, case.wanted.image),
         );
     };
-    let conf = wanted_conf(case);
+    let conf = match wanted_conf(case) {
+        Ok(conf) => conf,
+        Err(why) => {
+            let kept = "odoo.conf stays as it is until the file can be read";
+            return draft.hold(HoldReason::PasswordMissing, format!("{why}; {kept}"));
+        }
+    };
     let live = engine.configs.get(case.name);
     let fields: Vec<FieldChange> = match live {
-        None => vec![new_field("workers", conf.workers)],
+        None => vec![new_field("workers", conf.workers)].into_iter().chain(chosen(&conf)).collect(),
         Some(live) if !live.intact => vec![FieldChange {
             field: "odoo.conf".to_owned(),
             from: Some("edited by hand".to_owned()),
@@ -62,10 +68,10 @@ pub(super) fn conf(case: &Case<'_>, draft: &mut Draft) {
         }],
         // Of another release than the application that reads it.
         Some(_) if draft.has_hold(HoldReason::UpgradeNeeded) => return,
-        Some(_) => vec![new_field(
-            "odoo.conf",
-            format!("workers {}, db_maxconn {}", conf.workers, conf.connections_per_process),
-        )],
+        Some(_) => {
+            let always = format!("workers {}, db_maxconn {}", conf.workers, conf.connections_per_process);
+            vec![new_field("odoo.conf", always)].into_iter().chain(chosen(&conf)).collect()
+        }
     };
     if blocked(draft) {
         return;
@@ -77,7 +83,7 @@ pub(super) fn conf(case: &Case<'_>, draft: &mut Draft) {
         Some(live) if live.digest == conf.digest() => {
             ("the clock was set back since odoo.conf was written", case.origin())
         }
-        Some(_) => ("the wish for odoo.conf changed", case.origin()),
+        Some(_) => ("another odoo.conf is asked for", case.origin()),
     };
     let action = Action::WriteConf { conf, owner: image.user };
     draft.step(action, Why { reason, origin, risk: Risk::None, fields, after: &[] });
@@ -208,9 +214,24 @@ pub(super) fn url(host: &crate::model::name::Domain, https_port: u16) -> String 
     }
 }
 
-fn wanted_conf(case: &Case<'_>) -> OdooConf {
+/// What the file or its plan chooses for odoo.conf, for people.
+fn chosen(conf: &OdooConf) -> impl Iterator<Item = FieldChange> {
+    let password = conf.smtp_password.as_ref().map(|password| format!("from {}", password.file.display()));
+    let password = password.map(|place| new_field("smtp_password", place));
+    conf.options.iter().map(|(key, value)| new_field(key, value)).chain(password)
+}
+
+/// What odoo.conf is to say; without the mark of a password that it needs, why that cannot be read.
+fn wanted_conf(case: &Case<'_>) -> Result<OdooConf, String> {
     let postgres = &case.facts.settings.postgres;
-    OdooConf {
+    let conf = &case.wanted.conf;
+    let smtp_password = match (conf.password_file(), &case.instance.smtp_password) {
+        (None, _) => None,
+        (Some(file), Some(Seen::Known(mark))) => Some(PasswordFile { file: file.to_owned(), mark: mark.clone() }),
+        (Some(_), Some(Seen::Unseen(why))) => return Err(why.clone()),
+        (Some(file), None) => return Err(format!("{} was not looked at", file.display())),
+    };
+    Ok(OdooConf {
         uid: case.instance.uid,
         database_host: postgres.instance_host.clone(),
         database_port: postgres.port(),
@@ -221,7 +242,9 @@ fn wanted_conf(case: &Case<'_>) -> OdooConf {
         limit_memory_hard: LIMIT_MEMORY_HARD_BYTES,
         limit_memory_soft: LIMIT_MEMORY_SOFT_BYTES,
         version: case.wanted.odoo.clone(),
-    }
+        options: conf.values.clone(),
+        smtp_password,
+    })
 }
 
 /// The image for a job; none while something stands in the way, or while the inside of the database is not known.

@@ -118,6 +118,8 @@ pub enum HoldReason {
     Suspended,
     /// The proxy's templates cannot be used.
     TemplateBroken,
+    /// A file with a password that the instance needs cannot be read.
+    PasswordMissing,
 }
 
 impl HoldReason {
@@ -134,7 +136,8 @@ impl HoldReason {
             | Self::Renamed
             | Self::Protected
             | Self::Unsafe
-            | Self::BackupPartial => true,
+            | Self::BackupPartial
+            | Self::PasswordMissing => true,
             Self::Unseen
             | Self::InvalidFile
             | Self::BackOff
@@ -181,6 +184,7 @@ impl HoldReason {
             Self::ClockMoved => "ClockMoved",
             Self::Suspended => "Suspended",
             Self::TemplateBroken => "TemplateBroken",
+            Self::PasswordMissing => "PasswordMissing",
         }
     }
 }

@@ -11,6 +11,7 @@ pub mod event;
 pub mod filter;
 pub mod live;
 pub mod name;
+pub mod odoo_options;
 pub mod problem;
 pub mod secret;
 pub mod service;

@@ -1,11 +1,13 @@
 //! What runs: the container of an instance, its jobs and its configuration, with every detail chosen but no secret.
 
 use super::name::{InstanceName, ModuleName, OdooVersion, Resources, Uid};
+use super::odoo_options::OptionValue;
 use super::secret::digest;
 use super::service_plan::Limits;
 use super::wanted::Company;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 /// Which part of an instance an object is; the label `io.innkeeper.component`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -147,6 +149,21 @@ pub struct OdooConf {
     pub limit_memory_soft: u64,
     /// The release, which decides the names of some options.
     pub version: OdooVersion,
+    /// What plan and file choose, by the names of the newest release.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub options: BTreeMap<String, OptionValue>,
+    /// `smtp_password`, by its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub smtp_password: Option<PasswordFile>,
+}
+
+/// A password that stands in a file of the operator's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PasswordFile {
+    /// Where it stands.
+    pub file: PathBuf,
+    /// The mark of what stood there when this was decided.
+    pub mark: String,
 }
 
 impl OdooConf {

@@ -1,6 +1,7 @@
 //! What a customer bought.
 
 use super::name::{ModuleName, PlanName};
+use super::odoo_options::OdooOptions;
 use super::size::Bytes;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -20,6 +21,9 @@ pub struct ServicePlan {
     pub max_instances: u32,
     /// When backups are taken and how many are kept.
     pub backup: BackupPolicy,
+    /// Lines of odoo.conf for its instances.
+    #[serde(default, skip_serializing_if = "OdooOptions::is_empty")]
+    pub conf: OdooOptions,
 }
 
 /// What one instance may use.

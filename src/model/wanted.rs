@@ -3,6 +3,7 @@
 use super::name::{
     Country, Domain, Email, InstanceName, Language, ModuleName, OdooVersion, PlanName, Subdomain, TemplateName,
 };
+use super::odoo_options::OdooOptions;
 use super::service_plan::{BackupPolicy, Limits};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -68,6 +69,9 @@ pub struct Wanted {
     pub backup: BackupPolicy,
     /// A template of its own for the site; none shares the fleet's server blocks.
     pub template: Option<TemplateName>,
+    /// Lines of odoo.conf: the plan's with the file's own.
+    #[serde(default, skip_serializing_if = "OdooOptions::is_empty")]
+    pub conf: OdooOptions,
 }
 
 impl Wanted {

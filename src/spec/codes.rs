@@ -117,4 +117,11 @@ codes! {
         "A template in nginx-templates/ has a mistake. While it has one, nginx keeps serving what it has; of a template that \
          single sites name only these are held back. `innkeeper check` renders all of them; whether nginx takes what they \
          give is tried before it is loaded.";
+    CONF_OWN = "IK0140", "line of odoo.conf that is not to be chosen",
+        "Some lines of odoo.conf are Innkeeper's own: they keep customers apart, or must agree with the database, the \
+         container and nginx. The hint says what does instead what you may want. `[conf]` takes the others: `innkeeper schema \
+         instance` lists them.";
+    CONF_RELEASE = "IK0141", "line of odoo.conf that this release does not know",
+        "An instance's `[conf]` names an option that its Odoo does not have yet, so the line would do nothing. In a plan such \
+         a line is left out for the instances on older releases.";
 }

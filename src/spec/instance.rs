@@ -2,7 +2,8 @@
 //! fleet is `resolve`'s.
 
 use super::addresses;
-use super::fields::INSTANCE;
+use super::conf::{self, ConfInFile};
+use super::fields::{CONF_TABLE, INSTANCE};
 use super::problem::{Faults, Faulty, WHOLE_FILE};
 use super::tree::{Cursor, Placed, parse};
 use super::values;
@@ -33,6 +34,7 @@ pub(super) struct InstanceFile {
     pub(super) admin_email: Email,
     pub(super) limits: LimitsInFile,
     pub(super) template: Option<TemplateName>,
+    pub(super) conf: ConfInFile,
 }
 
 /// The limits that the file sets itself.
@@ -74,6 +76,7 @@ pub(super) fn read(file: &Path, name: &InstanceName, text: &str) -> Result<Insta
     let admin_email = top.child("admin", f).text("email", f, values::email);
     let limits = read_limits(&top.child("limits", f), f);
     let template = top.child("site", f).text("template", f, values::name);
+    let conf = conf::read(&top.child(CONF_TABLE, f), f);
 
     let build = || {
         Some(InstanceFile {
@@ -94,6 +97,7 @@ pub(super) fn read(file: &Path, name: &InstanceName, text: &str) -> Result<Insta
             admin_email: admin_email?.value,
             limits,
             template: template.map(|placed| placed.value),
+            conf,
         })
     };
     faults.judge(build())

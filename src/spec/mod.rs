@@ -10,6 +10,7 @@
 
 mod addresses;
 mod codes;
+mod conf;
 mod edit;
 mod entry;
 mod fields;

@@ -1,7 +1,8 @@
 //! `plans.toml` → [`PlanInFile`]s: what was written. The settings' default for `max_instances` is put in afterwards.
 
 use super::codes;
-use super::fields::PLANS;
+use super::conf::{self, ConfInFile};
+use super::fields::{CONF_TABLE, PLANS};
 use super::problem::{Faults, Faulty, Refusal, WHOLE_FILE, quote};
 use super::tree::{Cursor, parse};
 use super::values;
@@ -20,11 +21,12 @@ pub(super) struct PlanInFile {
     limits: Limits,
     max_instances: Option<u32>,
     backup: BackupPolicy,
+    conf: ConfInFile,
 }
 
 impl PlanInFile {
     /// The plan, with the settings' number of instances where the file gives none.
-    pub(super) fn complete(&self, name: &PlanName, max_instances: u32) -> ServicePlan {
+    pub(super) fn complete(&self, name: &PlanName, max_instances: u32, fleet_dir: &Path) -> ServicePlan {
         ServicePlan {
             name: name.clone(),
             title: self.title.clone(),
@@ -32,6 +34,7 @@ impl PlanInFile {
             limits: self.limits.clone(),
             max_instances: self.max_instances.unwrap_or(max_instances),
             backup: self.backup.clone(),
+            conf: self.conf.complete(fleet_dir),
         }
     }
 }
@@ -84,6 +87,7 @@ fn read_plan(title_default: &str, top: &Cursor<'_>, f: &mut Faults<'_>) -> Optio
     let schedule = backup.text("schedule", f, values::schedule);
     let keep = backup.child("backup.keep", f);
     let keep = (keep.integer("daily", f), keep.integer("weekly", f), keep.integer("monthly", f));
+    let conf = conf::read(&top.child(CONF_TABLE, f), f);
     Some(PlanInFile {
         title: title.map_or_else(|| title_default.to_owned(), |placed| placed.value),
         modules: modules?.into_iter().map(|placed| placed.value).collect(),
@@ -93,10 +97,11 @@ fn read_plan(title_default: &str, top: &Cursor<'_>, f: &mut Faults<'_>) -> Optio
             schedule: schedule?.value,
             keep: Keep { daily: keep.0?, weekly: keep.1?, monthly: keep.2? },
         },
+        conf,
     })
 }
 
 /// The plans with the settings' default put in.
-pub(super) fn complete(plans: &PlansInFile, max_instances: u32) -> BTreeMap<PlanName, ServicePlan> {
-    plans.iter().map(|(name, plan)| (name.clone(), plan.complete(name, max_instances))).collect()
+pub(super) fn complete(plans: &PlansInFile, max_instances: u32, fleet_dir: &Path) -> BTreeMap<PlanName, ServicePlan> {
+    plans.iter().map(|(name, plan)| (name.clone(), plan.complete(name, max_instances, fleet_dir))).collect()
 }

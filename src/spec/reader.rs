@@ -196,8 +196,9 @@ impl Reader {
         self.settings_in_force = settings.map(Arc::new).or(self.settings_in_force.take());
         self.plans_in_force = plans.or(self.plans_in_force.take());
         if let (true, Some(settings), Some(plans)) = (is_new, &self.settings_in_force, &self.plans_in_force) {
-            let plans = plans::complete(plans, settings.fleet.max_instances_per_plan);
-            self.ground = Some(Arc::new(Ground { settings: Arc::clone(settings), plans }));
+            let plans = plans::complete(plans, settings.fleet.max_instances_per_plan, &self.fleet_dir);
+            let (settings, fleet_dir) = (Arc::clone(settings), self.fleet_dir.clone());
+            self.ground = Some(Arc::new(Ground { settings, plans, fleet_dir }));
         }
         is_new
     }

@@ -1,6 +1,7 @@
 //! What an instance file means on this host: [`InstanceFile`] × plans × settings → [`Wanted`].
 
 use super::codes;
+use super::conf;
 use super::instance::InstanceFile;
 use super::lists::RESERVED_SUBDOMAINS;
 use super::problem::{Refusal, did_you_mean, nearest, quote};
@@ -11,13 +12,15 @@ use crate::model::service_plan::{Limits, ServicePlan};
 use crate::model::settings::Settings;
 use crate::model::wanted::{Company, Wanted};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What all instance files are read against.
 pub(super) struct Ground {
     pub(super) settings: Arc<Settings>,
     pub(super) plans: BTreeMap<PlanName, ServicePlan>,
+    /// Relative paths start there.
+    pub(super) fleet_dir: PathBuf,
 }
 
 /// The instance that `read` asks for; on failure all that stands against it on this host.
@@ -34,10 +37,9 @@ pub(super) fn resolve(file: &Path, read: &InstanceFile, ground: &Ground) -> Resu
             tell(refusal, domain.at);
         }
     }
+    read.conf.too_young(release).for_each(|(refusal, at)| tell(refusal, at));
     match (plan, image, host) {
-        (Some(plan), Some(image), Some(host)) if problems.is_empty() => {
-            Ok(wanted(read, plan, image, host, &ground.settings))
-        }
+        (Some(plan), Some(image), Some(host)) if problems.is_empty() => Ok(wanted(read, plan, image, host, ground)),
         _ => Err(problems),
     }
 }
@@ -96,7 +98,9 @@ fn check_domain(domain: &Placed<Domain>, base: &Domain) -> Result<(), Refusal> {
     }
 }
 
-fn wanted(read: &InstanceFile, plan: &ServicePlan, image: &str, host: Domain, settings: &Settings) -> Wanted {
+fn wanted(read: &InstanceFile, plan: &ServicePlan, image: &str, host: Domain, ground: &Ground) -> Wanted {
+    let settings = &ground.settings;
+    let odoo = read.odoo.as_ref().map_or(&settings.odoo.default_version, |placed| &placed.value).clone();
     Wanted {
         name: read.name.clone(),
         plan: read.plan.value.clone(),
@@ -104,7 +108,8 @@ fn wanted(read: &InstanceFile, plan: &ServicePlan, image: &str, host: Domain, se
         subdomain: read.subdomain.value.clone(),
         host,
         domains: read.domains.iter().map(|placed| placed.value.clone()).collect(),
-        odoo: read.odoo.as_ref().map_or(&settings.odoo.default_version, |placed| &placed.value).clone(),
+        conf: conf::of_release(plan.conf.overlaid_by(&read.conf.complete(&ground.fleet_dir)), &odoo),
+        odoo,
         image: image.to_owned(),
         modules: plan.modules.iter().chain(&read.modules).cloned().collect(),
         protected: read.protected,

@@ -104,6 +104,10 @@ fn text(word: Word) -> Value {
         Word::Path | Word::Url | Word::Host | Word::Argument => {
             json!({ "type": "string", "minLength": 1, "maxLength": REFERENCE_BYTES_MAX })
         }
+        Word::Option => json!({ "type": "string", "minLength": 1, "maxLength": FREE_TEXT_CHARS_MAX }),
+        Word::InContainer => pattern("^/[A-Za-z0-9/._+@:=,-]+$"),
+        Word::Sender => json!({ "type": "string", "maxLength": 254 }),
+        Word::Logger => pattern("^[A-Za-z0-9._]*:(DEBUG|INFO|WARNING|ERROR|CRITICAL)$"),
         Word::Choice(words) => json!({ "type": "string", "enum": words }),
     }
 }

@@ -4,7 +4,7 @@
 //! values, and puts in the defaults. It never stops at the first fault.
 
 use super::codes;
-use super::fields::{Field, FileSpec, Kind, Literal, Need, TableSpec};
+use super::fields::{CONF_TABLE, Field, FileSpec, Kind, Literal, Need, TableSpec, instead_of};
 use super::limits::LIST_ENTRIES_MAX;
 use super::problem::{At, Faults, Refusal, WHOLE_FILE, did_you_mean, nearest, quote, syntax_refusal};
 use super::values;
@@ -96,9 +96,19 @@ impl<'a> Cursor<'a> {
         self.node(key).is_some()
     }
 
+    /// Where the value of `key` stands.
+    pub(super) fn place_of(&self, key: &str, faults: &Faults<'_>) -> Option<At> {
+        self.node(key).map(|node| faults.place(node.span().start))
+    }
+
+    /// The table of keys that it is read by.
+    pub(super) fn spec(&self) -> &'static TableSpec {
+        self.spec
+    }
+
     /// The line in which the value of `key` stands.
     pub(super) fn line_of(&self, key: &str, faults: &Faults<'_>) -> Option<u32> {
-        self.node(key).map(|node| faults.place(node.span().start).line)
+        self.place_of(key, faults).map(|at| at.line)
     }
 
     /// A text, as `parse` takes it.
@@ -332,6 +342,10 @@ impl<'a> Cursor<'a> {
                 continue;
             }
             let known = self.spec.fields.iter().map(|field| field.key).chain(below());
+            if let Some(refusal) = self.not_to_be_chosen(name) {
+                faults.add(faults.place(key.span().start), refusal);
+                continue;
+            }
             let refusal = match self.spec.path {
                 "" => Refusal::new(&codes::UNKNOWN_KEY, format!("unknown key {}", quote(name))),
                 path => Refusal::new(&codes::UNKNOWN_KEY, format!("unknown key {} in [{path}]", quote(name))),
@@ -339,6 +353,13 @@ impl<'a> Cursor<'a> {
             let hint = self.hint_for_unknown(name, known);
             faults.add(faults.place(key.span().start), refusal.hint(hint));
         }
+    }
+
+    /// The refusal of a line of odoo.conf that is Innkeeper's own.
+    fn not_to_be_chosen(&self, name: &str) -> Option<Refusal> {
+        let instead = instead_of(name).filter(|_| self.spec.path == CONF_TABLE)?;
+        let code = if name == "smtp_password" { &codes::SECRET_IN_FILE } else { &codes::CONF_OWN };
+        Some(Refusal::new(code, format!("{CONF_TABLE}.{name} is not to be chosen")).hint(instead))
     }
 
     /// A key of another table that is spelled like `name`.

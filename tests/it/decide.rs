@@ -2,6 +2,7 @@
 
 mod any_world;
 mod clock;
+mod conf;
 mod file;
 mod odoo;
 mod owner;

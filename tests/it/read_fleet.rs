@@ -1,6 +1,7 @@
 //! The reader over a whole fleet. Here: the fleet that tests write, and what one good file becomes.
 
 mod caching;
+mod conf;
 mod odd_files;
 mod properties;
 mod rules;

@@ -7,6 +7,7 @@ use innkeeper::model::live::{
     JobState, Live, NetworkLive, OdooLive, ProxyLive, RoleLive, Seen, ServiceLive, SiteLive,
 };
 use innkeeper::model::name::{Domain, InstallationId, InstanceName, ModuleName, OdooVersion, Resources, Uid};
+use innkeeper::model::odoo_options::OdooOptions;
 use innkeeper::model::service::{Component, ImageUser, JobWork, Owner, Tag};
 use innkeeper::model::service_plan::{BackupPolicy, Keep, Limits};
 use innkeeper::model::settings::{
@@ -109,6 +110,7 @@ pub(crate) fn wanted(text: &str) -> Wanted {
         limits: Limits { cpu_millis: 1_000, memory: Bytes(1 << 30), disk: Bytes(5 << 30), workers: 2 },
         backup: BackupPolicy { schedule: "0 2 * * *".to_owned(), keep: Keep { daily: 7, weekly: 4, monthly: 6 } },
         template: None,
+        conf: OdooOptions::default(),
     }
 }
 
@@ -130,6 +132,7 @@ pub(crate) fn instance(wanted: Wanted, number: u128) -> InstanceFacts {
         observed_generation: 0,
         failures: BTreeMap::new(),
         errands: Vec::new(),
+        smtp_password: None,
         repairs: BTreeMap::new(),
         ending: EndingFacts::default(),
         updating: false,

@@ -30,8 +30,15 @@ const STOP_GRACE_S: i64 = 10;
 /// After a lost connection the engine is asked again in steps of this length.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 /// Options that every job has: no server, no scheduled actions, and memory limited by the container alone, for the
-/// limits of `odoo.conf` are those of the workers.
-const NO_SERVER: [&str; 4] = ["--no-http", "--workers=0", "--max-cron-threads=0", "--limit-memory-hard=0"];
+/// limits of `odoo.conf` are those of the workers. What a job says is read: it says it whatever `odoo.conf` asks of the log.
+const NO_SERVER: [&str; 6] = [
+    "--no-http",
+    "--workers=0",
+    "--max-cron-threads=0",
+    "--limit-memory-hard=0",
+    "--log-level=info",
+    "--log-handler=:INFO",
+];
 
 /// Runs the job to its end, or waits for the one that runs.
 pub(super) async fn run(docker: &Docker, spec: &JobSpec) -> Result<JobEnd, EdgeError> {

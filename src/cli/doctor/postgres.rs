@@ -73,7 +73,7 @@ fn connections(fleet: &Fleet, connections_max: u32) -> Finding {
         .values()
         .filter_map(|instance| instance.wanted.as_ref())
         .filter(|wanted| wanted.state == WantedState::Running);
-    let needed: u32 = running.map(|wanted| diff::connections(&wanted.limits)).sum::<u32>() + CONNECTIONS_OTHERS;
+    let needed: u32 = running.map(|wanted| diff::connections(wanted)).sum::<u32>() + CONNECTIONS_OTHERS;
     let message = format!("max_connections is {connections_max}; all running instances together may take {needed}");
     match needed <= connections_max {
         true => Finding::ok("connections", message),

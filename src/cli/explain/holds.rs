@@ -119,4 +119,9 @@ pub(super) const HOLDS: &[(HoldReason, &str, &str)] = &[
         "the nginx templates cannot be used",
         "nginx keeps serving what it has. The message names the template and the line; `nginx-templates/` is in the fleet's directory.",
     ),
+    (
+        HoldReason::PasswordMissing,
+        "a file with a password cannot be read",
+        "`smtp_password_file` of the instance's `[conf]`, or of its plan's, names a file that is not there, cannot be read or does not hold one line. What runs goes on with the odoo.conf that it has. Put the password into the file (mode 0600): it is read again by itself.",
+    ),
 ];

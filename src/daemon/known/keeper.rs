@@ -7,6 +7,7 @@
 use super::board::Board;
 use super::gauges::Gauges;
 use super::lock::{Lock, LockError};
+use super::passwords::Passwords;
 use super::register::Register;
 use crate::apply::Lanes;
 use crate::edges::Edges;
@@ -104,6 +105,7 @@ pub struct Keeper {
     pub(crate) lanes: Arc<Lanes>,
     pub(crate) board: Board,
     pub(crate) gauges: Gauges,
+    pub(crate) passwords: Passwords,
     /// Once cancelled, no step begins any more.
     pub(crate) stopping: CancellationToken,
     pub(crate) looks: Semaphore,
@@ -162,6 +164,7 @@ impl Keeper {
             lanes: Arc::default(),
             board,
             gauges: Gauges::default(),
+            passwords: Passwords::default(),
             stopping: CancellationToken::new(),
             looks: Semaphore::new(LOOKS_AT_ONCE_MAX),
             scanning: tokio::sync::Mutex::new(None),

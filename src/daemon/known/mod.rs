@@ -5,5 +5,6 @@ pub(crate) mod gauges;
 pub(crate) mod keeper;
 pub mod lock;
 mod marks;
+pub(crate) mod passwords;
 pub(crate) mod register;
 mod silences;

@@ -229,6 +229,7 @@ impl Entry {
                 generation: 1,
                 observed_generation: 0,
                 failures: BTreeMap::new(),
+                smtp_password: None,
                 errands: Vec::new(),
                 repairs: BTreeMap::new(),
                 ending: EndingFacts::default(),

@@ -80,6 +80,8 @@ impl Keeper {
                 facts.file = FileState::Missing;
             }
             facts.ending.filestore_bytes = self.gauges.filestore_bytes(name);
+            let password_file = facts.wanted.as_ref().and_then(|wanted| wanted.conf.password_file());
+            facts.smtp_password = password_file.map(|file| self.passwords.mark(file, &self.key));
             (name.clone(), facts)
         };
         Ok(Facts {

@@ -1,6 +1,7 @@
 //! The keys of `instances.d/<name>.toml`.
 
 use super::super::limits::{CORES, DISK, MEMORY, WORKERS};
+use super::conf::{CONF, CONF_TABLE, OF_INSTANCE};
 use super::{Field, FileSpec, Kind, Literal, Need, TableSpec, Word};
 
 /// `instances.d/<name>.toml`
@@ -39,6 +40,7 @@ pub(in crate::spec) static INSTANCE: FileSpec = FileSpec {
             optional: true,
             fields: SITE,
         },
+        TableSpec { path: CONF_TABLE, doc: OF_INSTANCE, optional: true, fields: CONF },
     ],
 };
 

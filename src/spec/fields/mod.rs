@@ -1,10 +1,12 @@
 //! Every key of every file, listed once. The readers' checks, the JSON Schema, the commented files of `innkeeper init`
 //! and the documentation are folded from these tables.
 
+mod conf;
 mod instance;
 mod plans;
 mod settings;
 
+pub(super) use conf::{CONF_TABLE, PASSWORD_FILE, instead_of, since};
 pub(super) use instance::INSTANCE;
 pub(super) use plans::PLANS;
 pub(super) use settings::SETTINGS;
@@ -111,6 +113,14 @@ pub(super) enum Word {
     Ports,
     Contact,
     Argument,
+    /// A path inside the image.
+    InContainer,
+    /// A domain or an e-mail address.
+    Sender,
+    /// `logger:LEVEL`
+    Logger,
+    /// Free text that odoo.conf can hold.
+    Option,
     Choice(&'static [&'static str]),
 }
 

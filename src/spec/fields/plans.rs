@@ -1,6 +1,7 @@
 //! The keys of one plan in `plans.toml`.
 
 use super::super::limits::{CORES, DISK, INSTANCES_PER_PLAN, KEPT, MEMORY, WORKERS};
+use super::conf::{CONF, CONF_TABLE, OF_PLAN};
 use super::{Field, FileSpec, Kind, Literal, Need, TableSpec, Word};
 
 /// One table of `plans.toml`.
@@ -16,6 +17,7 @@ pub(in crate::spec) static PLANS: FileSpec = FileSpec {
             fields: BACKUP,
         },
         TableSpec { path: "backup.keep", doc: "How many backups of each age are kept.", optional: true, fields: KEEP },
+        TableSpec { path: CONF_TABLE, doc: OF_PLAN, optional: true, fields: CONF },
     ],
 };
 

@@ -39,7 +39,7 @@ fn another_number_of_workers_needs_a_restart() {
         &expect![[r#"
             set-role [Intended None] the role is not as it should be
                 connection_limit: 40 → 16
-            write-conf [Intended None] the wish for odoo.conf changed
+            write-conf [Intended None] another odoo.conf is asked for
                 odoo.conf: - → workers 0, db_maxconn 8
             put-site [Intended None] the site's row differs
                 websocket worker: true → false

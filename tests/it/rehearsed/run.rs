@@ -232,6 +232,7 @@ impl Run {
                 observed_generation: known.observed_generation,
                 failures: failures.get(&name).map(|rows| rows.iter().map(failure).collect()).unwrap_or_default(),
                 errands: errands.get(&name).cloned().unwrap_or_default(),
+                smtp_password: None,
                 repairs: BTreeMap::new(),
                 ending: EndingFacts {
                     tombstone: tombstones.get(&name).cloned(),
