@@ -8,6 +8,7 @@ use crate::model::live::{OdooLive, Seen};
 use crate::model::name::{InstanceName, ModuleName, Resources, Uid};
 use crate::model::secret::{ExposeSecret, PASSWORD_GENERATION, SecretPurpose, SecretString};
 use crate::model::service::{ImageUser, JobSpec, JobWork, OdooConf, PasswordFile, SecretFile, Setup};
+use crate::spec::nearest;
 use openssl::hash::MessageDigest;
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -64,7 +65,25 @@ pub(super) async fn run_job(job: &JobSpec, context: &Context) -> Result<bool, St
         end = run_in_lane(job, context) => end?,
     };
     let odoo = look_inside(instance, context).await?;
-    verify(&job.work, &end, &odoo).map(|()| true)
+    match verify(&job.work, &end, &odoo) {
+        Ok(()) => Ok(true),
+        Err(fault) => Err(unknown_modules(&job.work, &odoo, context).await.unwrap_or(fault)),
+    }
+}
+
+/// What is said of modules that Odoo does not have; none when that is not what is wrong, or cannot be found out.
+async fn unknown_modules(work: &JobWork, odoo: &OdooLive, context: &Context) -> Option<StepFault> {
+    let JobWork::Install { modules, database, version } = work else { return None };
+    let known = context.edges.database.known_modules(database).await.ok().filter(|known| !known.is_empty())?;
+    let sentence = |module: &ModuleName| {
+        let near = nearest(module.as_str(), known.iter().map(ModuleName::as_str));
+        let hint = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+        format!("Odoo {version} has no module {module}{hint}")
+    };
+    let unknown: Vec<String> = modules.iter().filter(|it| !odoo.has(it) && !known.contains(it)).map(sentence).collect();
+    // Trying again helps only once the file or the image is another one.
+    let kind = ErrorKind::Refused;
+    (!unknown.is_empty()).then(|| StepFault { message: unknown.join(" "), kind })
 }
 
 async fn run_in_lane(job: &JobSpec, context: &Context) -> Result<JobEnd, StepFault> {
@@ -100,6 +119,10 @@ fn verify(work: &JobWork, end: &JobEnd, odoo: &OdooLive) -> Result<(), StepFault
             Err(StepFault { message: format!("not installed: {names}: {told}"), kind })
         }
         JobWork::SetUp { setup, .. } if odoo.setup.as_ref() == Some(setup) => Ok(()),
+        JobWork::SetUp { .. } if !end.refused.is_empty() => {
+            let message = format!("Odoo refuses {}", end.refused.join("; "));
+            Err(StepFault { message, kind: ErrorKind::Refused })
+        }
         JobWork::SetUp { .. } => {
             Err(StepFault { message: format!("the set-up did not take: {told}"), kind: ErrorKind::Failed })
         }

@@ -26,6 +26,12 @@ const INSTALL_DEADLINE_S: u64 = 3600;
 /// The set-up script takes about three seconds.
 const SET_UP_DEADLINE_S: u64 = 600;
 
+/// Odoo as it reaches itself: the public address may not be reachable from inside the container (no way back through NAT,
+/// names that only the world knows, a login in front), and reports would be printed without style and logo.
+const REPORT_URL: &str = "http://127.0.0.1:8069";
+/// The module whose sites have languages of their own.
+const WEBSITE: &str = "website";
+
 /// Everything that must be there before a job works on the database.
 const BEFORE_JOBS: [StepKind; 6] = [
     StepKind::CreateNetwork,
@@ -122,10 +128,14 @@ pub(super) fn set_up(case: &Case<'_>, draft: &mut Draft) {
         return;
     }
     let fields = setup_fields(odoo.setup.as_ref(), &wanted);
-    let reason = if odoo.setup.is_some() { "the file asks for another set-up" } else { "new instance" };
+    let (reason, origin) = match &odoo.setup {
+        None => ("new instance", Origin::Intended),
+        Some(live) if live.report_url.is_empty() => ("earlier versions of Innkeeper set less up", Origin::ToolUpgrade),
+        Some(_) => ("the file asks for another set-up", Origin::Intended),
+    };
     let work = JobWork::SetUp { setup: wanted, database: case.resources.database.clone() };
     let after = [&BEFORE_JOBS[..], &[StepKind::InstallModules]].concat();
-    let why = Why { reason, origin: Origin::Intended, risk: Risk::None, fields, after: &after };
+    let why = Why { reason, origin, risk: Risk::None, fields, after: &after };
     let digest = work.digest();
     job(case, image, (work, digest), SET_UP_DEADLINE_S, why, draft);
 }
@@ -203,6 +213,8 @@ pub(super) fn wanted_setup(case: &Case<'_>) -> Setup {
         company: case.wanted.company.clone(),
         admin_login: case.wanted.admin_email.to_string(),
         base_url: url(&case.wanted.host, case.facts.settings.nginx.https_port),
+        report_url: REPORT_URL.to_owned(),
+        website: case.wanted.modules.iter().any(|module| module.as_str() == WEBSITE),
     }
 }
 
@@ -307,6 +319,8 @@ fn setup_fields(live: Option<&Setup>, wanted: &Setup) -> Vec<FieldChange> {
             ("company.timezone", company.timezone.clone()),
             ("admin.email", setup.admin_login.clone()),
             ("url", setup.base_url.clone()),
+            ("report.url", setup.report_url.clone()),
+            ("website.language", if setup.website { company.language.to_string() } else { String::new() }),
         ]
     };
     match live {
@@ -319,6 +333,11 @@ fn setup_fields(live: Option<&Setup>, wanted: &Setup) -> Vec<FieldChange> {
             .into_iter()
             .zip(texts(wanted))
             .filter_map(|((field, from), (_, to))| changed(field, from, to))
+            .map(|change| FieldChange {
+                from: change.from.filter(|text| !text.is_empty()),
+                to: change.to.filter(|text| !text.is_empty()),
+                ..change
+            })
             .collect(),
     }
 }

@@ -23,7 +23,7 @@ const KINDS: [StepKind; 6] = [
 /// Those of them that interrupt a customer, or lead to it.
 const DISTURBING: [StepKind; 3] = [StepKind::WriteConf, StepKind::RecreateContainer, StepKind::RestartContainer];
 /// What shows that a change is not through yet.
-const UNDER_WAY: [HoldReason; 7] = [
+const UNDER_WAY: [HoldReason; 8] = [
     HoldReason::RollOut,
     HoldReason::DiskFull,
     HoldReason::Unseen,
@@ -31,6 +31,7 @@ const UNDER_WAY: [HoldReason; 7] = [
     HoldReason::NotHealthy,
     HoldReason::Guard,
     HoldReason::ImageMissing,
+    HoldReason::PasswordMissing,
 ];
 
 /// Takes back the steps of a change for which this instance has to wait.

@@ -2,7 +2,7 @@
 
 use super::{Ask, ByteStream, EdgeError};
 use crate::model::live::DatabaseLive;
-use crate::model::name::{InstanceName, Uid};
+use crate::model::name::{InstanceName, ModuleName, Uid};
 use crate::model::secret::SecretString;
 use crate::model::step::{DatabaseSpec, RoleSpec};
 use async_trait::async_trait;
@@ -46,6 +46,10 @@ pub trait Database: Send + Sync {
     /// Takes the right to act for this installation, which one Innkeeper has at a time, on whatever host. Somebody else
     /// who has it is a [`super::ErrorKind::Conflict`].
     async fn lock_installation(&self) -> Result<InstallationLock, EdgeError>;
+
+    /// Every module that Odoo knows in this database, installed or not; empty for one without Odoo's tables. A job's end
+    /// brings the list up to date with its image.
+    async fn known_modules(&self, database: &str) -> Result<BTreeSet<ModuleName>, EdgeError>;
 
     /// Bytes on disk of these databases, in one query; those that are not there or not ours are not in the answer.
     /// Measuring one takes the server some milliseconds.

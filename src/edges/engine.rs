@@ -18,6 +18,8 @@ pub struct JobEnd {
     pub log_tail: String,
     /// Odoo's own message: the line of its output that says what went wrong; none when nothing did.
     pub message: Option<String>,
+    /// Values of a set-up that Odoo refuses and will refuse again, a sentence each; the others were applied.
+    pub refused: Vec<String>,
 }
 
 /// Which output is read.

@@ -248,6 +248,13 @@ pub struct Setup {
     pub admin_login: String,
     /// `web.base.url`, frozen.
     pub base_url: String,
+    /// `report.url`: where the program that prints reports fetches their styles and pictures. Empty in what a version
+    /// before it made.
+    #[serde(default)]
+    pub report_url: String,
+    /// The module `website` is wanted: its language is to be the company's from the start.
+    #[serde(default)]
+    pub website: bool,
 }
 
 /// Text of a file that has secrets in it, on its way to the engine.

@@ -1,6 +1,7 @@
 //! The daemon's parts and the daemon itself, on a rehearsed world.
 
 mod clock;
+mod conf;
 mod drift;
 mod endings;
 mod errand;

@@ -122,6 +122,7 @@ fn an_empty_machine_gets_everything_in_order() {
                 company.timezone: - → UTC
                 admin.email: - → admin@example.org
                 url: - → https://acme.example.com
+                report.url: - → http://127.0.0.1:8069
             mark-provisioned [Intended None] from now on its data are never made anew after create-database, install-modules, set-up
             put-site [Intended None] new instance
                 host: - → acme.example.com

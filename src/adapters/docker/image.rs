@@ -10,7 +10,9 @@ use crate::edges::EdgeError;
 use crate::model::live::ImageLive;
 use crate::model::service::ImageUser;
 use bollard::models::{ContainerCreateBody, ContainerSummary, HostConfig, ImageInspect};
-use bollard::query_parameters::{CreateContainerOptions, DownloadFromContainerOptionsBuilder};
+use bollard::query_parameters::{
+    ContainerArchiveInfoOptionsBuilder, CreateContainerOptions, DownloadFromContainerOptionsBuilder,
+};
 use futures::{StreamExt, TryStreamExt};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -102,16 +104,46 @@ async fn read_user(docker: &Docker, image_id: &str, text: &str) -> Result<ImageU
     {
         return Ok(user);
     }
+    let probe = make_probe(docker, image_id, &doing).await?;
+    let user = read_user_in(docker, &probe, text, &doing).await;
+    container::remove(docker, &probe).await?;
+    user
+}
+
+async fn make_probe(docker: &Docker, image_id: &str, doing: &str) -> Result<String, EdgeError> {
     let engine = docker.client.docker().await?;
     let body = ContainerCreateBody {
         image: Some(image_id.to_owned()),
         labels: Some(labels::of_installation(&docker.installation, labels::IMAGE_PROBE)),
+        // It never runs; an image without a command of its own can be looked into, too.
+        cmd: Some(vec!["true".to_owned()]),
         ..ContainerCreateBody::default()
     };
-    let probe = call(doing.as_str(), engine.create_container(None::<CreateContainerOptions>, body)).await?;
-    let user = read_user_in(docker, &probe.id, text, &doing).await;
-    container::remove(docker, &probe.id).await?;
-    user
+    Ok(call(doing, engine.create_container(None::<CreateContainerOptions>, body)).await?.id)
+}
+
+/// True when one of `paths` is in the image.
+pub(super) async fn has_any(docker: &Docker, image_id: &str, paths: &[&str]) -> Result<bool, EdgeError> {
+    let doing = format!("could not look into the image {image_id}");
+    if let Some(container) = made_from(docker, image_id).await? {
+        return has_any_in(docker, &container, paths, &doing).await;
+    }
+    let probe = make_probe(docker, image_id, &doing).await?;
+    let has = has_any_in(docker, &probe, paths, &doing).await;
+    container::remove(docker, &probe).await?;
+    has
+}
+
+async fn has_any_in(docker: &Docker, container: &str, paths: &[&str], doing: &str) -> Result<bool, EdgeError> {
+    let engine = docker.client.docker().await?;
+    for path in paths {
+        let options = ContainerArchiveInfoOptionsBuilder::default().path(path).build();
+        let answer = async { found(engine.get_container_archive_info(container, Some(options)).await) };
+        if call(doing, answer).await?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// A container of ours that was made from the image and whose root is read-only, so that its files are the image's:

@@ -6,7 +6,7 @@
 use super::client::failed;
 use super::container::{self, Inspected, create as make, ours};
 use super::hardening::{self, CONFIG_TARGET, Ties};
-use super::odoo_log::odoo_message;
+use super::odoo_log::{odoo_message, refusals};
 use super::{Docker, config_file, labels, logs, look, network, on_disk, service};
 use crate::edges::engine::JobEnd;
 use crate::edges::{Edge, EdgeError, ErrorKind};
@@ -52,7 +52,8 @@ pub(super) async fn run(docker: &Docker, spec: &JobSpec) -> Result<JobEnd, EdgeE
     };
     forget_setup_file(docker, spec).await;
     let log_tail = logs::tail(docker, &id).await?;
-    let end = JobEnd { exit_code, message: odoo_message(&log_tail), log_tail };
+    let refused = if matches!(spec.work, JobWork::SetUp { .. }) { refusals(&log_tail) } else { Vec::new() };
+    let end = JobEnd { exit_code, message: odoo_message(&log_tail), refused, log_tail };
     if end.exit_code == 0 {
         container::remove(docker, &id).await?;
     }

@@ -101,6 +101,15 @@ impl Docker {
     fn keep_stopped_ports(&self, ports: HashMap<String, BTreeSet<u16>>) {
         *self.stopped_ports.lock().unwrap_or_else(PoisonError::into_inner) = ports;
     }
+
+    /// True when the image has the program that Odoo prints reports with, where Odoo looks for it.
+    ///
+    /// # Errors
+    /// Docker's; it was not found out then.
+    pub async fn prints_reports(&self, image_id: &str) -> Result<bool, EdgeError> {
+        image::has_any(self, image_id, &["/usr/local/bin/wkhtmltopdf", "/usr/bin/wkhtmltopdf", "/bin/wkhtmltopdf"])
+            .await
+    }
 }
 
 /// Runs work on files where it may block.

@@ -5,6 +5,8 @@
 const MESSAGE_CHARS_MAX: usize = 500;
 /// `loading.py` in every release from 14 to 19.
 const IGNORED_MODULES: &str = "invalid module names, ignored: ";
+/// How the set-up's script begins a line about a value that Odoo refuses (`setup.py`).
+const REFUSED: &str = "innkeeper: refused: ";
 const TRACEBACK: &str = "Traceback (most recent call last)";
 
 /// The line of a job's output that says best what went wrong, in Odoo's own words; none when nothing did.
@@ -16,6 +18,11 @@ pub(super) fn odoo_message(log: &str) -> Option<String> {
     let ignored = lines.iter().rev().find_map(|line| Some(&line[line.find(IGNORED_MODULES)?..]));
     let said = ignored.or_else(|| exception(&lines)).or_else(|| error(&lines))?;
     Some(shorten(said.trim()))
+}
+
+/// What the set-up's script says that Odoo refuses, a sentence each.
+pub(super) fn refusals(log: &str) -> Vec<String> {
+    log.lines().filter_map(|line| line.strip_prefix(REFUSED)).map(|said| shorten(said.trim())).collect()
 }
 
 /// The last traceback's last line: the first line after it that is not indented.
@@ -87,6 +94,15 @@ mod tests {
         check(FINE, None);
         check("", None);
         check("Traceback (most recent call last):\n  File", None);
+    }
+
+    #[test]
+    fn what_the_set_up_was_refused_is_told_line_by_line() {
+        let log = format!(
+            "innkeeper: country set\ninnkeeper: refused: company.name = \"A\": another company\n{FINE}innkeeper: refused: admin.email = \"b\": taken\ninnkeeper: done\n"
+        );
+        assert_eq!(refusals(&log), ["company.name = \"A\": another company", "admin.email = \"b\": taken"]);
+        assert_eq!(refusals(FINE), [""; 0]);
     }
 
     #[test]

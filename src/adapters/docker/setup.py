@@ -1,12 +1,21 @@
 # Makes true inside Odoo what /etc/odoo/setup.json says. Run by `odoo shell` (Odoo 14 to 19), which provides `env`.
 #
 # The first run applies everything. Each later run applies only the fields that differ from what the last run applied:
-# what the customer changed inside Odoo meanwhile stays. All of it is one transaction; `innkeeper.setup` is written last.
+# what the customer changed inside Odoo meanwhile stays. Each field has a savepoint of its own: one that Odoo refuses is
+# said in a line of its own and the others are applied. All of it is one transaction; `innkeeper.setup` is written last.
+import datetime
 import json
+
+import psycopg2
+from odoo.exceptions import UserError, ValidationError
 
 FILE = "/etc/odoo/setup.json"
 # What the last run made true, as JSON; read by Innkeeper as well.
 APPLIED = "innkeeper.setup"
+# How a line begins that says what was refused; read by Innkeeper.
+REFUSED = "refused: "
+# A website that is older was not made by the installation before this run: its languages are the customer's.
+WEBSITE_IS_NEW = datetime.timedelta(days=1)
 # Present once the administrator was given the first password: it is never given again.
 FIRST_PASSWORD = "innkeeper.first_password_given"
 
@@ -21,46 +30,79 @@ def flat(setup):
         "timezone": company.get("timezone"),
         "admin_login": setup.get("admin_login"),
         "base_url": setup.get("base_url"),
+        "report_url": setup.get("report_url") or None,
+        "website": company.get("language") if setup.get("website") else None,
     }
+
+
+# The fields as the file calls them.
+KEYS = {
+    "name": "company.name",
+    "country": "company.country",
+    "language": "company.language",
+    "timezone": "company.timezone",
+    "admin_login": "admin.email",
+    "base_url": "the address",
+    "report_url": "report.url",
+    "website": "the website's language",
+}
 
 
 def say(text):
     print("innkeeper: " + text)
 
 
+class Refused(Exception):
+    """Odoo cannot have this value; the text says why and what to do."""
+
+
+def main_company():
+    return env.ref("base.main_company")
+
+
 def set_name(name):
-    env.ref("base.main_company").write({"name": name})
+    others = env["res.company"].with_context(active_test=False).search([("name", "=", name)]) - main_company()
+    if others:
+        raise Refused("another company in this database has that name (record %d): rename that one inside Odoo, or "
+                      "choose another name in the file" % others[0].id)
+    main_company().write({"name": name})
 
 
 def set_country(code):
     country = env["res.country"].search([("code", "=", code)], limit=1)
     if not country:
-        raise ValueError("Odoo knows no country with the code %s" % code)
-    company = env.ref("base.main_company")
+        raise Refused("this Odoo knows no country with that code: choose another one in the file")
+    company = main_company()
+    if company.country_id == country:
+        # Somebody chose it inside Odoo, and a currency with it.
+        return
     company.write({"country_id": country.id})
     currency = country.currency_id
     if not currency or company.currency_id == currency:
         return
+    former = company.currency_id.name
     if not currency.active:
         currency.write({"active": True})
     try:
-        with env.cr.savepoint():
-            company.write({"currency_id": currency.id})
-    except Exception as refusal:
-        # Accounting refuses another currency once there are entries. The country is right, the books stay as they are.
-        say("the currency stays %s: %s" % (company.currency_id.name, refusal))
+        company.write({"currency_id": currency.id})
+        flush()
+    except (UserError, ValidationError) as refusal:
+        # Accounting keeps the currency once there are entries.
+        raise Refused("it brings the currency %s, and the books are kept in %s (%s): put the former country back into "
+                      "the file, or choose the new one inside Odoo under Settings, Companies, which keeps the currency, "
+                      "and run innkeeper retry" % (currency.name, former, sentence(refusal)))
 
 
 def set_language(code):
     known = env["res.lang"].with_context(active_test=False).search([("code", "=", code)], limit=1)
     if not known:
-        raise ValueError("Odoo knows no language with the code %s" % code)
+        raise Refused("this Odoo knows no language with that code: choose another one in the file")
     if not known.active:
         env["res.lang"]._activate_lang(code)
         modules = env["ir.module.module"].search([("state", "=", "installed")])
         modules._update_translations([code])
     env["ir.default"].set("res.partner", "lang", code)
-    env.ref("base.main_company").partner_id.write({"lang": code})
+    main_company().partner_id.write({"lang": code})
     of_admin({"lang": code})
 
 
@@ -70,6 +112,12 @@ def set_timezone(name):
 
 
 def set_admin_login(login):
+    admin = env.ref("base.user_admin", raise_if_not_found=False)
+    users = env["res.users"].with_context(active_test=False).search([("login", "=", login)])
+    others = users - admin if admin else users
+    if others:
+        raise Refused("another user of this database logs in with it (%s, record %d): change that user's login inside "
+                      "Odoo, or choose another address in the file" % (others[0].name, others[0].id))
     of_admin({"login": login, "email": login})
 
 
@@ -77,6 +125,33 @@ def set_base_url(url):
     parameters = env["ir.config_parameter"]
     parameters.set_param("web.base.url", url)
     parameters.set_param("web.base.url.freeze", "True")
+
+
+def set_report_url(url):
+    """Where wkhtmltopdf fetches styles and pictures of a report: from inside the container the public address may not
+    be reachable."""
+    parameters = env["ir.config_parameter"]
+    if parameters.get_param("report.url"):
+        say("report.url stays as it is")
+    else:
+        parameters.set_param("report.url", url)
+
+
+def set_website_language(code):
+    """A website that was just made speaks English alone, whatever the company does."""
+    if "website" not in env:
+        return
+    lang = env["res.lang"].search([("code", "=", code)], limit=1)
+    for site in env["website"].search([("company_id", "=", main_company().id)]):
+        if not lang or site.default_lang_id == lang:
+            continue
+        if site.default_lang_id.code == BEFORE.get("website"):
+            # It was given by the last run, and the file has another one now.
+            site.write({"language_ids": [(4, lang.id)], "default_lang_id": lang.id})
+        elif datetime.datetime.now() - site.create_date < WEBSITE_IS_NEW:
+            site.write({"language_ids": [(6, 0, [lang.id])], "default_lang_id": lang.id})
+        else:
+            say("the languages of the website %s stay as they are" % site.name)
 
 
 def of_admin(values):
@@ -94,7 +169,63 @@ SETTERS = [
     ("timezone", set_timezone),
     ("admin_login", set_admin_login),
     ("base_url", set_base_url),
+    ("report_url", set_report_url),
+    ("website", set_website_language),
 ]
+# What the last run made true, by field.
+BEFORE = {}
+
+
+def flush():
+    if hasattr(env, "flush_all"):
+        env.flush_all()
+    else:
+        env["base"].flush()
+
+
+def forget():
+    """What is in memory of records that were rolled back."""
+    if hasattr(env, "invalidate_all"):
+        env.invalidate_all()
+    else:
+        env["base"].invalidate_cache()
+
+
+def sentence(error):
+    """An error of Odoo's in one line."""
+    return " ".join(str(error.args[0] if error.args else error).split()).rstrip(".")
+
+
+def apply(field, setter, value):
+    """True when Odoo took the value. An error that may pass by itself ends the run."""
+    try:
+        with env.cr.savepoint():
+            setter(value)
+            flush()
+    except (Refused, UserError, ValidationError, ValueError, psycopg2.IntegrityError) as refusal:
+        forget()
+        say(REFUSED + "%s = %s: %s" % (KEYS[field], json.dumps(value, ensure_ascii=False), sentence(refusal)))
+        return False
+    say("%s set" % field)
+    return True
+
+
+def with_former(setup, last, refused):
+    """What is true now: the wish, with what the last run made true in place of what was refused. None where there is
+    nothing to put there: then the next run begins anew."""
+    if not refused:
+        return setup
+    if not last:
+        return None
+    made = json.loads(json.dumps(setup))
+    for field in refused:
+        if field == "website":
+            made["website"] = last.get("website", False)
+        elif field in ("admin_login", "base_url", "report_url"):
+            made[field] = last.get(field)
+        else:
+            made["company"][field] = last["company"].get(field)
+    return made
 
 
 def main():
@@ -107,14 +238,18 @@ def main():
         parameters.init(force=True)
         of_admin({"password": wish["admin_password"]})
         parameters.set_param(FIRST_PASSWORD, "True")
-    before = flat(json.loads(applied)) if applied else {}
+    last = json.loads(applied) if applied else None
+    BEFORE.update(flat(last) if last else {})
     wanted = flat(wish["setup"])
+    refused = set()
     for field, setter in SETTERS:
-        if wanted[field] is not None and wanted[field] != before.get(field):
-            setter(wanted[field])
-            say("%s set" % field)
-    text = json.dumps(wish["setup"], ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    parameters.set_param(APPLIED, text)
+        if wanted[field] is not None and wanted[field] != BEFORE.get(field):
+            if not apply(field, setter, wanted[field]):
+                refused.add(field)
+    made = with_former(wish["setup"], last, refused)
+    if made:
+        text = json.dumps(made, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        parameters.set_param(APPLIED, text)
     env.cr.commit()
     say("done")
 

@@ -11,6 +11,7 @@ use crate::model::live::OdooLive;
 use crate::model::name::ModuleName;
 use crate::model::service::Setup;
 use futures::TryStreamExt;
+use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio_postgres::error::SqlState;
 
@@ -51,6 +52,21 @@ pub(super) async fn look(server: &Server, database: &str) -> Result<OdooLive, Ed
         })
         .await?;
         Ok(live)
+    };
+    server.within(INSIDE_DEADLINE, &doing, work).await
+}
+
+/// The names of all modules that Odoo knows.
+pub(super) async fn known_modules(server: &Server, database: &str) -> Result<BTreeSet<ModuleName>, EdgeError> {
+    let doing = format!("could not read which modules the database {database} knows");
+    let work = async {
+        let session = server.inside(database).await?;
+        let mut modules = BTreeSet::new();
+        each_row(&session, &doing, "COPY public.ir_module_module (name) TO STDOUT", |[name]| {
+            modules.extend(name.as_deref().and_then(|name| ModuleName::parse(name).ok()));
+        })
+        .await?;
+        Ok(modules)
     };
     server.within(INSIDE_DEADLINE, &doing, work).await
 }

@@ -20,7 +20,7 @@ mod server;
 use crate::edges::database::InstallationLock;
 use crate::edges::{Ask, ByteStream, Database, EdgeError};
 use crate::model::live::{DatabaseLive, DatabaseObjectLive, OdooLive, RoleLive, Seen};
-use crate::model::name::{InstallationId, InstanceName, Uid};
+use crate::model::name::{InstallationId, InstanceName, ModuleName, Uid};
 use crate::model::secret::SecretString;
 use crate::model::settings::PostgresSettings;
 use crate::model::step::{DatabaseSpec, RoleSpec};
@@ -236,6 +236,10 @@ impl Database for Postgres {
             roles::drop(&session, &self.installation, role, uid).await
         };
         self.server.within(EFFECT_DEADLINE, &doing, work).await
+    }
+
+    async fn known_modules(&self, database: &str) -> Result<BTreeSet<ModuleName>, EdgeError> {
+        inside::known_modules(&self.server, database).await
     }
 
     async fn sizes(&self, names: &BTreeSet<String>) -> Result<BTreeMap<String, u64>, EdgeError> {

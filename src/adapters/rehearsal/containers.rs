@@ -1,6 +1,6 @@
 //! What the rehearsed engine does to its containers, volumes and network; each function is one moment of a call.
 
-use super::jobs::duration_s;
+use super::jobs::{REFUSED, duration_s};
 use super::world::{Container, ContainerState, KILLED, NO_LABEL, Volume, Work};
 use super::{World, claim, conflict, failed, refused};
 use crate::edges::engine::JobEnd;
@@ -235,7 +235,8 @@ impl World {
         if exit_code == 0 {
             self.containers.remove(&spec.container);
         }
+        let refused = log_tail.lines().filter_map(|line| line.strip_prefix(REFUSED)).map(str::to_owned).collect();
         let message = (!log_tail.is_empty()).then(|| log_tail.clone());
-        Ok(JobEnd { exit_code, log_tail, message })
+        Ok(JobEnd { exit_code, log_tail, message, refused })
     }
 }

@@ -6,7 +6,7 @@ use super::{Rehearsal, World, claim_part, conflict, failed, refused};
 use crate::edges::database::InstallationLock;
 use crate::edges::{Ask, ByteStream, Database, Edge, EdgeError};
 use crate::model::live::{DatabaseLive, DatabaseObjectLive, OdooLive, RoleLive, Seen};
-use crate::model::name::{InstanceName, Uid};
+use crate::model::name::{InstanceName, ModuleName, Uid};
 use crate::model::secret::SecretString;
 use crate::model::service::{Component, Owner, Tag};
 use crate::model::step::{DatabaseSpec, RoleSpec};
@@ -70,6 +70,10 @@ impl Database for Rehearsal {
     async fn drop_role(&self, role: &str, instance: &InstanceName, uid: Uid) -> Result<(), EdgeError> {
         let drop = |world: &mut World, _| world.drop_role(role, (instance, uid));
         self.effect(EDGE, "drop_role", role, &[&drop]).await
+    }
+
+    async fn known_modules(&self, database: &str) -> Result<BTreeSet<ModuleName>, EdgeError> {
+        Rehearsal::look(self, EDGE, "known_modules", |world, _| Ok(world.known_modules(database))).await
     }
 
     async fn sizes(&self, names: &BTreeSet<String>) -> Result<BTreeMap<String, u64>, EdgeError> {

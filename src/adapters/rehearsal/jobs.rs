@@ -10,8 +10,26 @@ use std::collections::BTreeSet;
 const BASE_S: i64 = 18;
 /// Each further module; three of them took 52 s.
 const MODULE_S: i64 = 17;
+/// How a line of the set-up's output begins that says what Odoo refused.
+pub(super) const REFUSED: &str = "refused: ";
 /// `odoo shell` with the set-up's script takes 3 s.
 const SET_UP_S: i64 = 3;
+
+/// Some of the modules that come with Odoo.
+const MODULES: [&str; 12] = [
+    "account",
+    "calendar",
+    "contacts",
+    "crm",
+    "hr",
+    "mail",
+    "project",
+    "purchase",
+    "sale_management",
+    "stock",
+    "website",
+    "website_sale",
+];
 
 /// How long the work takes, in seconds.
 pub(super) fn duration_s(work: &JobWork) -> i64 {
@@ -65,6 +83,16 @@ impl World {
         (0, log)
     }
 
+    /// What Odoo's image brings, and what was installed: all that is not unknown.
+    pub(super) fn known_modules(&self, database: &str) -> BTreeSet<ModuleName> {
+        let Some(database) = self.databases.get(database).filter(|it| !it.odoo.modules.is_empty()) else {
+            return BTreeSet::new();
+        };
+        let shipped = MODULES.iter().filter_map(|name| ModuleName::parse(name).ok());
+        let all = database.odoo.modules.keys().cloned().chain(shipped);
+        all.filter(|module| !self.unknown_modules.contains(module)).collect()
+    }
+
     /// The script makes true what its file says, whatever the caller had in mind.
     fn set_up(&mut self, database: &str, instance: &InstanceName) -> (i64, String) {
         let file = self.files.get(&(instance.clone(), "setup.json".to_owned()));
@@ -75,10 +103,16 @@ impl World {
         let Some(setup) = file.and_then(|file| read(file.text.expose_secret())) else {
             return (1, "FileNotFoundError: /etc/odoo/setup.json".to_owned());
         };
+        let taken = self.taken_logins.contains(&setup.admin_login);
         match self.databases.get_mut(database) {
             Some(database) if !database.odoo.modules.is_empty() => {
-                database.odoo.setup = Some(setup);
-                (0, String::new())
+                let refused = format!("{REFUSED}admin.email = {:?}: another user logs in with it", setup.admin_login);
+                // What is refused stays as it was, and the rest is as wanted; the first run begins anew.
+                database.odoo.setup = match database.odoo.setup.take() {
+                    former if taken => former.map(|former| Setup { admin_login: former.admin_login, ..setup }),
+                    _ => Some(setup),
+                };
+                (0, if taken { refused } else { String::new() })
             }
             _ => (1, "KeyError: 'ir.config_parameter'".to_owned()),
         }

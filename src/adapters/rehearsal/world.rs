@@ -39,6 +39,8 @@ pub struct World {
     pub foreign_ports: BTreeSet<u16>,
     /// Modules that the images do not have: Odoo ignores them and ends with 0.
     pub unknown_modules: BTreeSet<ModuleName>,
+    /// Logins that another user has in every database: Odoo refuses them for the administrator.
+    pub taken_logins: BTreeSet<String>,
     /// Roles, by name.
     pub roles: BTreeMap<String, Role>,
     /// Roles as which somebody besides Odoo is connected to the database of the same name.

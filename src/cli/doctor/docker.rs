@@ -15,11 +15,11 @@ pub(super) async fn check(fleet: &Fleet, installation: &InstallationId) -> Vec<F
     let config_dir = fleet.settings.fleet.state_dir.join(SECRETS_DIR).join(ODOO_DIR);
     let ask = Ask { images: fleet.settings.odoo.images.values().cloned().collect(), ..Ask::default() };
     let looked = match Docker::new(settings, installation.clone(), config_dir) {
-        Ok(docker) => docker.look(&ask).await,
+        Ok(docker) => docker.look(&ask).await.map(|live| (docker, live)),
         Err(error) => Err(error),
     };
-    let live = match looked {
-        Ok(live) => live,
+    let (docker, live) = match looked {
+        Ok(looked) => looked,
         Err(error) => {
             let fix = format!(
                 "start the engine (`systemctl start docker`), or correct `docker.host` = {:?}; this user must be allowed to use it",
@@ -44,5 +44,23 @@ pub(super) async fn check(fleet: &Fleet, installation: &InstallationId) -> Vec<F
             format!("docker pull {image}"),
         ),
     }));
+    for (image, found) in &live.images {
+        findings.extend(reports(&docker, image, &found.id).await);
+    }
     findings
+}
+
+/// Whether Odoo can print reports with the image; nothing where it can.
+async fn reports(docker: &Docker, image: &str, id: &str) -> Option<Finding> {
+    let fix =
+        "use Odoo's own image (docker pull odoo:19.0), or install wkhtmltopdf 0.12.6 with its patched Qt in yours";
+    match docker.prints_reports(id).await {
+        Ok(true) => None,
+        Ok(false) => {
+            let message =
+                format!("{image} has no wkhtmltopdf: Odoo prints no PDF with it, neither invoices nor quotations");
+            Some(Finding::warn("image", message, fix))
+        }
+        Err(error) => Some(Finding::warn("image", chain(&error), "see whether Docker works: docker info")),
+    }
 }

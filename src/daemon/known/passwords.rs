@@ -15,24 +15,28 @@ type Version = (u64, u64, u64, i64, i64);
 
 /// What was read of each file; read again where the file is another one.
 #[derive(Default)]
-pub(crate) struct Passwords(Mutex<HashMap<PathBuf, (Option<Version>, Seen<String>)>>);
+pub(crate) struct Passwords(Mutex<HashMap<PathBuf, Read>>);
+
+/// One reading of a file.
+struct Read {
+    /// None when it was not there.
+    version: Option<Version>,
+    mark: Seen<String>,
+}
 
 impl Passwords {
     /// The mark of the password in `file`; unseen when it cannot be read.
     pub(crate) fn mark(&self, file: &Path, key: &InstallationKey) -> Seen<String> {
         let version = fs::metadata(file).ok().map(|it| (it.dev(), it.ino(), it.size(), it.ctime(), it.ctime_nsec()));
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((read, mark)) = known.get(file)
-            && *read == version
-            && version.is_some()
-        {
-            return mark.clone();
+        if let Some(read) = known.get(file).filter(|read| read.version.is_some() && read.version == version) {
+            return read.mark.clone();
         }
         let mark = match read_smtp_password(file) {
             Ok(password) => Seen::Known(key.mark(&password)),
             Err(why) => Seen::Unseen(why),
         };
-        known.insert(file.to_owned(), (version, mark.clone()));
+        known.insert(file.to_owned(), Read { version, mark: mark.clone() });
         mark
     }
 }

@@ -139,14 +139,14 @@ const COMPANY: &[Field] = &[
         key: "language",
         kind: Kind::Text(Word::Language),
         need: Need::Default(Literal::Text("en_US")),
-        doc: "Odoo's language code, for the administrator and as the default.",
+        doc: "Odoo's language code, for the administrator, the website and as the default.",
         example: Literal::Text("vi_VN"),
     },
     Field {
         key: "timezone",
         kind: Kind::Text(Word::Timezone),
         need: Need::Otherwise("fleet.timezone of the settings"),
-        doc: "IANA name, for the administrator and as the default.",
+        doc: "IANA name, for the administrator and as the default. At a user's first login Odoo takes the browser's instead.",
         example: Literal::Text("Asia/Ho_Chi_Minh"),
     },
 ];

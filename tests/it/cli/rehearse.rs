@@ -87,7 +87,8 @@ fn sixty_customers_come_up_by_themselves_and_the_commands_show_them() {
     assert!(events.contains("database odoo_willow: new instance"), "{events}");
     let plan = rehearsal.ask(&["plan"]);
     let holds = plan["changes"].to_string();
-    assert!(holds.contains("website_salle"), "what waits is in the plan: {plan}");
+    let told = "Odoo 19.0 has no module website_salle; did you mean website_sale?";
+    assert!(holds.contains(told), "what waits is in the plan: {plan}");
     std::fs::write(rehearsal.fleet.join("instances.d/willow.toml"), "plan = 1\n").unwrap();
     rehearsal.until("the broken file", |it| it.ask(&["status"]).to_string().contains("willow.toml:1:8"));
     rehearsal.end();

@@ -18,9 +18,11 @@ fn a_new_module_is_installed_beside_the_running_application() {
     check(
         &facts,
         &expect![[r#"
-        install-modules [Intended None] modules are wanted that are not installed
-            module: - → website
-    "#]],
+            install-modules [Intended None] modules are wanted that are not installed
+                module: - → website
+            set-up [Intended None] the file asks for another set-up after install-modules
+                website.language: - → en_US
+        "#]],
     );
 }
 
@@ -112,6 +114,8 @@ fn an_installation_that_is_half_done_is_still_the_one_that_was_begun() {
         &expect![[r#"
             install-modules [Drift None] modules are wanted that are not installed
                 module: - → website
+            set-up [Intended None] the file asks for another set-up after install-modules
+                website.language: - → en_US
         "#]],
     );
 }
@@ -157,4 +161,41 @@ fn an_empty_database_is_of_no_release_and_nothing_runs_on_it() {
         _ => false,
     });
     assert!(!starts, "it is not set up yet");
+}
+
+#[test]
+fn what_an_earlier_version_set_up_gets_the_rest_once_and_keeps_running() {
+    let mut facts = ready();
+    let Seen::Known(odoo) = facts.database().inside.get_mut("odoo_acme").unwrap() else { panic!("it was looked at") };
+    // As an earlier version wrote it down.
+    let mut text = serde_json::to_value(odoo.setup.as_ref().unwrap()).unwrap();
+    for key in ["report_url", "website"] {
+        text.as_object_mut().unwrap().remove(key).unwrap();
+    }
+    odoo.setup = Some(serde_json::from_value(text).unwrap());
+    check(
+        &facts,
+        &expect![[r#"
+            set-up [ToolUpgrade None] earlier versions of Innkeeper set less up
+                report.url: - → http://127.0.0.1:8069
+        "#]],
+    );
+}
+
+#[test]
+fn a_website_that_comes_later_gets_the_company_s_language() {
+    let mut facts = ready();
+    facts.wanted("acme").modules.insert(module("website"));
+    facts.wanted("acme").company.language = "vi_VN".parse().unwrap();
+    facts.instance("acme").generation = 2;
+    check(
+        &facts,
+        &expect![[r#"
+            install-modules [Intended None] modules are wanted that are not installed
+                module: - → website
+            set-up [Intended None] the file asks for another set-up after install-modules
+                company.language: en_US → vi_VN
+                website.language: - → vi_VN
+        "#]],
+    );
 }

@@ -91,7 +91,7 @@ fn a_permanent_failure_waits_for_another_input() {
     let status = conditions::status(&facts, &name("acme"), &changes_of(&facts, &name("acme")), None).unwrap();
     assert_eq!(status.state, State::Failed);
     facts.wanted("acme").modules.remove(&module("crmm"));
-    facts.wanted("acme").modules.insert(module("website"));
+    facts.wanted("acme").modules.insert(module("stock"));
     assert_eq!(kinds(&facts), ["install-modules"], "correcting the file heals it");
 }
 

@@ -77,6 +77,26 @@ impl Browser {
         self.cookie.as_deref().unwrap_or_default()
     }
 
+    /// Calls a method of a model as the logged-in user.
+    pub(crate) async fn call(&self, model: &str, method: &str, arguments: Value) -> Value {
+        let parameters = json!({ "model": model, "method": method, "args": arguments, "kwargs": {} });
+        let text = self.post("/web/dataset/call_kw", parameters).await.text().await.unwrap();
+        let answer: Value = serde_json::from_str(&text).unwrap();
+        assert!(answer.get("error").is_none(), "{model}.{method}: {answer:#}");
+        answer["result"].clone()
+    }
+
+    /// What the logged-in user gets as a file.
+    pub(crate) async fn download(&self, path: &str) -> Vec<u8> {
+        let request = self.client.get(format!("{}{path}", self.base));
+        let answer = request.header("Cookie", self.cookie.as_deref().unwrap_or_default()).send().await.unwrap();
+        let status = answer.status();
+        let body = answer.bytes().await.unwrap().to_vec();
+        let shown = || String::from_utf8_lossy(&body[..body.len().min(2_000)]).into_owned();
+        assert_eq!(status, StatusCode::OK, "{path}: {}", shown());
+        body
+    }
+
     async fn post(&self, path: &str, parameters: Value) -> reqwest::Response {
         let body = json!({ "jsonrpc": "2.0", "method": "call", "params": parameters }).to_string();
         let request =

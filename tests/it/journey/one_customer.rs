@@ -2,6 +2,7 @@
 
 use super::fleet::{Fleet, docker, inspect, shown};
 use super::odoo::Browser;
+use super::reports::a_quotation_is_printed_with_its_style;
 use super::running_work::Work;
 use serde_json::{Value, json};
 use std::fs;
@@ -186,9 +187,11 @@ async fn edits_take_their_cheapest_effect(fleet: &Fleet) {
     fleet.wait_settled("acme");
     assert_eq!(inspect(CONTAINER, "{{.Id}} {{.State.StartedAt}}"), before, "limits need no restart");
 
-    fleet.edit("acme", "plan = \"small\"", "plan = \"small\"\nmodules = [\"calendar\"]");
-    fleet.until("the module is installed", SOON * 4, |fleet| {
-        fleet.json(&["info", "acme"])["modules"]["installed"].as_array().unwrap().contains(&json!("calendar"))
+    fleet.edit("acme", "plan = \"small\"", "plan = \"small\"\nmodules = [\"sale_management\", \"website\"]");
+    fleet.until("the modules are installed", SOON * 4, |fleet| {
+        let info = fleet.json(&["info", "acme"]);
+        let installed = info["modules"]["installed"].as_array().unwrap();
+        ["sale_management", "website"].iter().all(|module| installed.contains(&json!(module)))
     });
     fleet.wait_settled("acme");
     assert_eq!(
@@ -196,15 +199,70 @@ async fn edits_take_their_cheapest_effect(fleet: &Fleet) {
         before,
         "a module is installed beside the running application"
     );
+    let mut browser = Browser::new(fleet, HOST);
+    let password = fleet.json(&["credentials", "acme"])["password"].as_str().unwrap().to_owned();
+    browser.log_in(DATABASE, "admin@acme.example", &password).await;
+    assert_eq!(website_languages(&browser).await, ["fr_FR"], "the company's from the start");
+    a_quotation_is_printed_with_its_style(fleet, &browser, COMPANY).await;
 
     fleet.edit("acme", "language = \"fr_FR\"", "language = \"en_US\"");
     fleet.edit("acme", "[admin]", "[admin] # the operator's");
     fleet.wait_settled("acme");
     let mut browser = Browser::new(fleet, HOST);
-    let password = fleet.json(&["credentials", "acme"])["password"].as_str().unwrap().to_owned();
     browser.log_in(DATABASE, "admin@acme.example", &password).await;
     let admins = browser.read("res.users", json!([["login", "=", "admin@acme.example"]]), &["lang"]).await;
     assert_eq!(admins[0]["lang"], "en_US", "a changed file is applied once more, and the password stayed");
+    assert_eq!(website_languages(&browser).await, ["en_US", "fr_FR"], "the new one first, and none is taken away");
+    what_odoo_refuses_is_told_and_the_rest_applied(fleet, &browser).await;
+    lines_of_odoo_conf_are_chosen(fleet);
+}
+
+/// The website's default language, then its others.
+async fn website_languages(browser: &Browser) -> Vec<String> {
+    let sites = browser.read("website", json!([]), &["default_lang_id", "language_ids"]).await;
+    let default = sites[0]["default_lang_id"][0].clone();
+    let languages = browser.read("res.lang", json!([["id", "in", sites[0]["language_ids"]]]), &["code"]).await;
+    let (first, others): (Vec<&Value>, Vec<&Value>) = languages.iter().partition(|language| language["id"] == default);
+    first.into_iter().chain(others).map(|language| language["code"].as_str().unwrap().to_owned()).collect()
+}
+
+async fn what_odoo_refuses_is_told_and_the_rest_applied(fleet: &Fleet, browser: &Browser) {
+    let jane = json!([{ "name": "Jane", "login": "jane@acme.example" }]);
+    browser.call("res.users", "create", jane).await;
+    fleet.edit("acme", "email = \"admin@acme.example\"", "email = \"jane@acme.example\"");
+    fleet.edit("acme", "timezone = \"Asia/Ho_Chi_Minh\"", "timezone = \"Europe/Berlin\"");
+    fleet.until("it is told", SOON, |fleet| fleet.json(&["info", "acme"])["state"] == "failed");
+    let told = shown(&fleet.innkeeper(&["info", "acme"]));
+    let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(told.contains("another user of this database logs in with it (Jane"), "{told}");
+    let admins = browser.read("res.users", json!([["login", "=", "admin@acme.example"]]), &["tz"]).await;
+    assert_eq!(admins[0]["tz"], "Europe/Berlin", "the rest of the edit is applied");
+    fleet.edit("acme", "email = \"jane@acme.example\"", "email = \"admin@acme.example\"");
+    fleet.wait_settled("acme");
+}
+
+/// A line of odoo.conf and a password for mail, which nobody gets to see.
+fn lines_of_odoo_conf_are_chosen(fleet: &Fleet) {
+    const PASSWORD: &str = "canary-mail-pa55 %(x)s;#";
+    let before = inspect(CONTAINER, "{{.State.StartedAt}}");
+    fs::write(fleet.directory.join("mail.password"), format!("{PASSWORD}\n")).unwrap();
+    let text = fs::read_to_string(fleet.file("acme")).unwrap();
+    let conf =
+        "[conf]\nlimit_time_real = 3600\nsmtp_server = \"mail.acme.test\"\nsmtp_password_file = \"mail.password\"\n";
+    fs::write(fleet.file("acme"), format!("{text}{conf}")).unwrap();
+    fleet.until("it was restarted", SOON, |_| inspect(CONTAINER, "{{.State.StartedAt}}") != before);
+    fleet.wait_settled("acme");
+    // What Odoo itself reads, in a process of its own.
+    let ask = "from odoo.tools import config; config.parse_config(['-c', '/etc/odoo/odoo.conf']); \
+               print(config['limit_time_real'], config['smtp_server'], config['smtp_password'])";
+    assert_eq!(docker(&["exec", CONTAINER, "python3", "-c", ask]), format!("3600 mail.acme.test {PASSWORD}"));
+    for arguments in [&["info", "acme"][..], &["plan"], &["events", "acme"], &["logs", "acme"], &["--json", "events"]] {
+        assert!(!shown(&fleet.innkeeper(arguments)).contains("canary-mail"), "{arguments:?} shows the password");
+    }
+    let journal = fs::read(fleet.state.join("journal.db")).unwrap();
+    assert!(!String::from_utf8_lossy(&journal).contains("canary-mail"), "the journal has the password");
+    fleet.edit("acme", conf, "");
+    fleet.wait_settled("acme");
 }
 
 async fn work_goes_on_while_domains_change(fleet: &Fleet) {

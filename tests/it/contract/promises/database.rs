@@ -164,6 +164,7 @@ pub(crate) async fn an_instance_gets_a_role_and_a_database_that_carry_its_mark(s
     assert_eq!((database.owner_role.clone(), database.others_may_connect.len()), (tenant.name(), 0));
     assert_eq!((database.valid, database.provisioned), (true, false));
     assert!(live.inside[&tenant.name()].known().is_some(), "it was looked into");
+    assert!(side.database().known_modules(&tenant.name()).await.unwrap().is_empty(), "Odoo is not in it yet");
     assert!(tenant.dump(side.database(), &tenant.password).await.is_ok(), "the tenant logs in");
 }
 

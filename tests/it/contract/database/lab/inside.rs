@@ -1,6 +1,7 @@
 //! Looking into databases: Odoo's own tables, and what a hostile tenant puts in their place.
 
 use super::world::{Tenant, World, promise};
+use innkeeper::edges::Database;
 use innkeeper::model::live::{OdooLive, Seen};
 use innkeeper::model::name::Language;
 use innkeeper::model::service::Setup;
@@ -26,6 +27,8 @@ fn setup() -> Setup {
         },
         admin_login: "admin@example.com".to_owned(),
         base_url: "https://acme.innkeeper.test".to_owned(),
+        report_url: "http://127.0.0.1:8069".to_owned(),
+        website: true,
     }
 }
 
@@ -49,6 +52,9 @@ fn modules_and_set_up_are_read_from_odoos_tables() {
         let Seen::Known(live) = odoo(world, &tenant).await else { panic!("unseen") };
         let modules: Vec<_> = live.modules.iter().map(|(name, state)| (name.as_str(), state.as_str())).collect();
         assert_eq!(modules, [("base", "installed"), ("crm", "to install")]);
+        let known = world.postgres.known_modules(tenant.name()).await.unwrap();
+        let known: Vec<&str> = known.iter().map(|name| name.as_str()).collect();
+        assert_eq!(known, ["base", "crm", "l10n_xx", "no_state", "website"], "also what is not installed");
         assert_eq!((live.setup, live.base_version.as_deref()), (None, Some("19.0.1.3")));
 
         let text = serde_json::to_string(&setup()).unwrap();

@@ -1,6 +1,6 @@
 //! The files that containers see under `/etc/odoo`.
 
-use super::world::{NO_DATABASE, World, docker};
+use super::world::{IMAGE, NO_DATABASE, World, docker, inspect};
 use innkeeper::edges::Engine;
 use innkeeper::model::service::ImageUser;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -48,4 +48,20 @@ async fn a_file_of_another_images_user_is_given_to_the_one_that_will_read_it() {
     assert_eq!((file.uid(), file.gid()), (user.uid, user.gid));
     let after = world.look().await.configs[&world.name].clone();
     assert_eq!((after.digest, after.intact), (before.digest, true));
+}
+
+#[tokio::test]
+async fn an_image_that_prints_no_reports_is_told_and_nothing_is_left_of_the_look() {
+    let world = World::new();
+    let probes = || docker(&["ps", "-aq", "--filter", "label=io.innkeeper.component=image-probe"]);
+    let before = probes();
+    assert!(world.docker.prints_reports(&inspect(IMAGE, "{{.Id}}")).await.unwrap());
+    // Two blocks of zeroes are a tar archive of nothing.
+    let empty = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(empty.path(), [0; 1024]).unwrap();
+    let bare = docker(&["import", empty.path().to_str().unwrap()]);
+    let prints = world.docker.prints_reports(bare.trim()).await;
+    docker(&["rmi", bare.trim()]);
+    assert!(!prints.unwrap());
+    assert_eq!(probes(), before);
 }
