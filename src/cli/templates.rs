@@ -23,6 +23,7 @@ pub(crate) fn problems(cx: &Context, fleet: &Fleet) -> Vec<Problem> {
     let nginx = Nginx::new(&settings.nginx, templates, certificates, base_domain, UNKNOWN.to_owned(), installation);
     // What keeps nginx from being spoken for is no fault of a template; the daemon tells it.
     let Ok(nginx) = nginx else { return Vec::new() };
+    let nginx = nginx.run_by(&settings.operator);
     let wanted = fleet.instances.iter().filter_map(|(name, it)| Some((name.clone(), it.wanted.as_deref()?)));
     let rows: BTreeMap<InstanceName, SiteRow> = wanted.map(|(name, wanted)| (name, row(wanted))).collect();
     let mistakes = nginx.mistakes(&rows);
@@ -32,5 +33,5 @@ pub(crate) fn problems(cx: &Context, fleet: &Fleet) -> Vec<Problem> {
 fn row(wanted: &Wanted) -> SiteRow {
     let hosts: Vec<&Domain> = std::iter::once(&wanted.host).chain(&wanted.domains).collect();
     let sample = SiteRow::sample(wanted.name.clone(), &hosts, wanted.template.clone());
-    SiteRow { gevent: wanted.limits.workers > 0, ..sample }
+    SiteRow { gevent: wanted.limits.workers > 0, language: Some(wanted.company.language.clone()), ..sample }
 }

@@ -146,7 +146,8 @@ fn edges(
         settings.fleet.base_domain.clone(),
         thumbprint,
         key.id(),
-    )?;
+    )?
+    .run_by(&settings.operator);
     Ok(Edges {
         engine: Arc::new(Docker::new(&settings.docker, key.id(), secrets.odoo())?),
         database: Arc::new(Postgres::new(&settings.postgres, key.id())?.dumping_with(&settings.backup.pg_dump)),

@@ -390,7 +390,9 @@ fn word(
 fn urls(case: &Case<'_>) -> Vec<String> {
     let port = case.facts.settings.nginx.https_port;
     let wanted: &Wanted = case.wanted;
-    std::iter::once(&wanted.host).chain(&wanted.domains).map(|host| odoo::url(host, port)).collect()
+    let main = wanted.main_host();
+    let others = wanted.hosts().filter(|host| *host != main);
+    std::iter::once(main).chain(others).map(|host| odoo::url(host, port)).collect()
 }
 
 fn port(case: &Case<'_>) -> Option<u16> {

@@ -212,9 +212,9 @@ pub(super) fn wanted_setup(case: &Case<'_>) -> Setup {
     Setup {
         company: case.wanted.company.clone(),
         admin_login: case.wanted.admin_email.to_string(),
-        base_url: url(&case.wanted.host, case.facts.settings.nginx.https_port),
         report_url: REPORT_URL.to_owned(),
         website: case.wanted.modules.iter().any(|module| module.as_str() == WEBSITE),
+        base_url: url(case.wanted.main_host(), case.facts.settings.nginx.https_port),
     }
 }
 

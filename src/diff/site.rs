@@ -182,7 +182,26 @@ pub(super) fn wanted_row(case: &Case<'_>) -> Option<SiteRow> {
         gevent: case.wanted.limits.workers > 0,
         page: page(case)?,
         template: case.wanted.template.clone(),
+        language: Some(case.wanted.company.language.clone()),
+        redirect: redirect(case),
     })
+}
+
+/// The name that all others lead to: the primary one, as soon as its certificate may be shown. While certificates cannot be
+/// seen that stays as it is.
+fn redirect(case: &Case<'_>) -> Option<Domain> {
+    let primary = case.wanted.primary.as_ref().filter(|primary| primary.redirect)?;
+    let is_ready = match case.authority {
+        Some(authority) => {
+            let certificate = case.hosts.get(&primary.host).and_then(|name| authority.certificates.get(name));
+            certificate.is_some_and(|live| is_sound(live, case.facts.now))
+        }
+        None => {
+            let live = case.proxy.and_then(|proxy| proxy.sites.get(case.name));
+            live.is_some_and(|live| live.row.redirect.as_ref() == Some(&primary.host))
+        }
+    };
+    is_ready.then(|| primary.host.clone())
 }
 
 /// What the site shows. While the database cannot be looked at it goes on showing what it shows.
@@ -199,9 +218,10 @@ fn page(case: &Case<'_>) -> Option<SitePage> {
     }
 }
 
-/// A page that follows the instance's own progress is no drift.
+/// What follows the instance's own progress, its certificates or a new version of Innkeeper is no drift.
 fn row_origin(case: &Case<'_>, live: &SiteRow, wanted: &SiteRow) -> Origin {
-    if live.page == SitePage::Preparing && wanted.page != SitePage::Preparing {
+    let is_set_up = live.page == SitePage::Preparing && wanted.page != SitePage::Preparing;
+    if is_set_up || live.redirect != wanted.redirect || live.language.is_none() {
         Origin::Intended
     } else {
         case.origin()
@@ -216,6 +236,8 @@ pub(super) fn row_fields(live: &SiteRow, wanted: &SiteRow) -> Vec<FieldChange> {
     let hosts = |row: &SiteRow| row.hosts.keys().map(Domain::as_str).collect::<Vec<_>>().join(" ");
     let certificates = |row: &SiteRow| row.hosts.values().map(|name| name.0.as_str()).collect::<Vec<_>>().join(" ");
     let template = |row: &SiteRow| row.template.as_ref().map_or_else(|| "shared".to_owned(), ToString::to_string);
+    let language = |row: &SiteRow| row.language.as_ref().map_or_else(|| "English".to_owned(), ToString::to_string);
+    let redirect = |row: &SiteRow| row.redirect.as_ref().map_or_else(|| "the site".to_owned(), ToString::to_string);
     [
         changed("hosts", hosts(live), hosts(wanted)),
         changed("certificates", certificates(live), certificates(wanted)),
@@ -223,6 +245,8 @@ pub(super) fn row_fields(live: &SiteRow, wanted: &SiteRow) -> Vec<FieldChange> {
         changed("websocket worker", live.gevent, wanted.gevent),
         changed("page", page_text(live.page), page_text(wanted.page)),
         changed("template", template(live), template(wanted)),
+        changed("language of its pages", language(live), language(wanted)),
+        changed("other names lead to", redirect(live), redirect(wanted)),
         changed("uid", live.uid, wanted.uid),
     ]
     .into_iter()

@@ -36,6 +36,9 @@ pub struct Settings {
     pub backup: BackupSettings,
     /// `[guard]`
     pub guard: GuardSettings,
+    /// `[operator]`
+    #[serde(default)]
+    pub operator: OperatorSettings,
 }
 
 /// `[fleet]`
@@ -158,4 +161,17 @@ impl Default for GuardSettings {
     fn default() -> Self {
         Self { disruptions_per_hour: 2, disruptions_percent: 10, updates_percent: 30 }
     }
+}
+
+/// `[operator]`: whom visitors meet on the pages that stand in for Odoo.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct OperatorSettings {
+    /// Free text.
+    pub name: Option<String>,
+    /// An image file.
+    pub logo: Option<PathBuf>,
+    /// The same for dark screens; none shows `logo` on a light ground there.
+    pub logo_dark: Option<PathBuf>,
+    /// Where customers find help: `mailto:`, `tel:` and `https://` addresses, in the order in which they are shown.
+    pub contact: Vec<String>,
 }

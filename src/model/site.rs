@@ -1,6 +1,6 @@
 //! One instance's site as data: a row from which the proxy's configuration is rendered.
 
-use super::name::{Domain, InstanceName, TemplateName, Uid};
+use super::name::{Domain, InstanceName, Language, TemplateName, Uid};
 use super::service::Ports;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -38,6 +38,12 @@ pub struct SiteRow {
     pub page: SitePage,
     /// A template of its own; none shares the fleet's server blocks.
     pub template: Option<TemplateName>,
+    /// The language of the pages that stand in for Odoo; none is English. Rows of earlier versions have none.
+    #[serde(default)]
+    pub language: Option<Language>,
+    /// The one of `hosts` that all others redirect to while Odoo is served; none: each serves.
+    #[serde(default)]
+    pub redirect: Option<Domain>,
 }
 
 impl SiteRow {
@@ -51,7 +57,15 @@ impl SiteRow {
             gevent: true,
             page: SitePage::Serve,
             template,
+            language: None,
+            redirect: None,
         }
+    }
+
+    /// The name that `host` redirects to; none where it shows the site itself.
+    pub fn redirect_of(&self, host: &Domain) -> Option<&Domain> {
+        let main = self.redirect.as_ref().filter(|main| self.page == SitePage::Serve && self.hosts.contains_key(*main));
+        main.filter(|main| *main != host)
     }
 }
 

@@ -72,9 +72,26 @@ pub struct Wanted {
     /// Lines of odoo.conf: the plan's with the file's own.
     #[serde(default, skip_serializing_if = "OdooOptions::is_empty")]
     pub conf: OdooOptions,
+    /// The name that the customer wants to be known by; none is `host`, and no name redirects.
+    #[serde(default)]
+    pub primary: Option<Primary>,
+}
+
+/// The one of a site's names that its links carry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Primary {
+    /// One of the site's own names.
+    pub host: Domain,
+    /// The other names redirect to it; false: they serve beside it.
+    pub redirect: bool,
 }
 
 impl Wanted {
+    /// The name that links and addresses carry.
+    pub fn main_host(&self) -> &Domain {
+        self.primary.as_ref().map_or(&self.host, |primary| &primary.host)
+    }
+
     /// All names at which it answers.
     pub fn hosts(&self) -> impl Iterator<Item = &Domain> {
         std::iter::once(&self.host).chain(&self.domains)

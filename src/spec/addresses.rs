@@ -105,6 +105,35 @@ pub(super) fn contact(text: &str) -> Result<String, Refusal> {
     }
 }
 
+/// Where people find help: an e-mail address, a telephone number (RFC 3966) or a page.
+pub(super) fn help(text: &str) -> Result<String, Refusal> {
+    let is_number = |number: &str| {
+        let digits = number.bytes().filter(u8::is_ascii_digit).count();
+        (3..=20).contains(&digits)
+            && number.trim_start_matches('+').bytes().all(|b| b.is_ascii_digit() || b"-.()".contains(&b))
+    };
+    let is_sound = match text.split_once(':') {
+        Some(("mailto", address)) => Email::parse(address).is_ok(),
+        Some(("tel", number)) => is_number(number),
+        _ => https_url(text).is_ok(),
+    };
+    if is_sound {
+        return Ok(text.to_owned());
+    }
+    let number = text.strip_prefix("tel:").unwrap_or(text).replace([' ', '/'], "-");
+    let near = match () {
+        () if Email::parse(text).is_ok() => Some(format!("mailto:{text}")),
+        () if is_number(&number) => Some(format!("tel:{number}")),
+        () => Some(format!("https://{text}")).filter(|url| Domain::parse(text).is_ok() && https_url(url).is_ok()),
+    };
+    let refusal = refused(text, "an address that people can follow");
+    Err(match near {
+        Some(near) => refusal.hint(super::problem::did_you_mean(&near)),
+        None => refusal
+            .hint("such as \"mailto:help@example.com\", \"tel:+84-24-1234-5678\" or \"https://help.example.com\""),
+    })
+}
+
 /// One argument of a program: no control characters. It is handed over as it is, never through a shell.
 pub(super) fn argument(text: &str) -> Result<String, Refusal> {
     if !text.is_empty() && text.chars().count() <= ARGUMENT_CHARS_MAX && !text.chars().any(char::is_control) {

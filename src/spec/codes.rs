@@ -116,7 +116,11 @@ codes! {
     TEMPLATE = "IK0136", "template cannot be used",
         "A template in nginx-templates/ has a mistake. While it has one, nginx keeps serving what it has; of a template that \
          single sites name only these are held back. `innkeeper check` renders all of them; whether nginx takes what they \
-         give is tried before it is loaded.";
+         give is tried before it is loaded. Texts of pages are templates too: what one language file lacks or says wrongly is \
+         said in English.";
+    FOREIGN_PRIMARY = "IK0137", "primary is not a name of the instance",
+        "`[site] primary` chooses one of the instance's own names, <subdomain>.<base_domain> or an entry of `domains`, as \
+         the one that links carry and that the others lead to. Add the name to `domains`, or correct it.";
     CONF_OWN = "IK0140", "line of odoo.conf that is not to be chosen",
         "Some lines of odoo.conf are Innkeeper's own: they keep customers apart, or must agree with the database, the \
          container and nginx. The hint says what does instead what you may want. `[conf]` takes the others: `innkeeper schema \

@@ -35,6 +35,8 @@ pub(super) struct InstanceFile {
     pub(super) limits: LimitsInFile,
     pub(super) template: Option<TemplateName>,
     pub(super) conf: ConfInFile,
+    pub(super) primary: Option<Placed<Domain>>,
+    pub(super) redirect: bool,
 }
 
 /// The limits that the file sets itself.
@@ -75,8 +77,10 @@ pub(super) fn read(file: &Path, name: &InstanceName, text: &str) -> Result<Insta
 
     let admin_email = top.child("admin", f).text("email", f, values::email);
     let limits = read_limits(&top.child("limits", f), f);
-    let template = top.child("site", f).text("template", f, values::name);
     let conf = conf::read(&top.child(CONF_TABLE, f), f);
+    let table = top.child("site", f);
+    let template = table.text("template", f, values::name);
+    let (primary, redirect) = (table.text("primary", f, values::domain), table.flag("redirect", f));
 
     let build = || {
         Some(InstanceFile {
@@ -98,6 +102,8 @@ pub(super) fn read(file: &Path, name: &InstanceName, text: &str) -> Result<Insta
             limits,
             template: template.map(|placed| placed.value),
             conf,
+            primary,
+            redirect: redirect?,
         })
     };
     faults.judge(build())

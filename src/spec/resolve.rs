@@ -10,7 +10,7 @@ use crate::model::name::{Domain, OdooVersion, PlanName};
 use crate::model::problem::Problem;
 use crate::model::service_plan::{Limits, ServicePlan};
 use crate::model::settings::Settings;
-use crate::model::wanted::{Company, Wanted};
+use crate::model::wanted::{Company, Primary, Wanted};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -38,6 +38,11 @@ pub(super) fn resolve(file: &Path, read: &InstanceFile, ground: &Ground) -> Resu
         }
     }
     read.conf.too_young(release).for_each(|(refusal, at)| tell(refusal, at));
+    if let (Some(primary), Some(host)) = (&read.primary, &host)
+        && let Err(refusal) = check_primary(primary, host, read)
+    {
+        tell(refusal, primary.at);
+    }
     match (plan, image, host) {
         (Some(plan), Some(image), Some(host)) if problems.is_empty() => Ok(wanted(read, plan, image, host, ground)),
         _ => Err(problems),
@@ -98,6 +103,25 @@ fn check_domain(domain: &Placed<Domain>, base: &Domain) -> Result<(), Refusal> {
     }
 }
 
+/// The name that links carry must be one at which the site answers.
+fn check_primary(primary: &Placed<Domain>, host: &Domain, read: &InstanceFile) -> Result<(), Refusal> {
+    let names = || std::iter::once(host).chain(read.domains.iter().map(|placed| &placed.value));
+    if names().any(|name| *name == primary.value) {
+        return Ok(());
+    }
+    let given = primary.value.as_str();
+    let message = format!("site.primary: {} is not a name of this instance", quote(given));
+    let refusal = Refusal::new(&codes::FOREIGN_PRIMARY, message);
+    Err(match nearest(given, names().map(Domain::as_str)) {
+        Some(near) => refusal.hint(did_you_mean(near)),
+        None => refusal.hint(format!("add it: domains = [{}], or choose one of {}", quote(given), list(names()))),
+    })
+}
+
+fn list<'d>(names: impl Iterator<Item = &'d Domain>) -> String {
+    names.map(Domain::as_str).collect::<Vec<_>>().join(", ")
+}
+
 fn wanted(read: &InstanceFile, plan: &ServicePlan, image: &str, host: Domain, ground: &Ground) -> Wanted {
     let settings = &ground.settings;
     let odoo = read.odoo.as_ref().map_or(&settings.odoo.default_version, |placed| &placed.value).clone();
@@ -130,5 +154,6 @@ fn wanted(read: &InstanceFile, plan: &ServicePlan, image: &str, host: Domain, gr
         },
         backup: plan.backup.clone(),
         template: read.template.clone(),
+        primary: read.primary.as_ref().map(|it| Primary { host: it.value.clone(), redirect: read.redirect }),
     }
 }

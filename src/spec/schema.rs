@@ -101,6 +101,7 @@ fn text(word: Word) -> Value {
         Word::Schedule => pattern(r"^ *\S+( +\S+){4} *$"),
         Word::Ports => pattern("^[0-9]{4,5} *- *[0-9]{4,5}$"),
         Word::Contact => pattern("^mailto:"),
+        Word::Help => pattern("^(mailto:|tel:|https://)"),
         Word::Path | Word::Url | Word::Host | Word::Argument => {
             json!({ "type": "string", "minLength": 1, "maxLength": REFERENCE_BYTES_MAX })
         }

@@ -9,7 +9,7 @@ use super::values;
 use crate::model::name::Subdomain;
 use crate::model::settings::{
     AcmeSettings, BackupSettings, DockerSettings, FleetSettings, GuardSettings, NginxSettings, OdooSettings,
-    OnMissingFile, PostgresSettings, Settings,
+    OnMissingFile, OperatorSettings, PostgresSettings, Settings,
 };
 use std::path::{Path, PathBuf};
 
@@ -30,6 +30,7 @@ pub(super) fn read(file: &Path, fleet_dir: &Path, text: &str) -> Result<Settings
     let acme = read_acme(&top.child("acme", f), fleet_dir, f);
     let backup = read_backup(&top.child("backup", f), fleet_dir, f);
     let guard = read_guard(&top.child("guard", f), f);
+    let operator = read_operator(&top.child("operator", f), fleet_dir, f);
     let build = || {
         Some(Settings {
             fleet: fleet?,
@@ -40,6 +41,7 @@ pub(super) fn read(file: &Path, fleet_dir: &Path, text: &str) -> Result<Settings
             acme: acme?,
             backup: backup?,
             guard: guard?,
+            operator: operator?,
         })
     };
     let read = build().filter(|_| is_state_dir_sure(&table, &faults));
@@ -146,6 +148,19 @@ fn read_guard(table: &Cursor<'_>, f: &mut Faults<'_>) -> Option<GuardSettings> {
         disruptions_per_hour: disruptions_per_hour?,
         disruptions_percent: disruptions_percent?,
         updates_percent: updates_percent?,
+    })
+}
+
+fn read_operator(table: &Cursor<'_>, fleet_dir: &Path, f: &mut Faults<'_>) -> Option<OperatorSettings> {
+    let name = table.text("name", f, values::free_text);
+    let logo = path(table, "logo", fleet_dir, f);
+    let logo_dark = path(table, "logo_dark", fleet_dir, f);
+    let contact = table.list("contact", f, addresses::help);
+    Some(OperatorSettings {
+        name: name.map(|placed| placed.value),
+        logo,
+        logo_dark,
+        contact: contact?.into_iter().map(|placed| placed.value).collect(),
     })
 }
 

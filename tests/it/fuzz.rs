@@ -75,7 +75,17 @@ fn mutated() -> impl Strategy<Value = Vec<u8>> {
 fn row(instance: &str, hosts: BTreeMap<Domain, CertificateName>, page: SitePage) -> SiteRow {
     let instance = InstanceName::parse(instance).unwrap();
     let ports = Ports { http: 20_000 };
-    SiteRow { instance, uid: Uid(uuid::Uuid::nil()), hosts, ports, gevent: true, page, template: None }
+    SiteRow {
+        instance,
+        uid: Uid(uuid::Uuid::nil()),
+        hosts,
+        ports,
+        gevent: true,
+        page,
+        template: None,
+        language: None,
+        redirect: None,
+    }
 }
 
 /// The lines that one customer's row gives, sorted, with his own words taken out.

@@ -58,6 +58,8 @@ fn row(number: u16) -> SiteRow {
         gevent: true,
         page: SitePage::Serve,
         template: None,
+        language: None,
+        redirect: None,
     }
 }
 

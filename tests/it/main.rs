@@ -19,6 +19,7 @@ mod journey;
 mod lab;
 mod lanes;
 mod nginx_rendering;
+mod pages;
 mod queue;
 mod read_fleet;
 mod rehearsed;

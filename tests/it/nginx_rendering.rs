@@ -11,9 +11,9 @@ use innkeeper::model::status::chain;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-type Rows = BTreeMap<InstanceName, SiteRow>;
+pub(crate) type Rows = BTreeMap<InstanceName, SiteRow>;
 
-fn nginx(templates: &Path) -> Nginx {
+pub(crate) fn nginx(templates: &Path) -> Nginx {
     let settings = NginxSettings {
         config_dir: PathBuf::from("/etc/nginx/innkeeper"),
         binary: PathBuf::from("/usr/sbin/nginx"),
@@ -33,7 +33,7 @@ pub(crate) fn shipped() -> Nginx {
     nginx(&Path::new(env!("CARGO_MANIFEST_DIR")).join("nginx-templates"))
 }
 
-fn row(name: &str, port: u16, hosts: &[&str]) -> SiteRow {
+pub(crate) fn row(name: &str, port: u16, hosts: &[&str]) -> SiteRow {
     let hosts = hosts.iter().map(|host| Domain::parse(host).unwrap());
     SiteRow {
         instance: InstanceName::parse(name).unwrap(),
@@ -43,10 +43,12 @@ fn row(name: &str, port: u16, hosts: &[&str]) -> SiteRow {
         gevent: true,
         page: SitePage::Serve,
         template: None,
+        language: None,
+        redirect: None,
     }
 }
 
-fn rows(rows: impl IntoIterator<Item = SiteRow>) -> Rows {
+pub(crate) fn rows(rows: impl IntoIterator<Item = SiteRow>) -> Rows {
     rows.into_iter().map(|row| (row.instance.clone(), row)).collect()
 }
 

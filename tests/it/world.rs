@@ -12,7 +12,7 @@ use innkeeper::model::service::{Component, ImageUser, JobWork, Owner, Tag};
 use innkeeper::model::service_plan::{BackupPolicy, Keep, Limits};
 use innkeeper::model::settings::{
     AcmeSettings, BackupSettings, DockerSettings, FleetSettings, GuardSettings, NginxSettings, OdooSettings,
-    OnMissingFile, PostgresSettings, Settings,
+    OnMissingFile, OperatorSettings, PostgresSettings, Settings,
 };
 use innkeeper::model::site::SitePage;
 use innkeeper::model::size::Bytes;
@@ -82,6 +82,7 @@ pub(crate) fn settings() -> Settings {
             pg_restore: "pg_restore".into(),
         },
         guard: GuardSettings::default(),
+        operator: OperatorSettings::default(),
     }
 }
 
@@ -111,6 +112,7 @@ pub(crate) fn wanted(text: &str) -> Wanted {
         backup: BackupPolicy { schedule: "0 2 * * *".to_owned(), keep: Keep { daily: 7, weekly: 4, monthly: 6 } },
         template: None,
         conf: OdooOptions::default(),
+        primary: None,
     }
 }
 

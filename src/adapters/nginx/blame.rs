@@ -2,7 +2,7 @@
 
 use super::draft::Draft;
 use super::names::{SHARED_FILE, site_of_file};
-use super::template::{FOLDER, TemplateSet};
+use super::template::{FOLDER, TEMPLATE_ENDING, TemplateSet};
 use crate::model::name::InstanceName;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -72,7 +72,7 @@ fn locate(set: &TemplateSet, rendered: &str) -> Option<(String, usize)> {
         return None;
     }
     let lines = || {
-        let texts = set.files.iter().filter(|(path, _)| !path.ends_with(".html"));
+        let texts = set.files.iter().filter(|(path, _)| path.ends_with(TEMPLATE_ENDING));
         texts.flat_map(|(path, text)| text.lines().enumerate().map(move |(index, line)| (path, index + 1, line.trim())))
     };
     let only = |mut found: Vec<(&String, usize, &str)>| {

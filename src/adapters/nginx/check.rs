@@ -137,6 +137,8 @@ mod tests {
                 gevent: true,
                 page: SitePage::Serve,
                 template: None,
+                language: None,
+                redirect: None,
             };
             (instance, row)
         };

@@ -4,6 +4,7 @@
 use super::check::{Faults, foreign_names, merge, restore};
 use super::generation::{Generation, Held, Manifest};
 use super::names::site_file;
+use super::pages;
 use super::render::{own_file, render};
 use super::sight::Sight;
 use super::template::{Chosen, Mistake, dedicated_file, sha256};
@@ -153,6 +154,11 @@ impl<'s> Draft<'s> {
         self.chosen = chosen;
         self.template_problem = Some(problem);
         self.held.clear();
+    }
+
+    /// The pages that stand in for Odoo, by file name.
+    pub(super) fn pages(&self) -> BTreeMap<String, String> {
+        pages::render(&self.chosen.set, self.rows.values(), &self.sight.environment.operator)
     }
 
     /// The file that tells what is loaded.

@@ -94,6 +94,8 @@ pub(super) struct Draft<'d> {
     pub(super) manifest: Manifest,
     /// nginx's files, without header lines.
     pub(super) files: BTreeMap<String, String>,
+    /// The pages by file name.
+    pub(super) pages: BTreeMap<String, String>,
     /// What they were rendered from.
     pub(super) templates: &'d TemplateSet,
 }
@@ -135,7 +137,7 @@ impl Generation {
             draft.manifest.files.insert(name.clone(), sha256(&text));
             write_file(&unfinished.join(name), &text)?;
         }
-        for (name, text) in draft.templates.pages() {
+        for (name, text) in &draft.pages {
             draft.manifest.files.insert(format!("{PAGES_DIR}/{name}"), sha256(text));
             write_file(&unfinished.join(PAGES_DIR).join(name), text)?;
         }

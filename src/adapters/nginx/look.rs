@@ -69,7 +69,7 @@ fn template_problem(sight: &Sight) -> Option<String> {
         Ok(chosen) => chosen.problem.clone().or_else(|| {
             let held = sight.in_force().into_iter().flat_map(|base| base.manifest.held.values()).map(|held| &held.why);
             let of_sites = chosen.site_problems.values().map(ToString::to_string);
-            let problem = of_sites.chain(held.cloned()).next()?;
+            let problem = of_sites.chain(held.cloned()).chain(sight.logo_problem.clone()).next()?;
             (!sight.templates_changed()).then_some(problem)
         }),
     }

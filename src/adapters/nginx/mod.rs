@@ -16,8 +16,10 @@ mod draft;
 mod generation;
 mod host;
 mod load;
+mod logo;
 mod look;
 mod names;
+mod pages;
 mod preview;
 mod process;
 mod publish;
@@ -25,6 +27,7 @@ mod render;
 mod sight;
 mod syntax;
 mod template;
+mod texts;
 
 pub use template::{Mistake, TEMPLATE_ENDING};
 
@@ -32,7 +35,7 @@ use crate::edges::proxy::{Refused, SiteChanges};
 use crate::edges::{Ask, Edge, EdgeError, ErrorKind, Proxy};
 use crate::model::live::{Answer, ProxyLive};
 use crate::model::name::{Domain, InstallationId};
-use crate::model::settings::NginxSettings;
+use crate::model::settings::{NginxSettings, OperatorSettings};
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -41,6 +44,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// The nginx of one host.
 pub struct Nginx {
     settings: NginxSettings,
+    operator: OperatorSettings,
     places: names::Places,
     templates: PathBuf,
     certificates: PathBuf,
@@ -92,6 +96,7 @@ impl Nginx {
             program: process::Program::new(settings, &installation.0)?,
             asker: ask::Asker::new(settings.https_port)?,
             settings: settings.clone(),
+            operator: OperatorSettings::default(),
             templates,
             certificates,
             base_domain,
@@ -101,6 +106,12 @@ impl Nginx {
             reloads: AtomicU64::new(0),
             turn: tokio::sync::Mutex::new(()),
         })
+    }
+
+    /// The same with pages that name `operator`.
+    #[must_use]
+    pub fn run_by(self, operator: &OperatorSettings) -> Self {
+        Self { operator: operator.clone(), ..self }
     }
 
     /// How often the running nginx was told to load its configuration anew.

@@ -3,6 +3,7 @@
 use super::Nginx;
 use super::check::merge;
 use super::host::HostFacts;
+use super::pages::{self, Operator};
 use super::publish::{refusal, templates_refused};
 use super::render::render;
 use super::template::{Candidates, Engine, Mistake, TEMPLATE_ENDING, TemplateSet, complete};
@@ -27,16 +28,20 @@ impl Nginx {
             Err(mistake) => return BTreeSet::from([mistake]),
         };
         let dedicated: Vec<String> = set.files.keys().filter(|file| TemplateSet::is_dedicated(file)).cloned().collect();
+        let of_pages = pages::mistakes(&set);
         let chosen = complete(set, engine, false, None);
         let templates =
             dedicated.iter().filter_map(|file| TemplateName::parse(file.strip_suffix(TEMPLATE_ENDING)?).ok());
         let examples = std::iter::once(None).chain(templates.map(Some));
         let examples = examples.enumerate().filter_map(|(number, template)| self.example(number, template));
         let rows = examples.chain(rows.iter().map(|(name, row)| (name.clone(), row.clone()))).collect();
-        match render(&chosen, &rows, &self.environment(&HostFacts::default(), true)) {
-            Ok(rendered) => chosen.site_problems.into_values().chain(rendered.failed.into_values()).collect(),
-            Err(mistake) => chosen.site_problems.into_values().chain([mistake]).collect(),
-        }
+        let (operator, logos) = Operator::read(&self.operator, None);
+        let rendered = render(&chosen, &rows, &self.environment(&HostFacts::default(), true, operator));
+        let of_render: Vec<Mistake> = match rendered {
+            Ok(rendered) => rendered.failed.into_values().collect(),
+            Err(mistake) => vec![mistake],
+        };
+        chosen.site_problems.into_values().chain(of_pages).chain(logos).chain(of_render).collect()
     }
 
     fn example(&self, number: usize, template: Option<TemplateName>) -> Option<(InstanceName, SiteRow)> {
@@ -58,9 +63,20 @@ impl Nginx {
         let disk = TemplateSet::read(&self.templates).map_err(|error| error.to_string());
         let chosen = Candidates { disk, last_good: None, refused: None }.choose().map_err(templates_refused)?;
         let (rows, faults) = merge(&BTreeMap::new(), rows, self.base_domain.as_str(), &BTreeSet::new());
-        let rendered = render(&chosen, &rows, &self.environment(&HostFacts::default(), true))
+        let (operator, _) = Operator::read(&self.operator, None);
+        let rendered = render(&chosen, &rows, &self.environment(&HostFacts::default(), true, operator))
             .map_err(|it| templates_refused(it.to_string()))?;
         let refused = faults.into_iter().chain(rendered.failed.into_iter().map(|(name, it)| (name, it.to_string())));
         Ok((rendered.files, refused.map(|(name, why)| (name.clone(), refusal(&name, why))).collect()))
+    }
+
+    /// The pages that stand in for Odoo, by file name, as `rows` give them with the fleet's templates.
+    ///
+    /// # Errors
+    /// `Refused` when the templates cannot be used.
+    pub fn preview_pages(&self, rows: &BTreeMap<InstanceName, SiteRow>) -> Result<BTreeMap<String, String>, EdgeError> {
+        let disk = TemplateSet::read(&self.templates).map_err(|error| error.to_string());
+        let chosen = Candidates { disk, last_good: None, refused: None }.choose().map_err(templates_refused)?;
+        Ok(pages::render(&chosen.set, rows.values(), &Operator::read(&self.operator, None).0))
     }
 }

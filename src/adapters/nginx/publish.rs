@@ -138,7 +138,7 @@ impl Nginx {
         let mut manifest = draft.manifest();
         manifest.generation = super::names::generation_name(number);
         files.insert(OWN.to_owned(), draft.own_file(&manifest.told()));
-        let written = generation::Draft { manifest, files, templates: &draft.chosen.set };
+        let written = generation::Draft { manifest, files, pages: draft.pages(), templates: &draft.chosen.set };
         let (generation, files) = Generation::write(&self.places, number, written)
             .map_err(|error| cannot("could not write a generation of nginx's files", error))?;
         let pattern = format!("{}/*{CONF_ENDING}", generation.dir.display());

@@ -1,6 +1,7 @@
 //! Rows and templates → the files of a generation. Pure: it touches no disk and asks nobody.
 
 use super::names::{OWN_FILE, SHARED_FILE, site_file};
+use super::pages::{Operator, language_of};
 use super::template::{Chosen, Mistake, SHARED_TEMPLATE, dedicated_file, explain};
 use crate::model::name::{Domain, InstanceName};
 use crate::model::site::{SitePage, SiteRow};
@@ -9,7 +10,7 @@ use std::collections::BTreeMap;
 use tera::{Context, Value};
 
 /// Counts up when the same templates and rows would give other files: part of each generation's stamp.
-const RENDERER_VERSION: u32 = 1;
+const RENDERER_VERSION: u32 = 2;
 /// Holds a name of 253 characters in nginx's hash tables (`map_hash_bucket_size`, `server_names_hash_bucket_size`).
 const HASH_BUCKET_BYTES: usize = 512;
 /// nginx's own default for maps (`map_hash_max_size`).
@@ -40,6 +41,9 @@ pub(super) struct Environment {
     pub(super) listen: Listen,
     /// Hash sizes that Innkeeper sets, because the host's own configuration leaves them open.
     pub(super) hash: HashSizes,
+    /// Whom pages name.
+    #[serde(default)]
+    pub(super) operator: Operator,
 }
 
 /// Addresses, as nginx's `listen` takes them.
@@ -95,6 +99,8 @@ struct Site<'r> {
     upstream: String,
     gevent: String,
     page: SitePage,
+    language: String,
+    redirect: &'r str,
     certificate: String,
 }
 
@@ -126,7 +132,7 @@ pub(super) fn render(
     rows: &BTreeMap<InstanceName, SiteRow>,
     environment: &Environment,
 ) -> Result<Rendered, Mistake> {
-    let mut context = context(rows, environment);
+    let mut context = context(chosen, rows, environment);
     let mut rendered = Rendered::default();
     let shared = chosen.engine.tera.render(SHARED_TEMPLATE, &context).map_err(|error| explain(&error))?;
     rendered.files.insert(SHARED_FILE.to_owned(), shared);
@@ -176,11 +182,11 @@ fn render_site(chosen: &Chosen, row: &SiteRow, template: &str, context: &mut Con
     chosen.engine.tera.render(template, context).map_err(|error| explain(&error))
 }
 
-fn context(rows: &BTreeMap<InstanceName, SiteRow>, environment: &Environment) -> Context {
+fn context(chosen: &Chosen, rows: &BTreeMap<InstanceName, SiteRow>, environment: &Environment) -> Context {
     let below = format!(".{}", environment.base_domain);
     let shared_hosts = rows.values().filter(|row| row.template.is_none()).flat_map(|row| row.hosts.keys());
     let custom: Vec<&str> = shared_hosts.map(Domain::as_str).filter(|host| !host.ends_with(&below)).collect();
-    let sites: Vec<Site<'_>> = rows.values().flat_map(|row| sites(row, environment)).collect();
+    let sites: Vec<Site<'_>> = rows.values().flat_map(|row| sites(chosen, row, environment)).collect();
     let wildcard = rows.values().flat_map(|row| row.hosts.values()).find(|name| name.is_wildcard());
 
     let mut context = Context::new();
@@ -202,13 +208,16 @@ fn context(rows: &BTreeMap<InstanceName, SiteRow>, environment: &Environment) ->
     context
 }
 
-fn sites<'r>(row: &'r SiteRow, environment: &Environment) -> impl Iterator<Item = Site<'r>> {
-    row.hosts.keys().map(|host| Site {
+fn sites<'r>(chosen: &Chosen, row: &'r SiteRow, environment: &Environment) -> impl Iterator<Item = Site<'r>> {
+    let language = language_of(&chosen.set, row);
+    row.hosts.keys().map(move |host| Site {
         host: host.as_str(),
         instance: row.instance.as_str(),
         upstream: upstream(row),
         gevent: gevent(row),
         page: row.page,
+        language: language.clone(),
+        redirect: row.redirect_of(host).map_or("", Domain::as_str),
         certificate: environment.certificate(row, host),
     })
 }

@@ -3,6 +3,7 @@
 use super::Nginx;
 use super::generation::{self, Generation};
 use super::host::{HostConfig, HostFacts};
+use super::pages::Operator;
 use super::process::failed;
 use super::render::{Environment, HashSizes, Listen};
 use super::template::{Candidates, Chosen, TemplateSet};
@@ -37,6 +38,8 @@ pub(super) struct Sight {
     pub(super) running: bool,
     /// What the running nginx says it has loaded: generation and stamp.
     pub(super) told: Option<String>,
+    /// Why a logo of the operator's is not shown, or is the one before.
+    pub(super) logo_problem: Option<String>,
 }
 
 /// A set of templates that passed every test and that nginx still did not load.
@@ -95,14 +98,17 @@ impl Nginx {
         let current = self.cache.current(&self.places).map_err(unreadable)?;
         let templates = self.templates(current.base.as_deref()).await;
         let running = self.program.master().is_some();
+        let shown = current.base.as_ref().map(|base| &base.manifest.environment.operator);
+        let (operator, faults) = Operator::read(&self.operator, shown);
         let environment = match (&host, &current.base) {
             // Not seen is not changed.
-            (Err(_), Some(base)) => base.manifest.environment.clone(),
-            (Err(_), None) => self.environment(&HostFacts::default(), has_ipv6()),
-            (Ok(host), _) => self.environment(&host.facts, has_ipv6()),
+            (Err(_), Some(base)) => Environment { operator, ..base.manifest.environment.clone() },
+            (Err(_), None) => self.environment(&HostFacts::default(), has_ipv6(), operator),
+            (Ok(host), _) => self.environment(&host.facts, has_ipv6(), operator),
         };
         Ok(Sight {
             environment,
+            logo_problem: faults.first().map(ToString::to_string),
             host,
             running,
             told: if running { self.program.loaded().await } else { None },
@@ -136,7 +142,7 @@ impl Nginx {
     }
 
     /// What goes into the files besides rows and templates, beside a host's configuration of which `facts` are known.
-    pub(super) fn environment(&self, facts: &HostFacts, ipv6: bool) -> Environment {
+    pub(super) fn environment(&self, facts: &HostFacts, ipv6: bool, operator: Operator) -> Environment {
         let settings = &self.settings;
         let addresses = |port: u16| {
             let mut addresses = vec![port.to_string()];
@@ -171,6 +177,7 @@ impl Nginx {
                 names_bucket: open("server_names_hash_bucket_size"),
                 names_max: open("server_names_hash_max_size"),
             },
+            operator,
         }
     }
 }

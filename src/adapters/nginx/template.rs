@@ -20,6 +20,12 @@ pub(super) const FOLDER: &str = "nginx-templates";
 pub const TEMPLATE_ENDING: &str = ".conf.tera";
 const PIECE_PREFIX: char = '_';
 const PAGES: &str = "pages";
+/// A page that is taken as it is.
+const PAGE_ENDING: &str = ".html";
+/// What pages are made from.
+pub(super) const DESIGN_ENDING: &str = ".html.tera";
+/// What pages say in one language.
+pub(super) const TEXTS_ENDING: &str = ".toml";
 /// A template that large is no template.
 const TEMPLATE_BYTES_MAX: u64 = 256 * 1024;
 /// A folder that full is no folder of templates.
@@ -30,7 +36,7 @@ const SETTLE_MS: u64 = 500;
 const SETTLE_TRIES_MAX: usize = 20;
 
 /// What Innkeeper brings along, used where a fleet has no templates of its own.
-const BUILT_IN: [(&str, &str); 17] = {
+const BUILT_IN: [(&str, &str); 18] = {
     macro_rules! shipped {
         ($($name:literal),*) => { [$(($name, include_str!(concat!("../../../nginx-templates/", $name)))),*] };
     }
@@ -41,17 +47,18 @@ const BUILT_IN: [(&str, &str); 17] = {
         "_http.conf.tera",
         "_http_level.conf.tera",
         "_maps.conf.tera",
+        "_page.conf.tera",
         "_pages.conf.tera",
         "_proxy.conf.tera",
+        "_redirect.conf.tera",
         "_requests.conf.tera",
         "_session.conf.tera",
         "_site.conf.tera",
         "_tls.conf.tera",
         "_well_known.conf.tera",
-        "pages/maintenance.html",
-        "pages/preparing.html",
-        "pages/retired.html",
-        "pages/stopped.html"
+        "pages/en.toml",
+        "pages/page.html.tera",
+        "pages/vi.toml"
     ]
 };
 
@@ -69,6 +76,11 @@ impl TemplateSet {
         Self { files: BUILT_IN.map(|(name, text)| (name.to_owned(), text.to_owned())).into() }
     }
 
+    /// One of the shipped files.
+    pub(super) fn shipped(path: &str) -> Option<&'static str> {
+        BUILT_IN.iter().find(|(name, _)| *name == path).map(|(_, text)| *text)
+    }
+
     /// Reads the templates below `folder`; none when it holds no template at all.
     ///
     /// # Errors
@@ -79,7 +91,9 @@ impl TemplateSet {
         if set.files.is_empty() {
             return Ok(None);
         }
-        set.add(&folder.join(PAGES), "pages/", ".html")?;
+        for ending in [PAGE_ENDING, DESIGN_ENDING, TEXTS_ENDING] {
+            set.add(&folder.join(PAGES), "pages/", ending)?;
+        }
         Ok(Some(set))
     }
 
@@ -108,9 +122,15 @@ impl TemplateSet {
         digest(self)
     }
 
-    /// The pages by file name.
-    pub(super) fn pages(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.files.iter().filter_map(|(path, text)| Some((path.strip_prefix("pages/")?, text.as_str())))
+    /// What belongs to pages, by file name.
+    pub(super) fn of_pages(&self, ending: &str) -> impl Iterator<Item = (&str, &str)> {
+        let files = self.files.iter().filter(move |(path, _)| path.ends_with(ending));
+        files.filter_map(|(path, text)| Some((path.strip_prefix("pages/")?, text.as_str())))
+    }
+
+    /// Pages that are taken as they are, by file name.
+    pub(super) fn own_pages(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.of_pages(PAGE_ENDING)
     }
 
     fn add(&mut self, folder: &Path, prefix: &str, ending: &str) -> io::Result<()> {
@@ -258,7 +278,7 @@ pub(super) struct Chosen {
     pub(super) engine: Engine,
     /// Why the templates on disk are not used at all; the last good ones are.
     pub(super) problem: Option<String>,
-    /// Mistakes in templates of single sites.
+    /// Mistakes in templates of single sites and in what pages are made from.
     pub(super) site_problems: BTreeMap<String, Mistake>,
 }
 
@@ -316,14 +336,14 @@ fn usable(
     Ok((set, engine, built_in))
 }
 
-/// Fills the place of a site's template that has a mistake with its last good version.
+/// Fills the place of a site's template or of a page's source that has a mistake with its last good version.
 pub(super) fn complete(
     mut set: TemplateSet,
     mut engine: Engine,
     built_in: bool,
     last_good: Option<TemplateSet>,
 ) -> Chosen {
-    let site_problems = std::mem::take(&mut engine.left_out);
+    let mut site_problems = std::mem::take(&mut engine.left_out);
     for (path, problem) in &site_problems {
         set.files.remove(path);
         let old = last_good.as_ref().and_then(|last| last.files.get(path));
@@ -335,6 +355,12 @@ pub(super) fn complete(
                 engine.left_out.insert(path.clone(), problem.clone());
             }
         }
+    }
+    for (path, problem) in super::pages::faults(&set) {
+        if let Some(old) = last_good.as_ref().and_then(|last| last.files.get(&path)) {
+            set.files.insert(path.clone(), old.clone());
+        }
+        site_problems.insert(path, problem);
     }
     let digest = set.digest();
     Chosen { set, digest, built_in, engine, problem: None, site_problems }

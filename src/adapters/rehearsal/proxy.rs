@@ -123,6 +123,7 @@ impl World {
         let stored = self.certificates.get(certificate);
         let stored = stored.ok_or_else(|| failed(EDGE, format!("no certificate is stored for {host}")))?;
         let (status, login_page) = match row.page {
+            SitePage::Serve if row.redirect_of(host).is_some() => (301, false),
             SitePage::Serve if self.serves(row.ports) => (200, true),
             SitePage::Serve => (502, false),
             SitePage::Retired => (410, false),

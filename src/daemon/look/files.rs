@@ -164,14 +164,14 @@ impl Keeper {
     fn tell_settings(&self, settings: &Settings) {
         let of_connections = |settings: &Settings| {
             let fleet = &settings.fleet;
-            let Settings { docker, postgres, nginx, acme, backup, .. } = settings.clone();
-            (fleet.base_domain.clone(), fleet.state_dir.clone(), docker.host, postgres, nginx, (acme, backup))
+            let Settings { docker, postgres, nginx, acme, backup, operator, .. } = settings.clone();
+            (fleet.base_domain.clone(), fleet.state_dir.clone(), docker.host, postgres, nginx, (acme, backup, operator))
         };
         if of_connections(settings) == of_connections(&self.connected) {
             self.board.lower("settings");
             self.tell(&event(Level::Info, None, Reason::SettingsChanged, "innkeeper.toml changed"));
         } else {
-            let message = "innkeeper.toml changed in base_domain, state_dir, [docker], [postgres], [nginx], [acme] or [backup]: \
+            let message = "innkeeper.toml changed in base_domain, state_dir, [docker], [postgres], [nginx], [acme], [backup] or [operator]: \
                  restart the daemon, until then the former systems are used";
             if self.board.raise("settings", Reason::RestartNeeded, message, self.now()) {
                 self.tell(&event(Level::Warning, None, Reason::RestartNeeded, message));

@@ -190,10 +190,26 @@ const LIMITS: &[Field] = &[
     },
 ];
 
-const SITE: &[Field] = &[Field {
-    key: "template",
-    kind: Kind::Text(Word::Template),
-    need: Need::Otherwise("the server blocks that all instances share"),
-    doc: "A template in nginx-templates/ (without its ending) that gives the site a server block of its own.",
-    example: Literal::Text("dedicated"),
-}];
+const SITE: &[Field] = &[
+    Field {
+        key: "template",
+        kind: Kind::Text(Word::Template),
+        need: Need::Otherwise("the server blocks that all instances share"),
+        doc: "A template in nginx-templates/ (without its ending) that gives the site a server block of its own.",
+        example: Literal::Text("dedicated"),
+    },
+    Field {
+        key: "primary",
+        kind: Kind::Text(Word::Domain),
+        need: Need::Otherwise("the name below the base domain, and no name redirects"),
+        doc: "The one of its names that links in mails and documents carry.",
+        example: Literal::Text("erp.mycompany.com"),
+    },
+    Field {
+        key: "redirect",
+        kind: Kind::Flag,
+        need: Need::Default(Literal::Flag(true)),
+        doc: "Whether the other names lead to the primary one once its certificate is there; false: each serves.",
+        example: Literal::Flag(true),
+    },
+];

@@ -112,6 +112,7 @@ pub(super) enum Word {
     Host,
     Ports,
     Contact,
+    Help,
     Argument,
     /// A path inside the image.
     InContainer,

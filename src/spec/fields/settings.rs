@@ -18,6 +18,12 @@ pub(in crate::spec) static SETTINGS: FileSpec = FileSpec {
         TableSpec { path: "acme", doc: "Where certificates come from.", optional: false, fields: ACME },
         TableSpec { path: "backup", doc: "Where backups go.", optional: false, fields: BACKUP },
         TableSpec { path: "guard", doc: "The brake on mass changes.", optional: false, fields: GUARD },
+        TableSpec {
+            path: "operator",
+            doc: "Whom visitors meet on the pages that stand in for Odoo.",
+            optional: true,
+            fields: OPERATOR,
+        },
     ],
 };
 
@@ -259,5 +265,36 @@ const GUARD: &[Field] = &[
         need: Need::Default(Literal::Integer(30)),
         doc: "Share of the fleet, in per cent, that may be updated or re-created at once.",
         example: Literal::Integer(30),
+    },
+];
+
+const OPERATOR: &[Field] = &[
+    Field {
+        key: "name",
+        kind: Kind::Text(Word::Free),
+        need: Need::Otherwise("the pages name nobody"),
+        doc: "Who runs the sites.",
+        example: Literal::Text("Acacia Hosting"),
+    },
+    Field {
+        key: "logo",
+        kind: Kind::Text(Word::Path),
+        need: Need::Otherwise("the name is shown"),
+        doc: "An image: SVG, PNG, JPEG, GIF or WebP, 64 KiB at most.",
+        example: Literal::Text("logo.svg"),
+    },
+    Field {
+        key: "logo_dark",
+        kind: Kind::Text(Word::Path),
+        need: Need::Otherwise("the logo on a light ground"),
+        doc: "The same for dark screens.",
+        example: Literal::Text("logo-dark.svg"),
+    },
+    Field {
+        key: "contact",
+        kind: Kind::List(Word::Help),
+        need: Need::Default(Literal::List(&[])),
+        doc: "Where customers find help, as mailto:, tel: or https:// addresses.",
+        example: Literal::List(&["mailto:help@example.com", "tel:+84-24-1234-5678"]),
     },
 ];

@@ -4,6 +4,7 @@ pub(crate) mod bench;
 mod doors;
 mod edits;
 mod host;
+mod pages;
 mod promises;
 mod publications;
 mod running_work;

@@ -12,6 +12,7 @@ use innkeeper::model::site::CertificateName;
 use innkeeper::model::status::State;
 use innkeeper::model::step::{Action, Origin, Risk};
 use innkeeper::model::time::Timestamp;
+use innkeeper::model::wanted::Primary;
 
 #[test]
 fn a_custom_domain_needs_a_row_and_a_certificate() {
@@ -111,6 +112,120 @@ fn two_instances_never_share_a_host() {
         "{decided:#?}"
     );
     assert!(!decided.steps.iter().any(|step| step.action.kind().as_str() == "put-site"));
+}
+
+/// `acme` with a domain of its own that is its primary name, ready.
+fn with_a_primary() -> Facts {
+    let mut facts = facts([wanted("acme")]);
+    let host = Domain::parse("erp.acme.org").unwrap();
+    let acme = facts.wanted("acme");
+    acme.domains.insert(host.clone());
+    acme.primary = Some(Primary { host, redirect: true });
+    converge(&mut facts);
+    facts
+}
+
+#[test]
+fn links_carry_the_primary_name_and_the_others_lead_to_it() {
+    let mut facts = with_a_primary();
+    let primary = Domain::parse("erp.acme.org").unwrap();
+    let row = |facts: &mut Facts| facts.proxy().sites[&name("acme")].row.clone();
+    assert_eq!(row(&mut facts).redirect.as_ref(), Some(&primary));
+    let status = conditions::status(&facts, &name("acme"), &changes_of(&facts, &name("acme")), None).unwrap();
+    assert_eq!((status.state, status.url.as_deref()), (State::Ready, Some("https://erp.acme.org")));
+    assert_eq!(status.urls, ["https://erp.acme.org", "https://acme.example.com"]);
+
+    facts.wanted("acme").primary.as_mut().unwrap().redirect = false;
+    facts.instance("acme").generation = 2;
+    check(
+        &facts,
+        &expect![[r#"
+        put-site [Intended None] the site's row differs
+            other names lead to: erp.acme.org → the site
+    "#]],
+    );
+}
+
+#[test]
+fn a_change_of_the_primary_name_changes_links_once() {
+    let mut facts = ready();
+    let acme = facts.wanted("acme");
+    let host = Domain::parse("erp.acme.org").unwrap();
+    acme.domains.insert(host.clone());
+    acme.primary = Some(Primary { host, redirect: true });
+    facts.instance("acme").generation = 2;
+    check(
+        &facts,
+        &expect![[r#"
+        set-up [Intended None] the file asks for another set-up
+            url: https://acme.example.com → https://erp.acme.org
+        put-site [Intended None] the site's row differs
+            hosts: acme.example.com → acme.example.com erp.acme.org
+            certificates: acme.example.com → acme.example.com erp.acme.org
+        obtain-certificate:erp.acme.org [Intended None] no certificate is stored for it after put-site
+            name: - → erp.acme.org
+    "#]],
+    );
+    converge(&mut facts);
+    assert_eq!(kinds(&facts), [""; 0]);
+}
+
+#[test]
+fn nothing_leads_to_a_primary_name_without_a_certificate() {
+    let mut facts = with_a_primary();
+    let stored = CertificateName("erp.acme.org".to_owned());
+    let put_site = |facts: &Facts| {
+        let steps = changes_of(facts, &name("acme")).steps;
+        steps.into_iter().find_map(|step| match step.action {
+            Action::PutSite(row) => Some((row.redirect.map(|host| host.to_string()), step.origin)),
+            _ => None,
+        })
+    };
+    let sound = facts.authority().certificates.remove(&stored).unwrap();
+    assert_eq!(put_site(&facts), Some((None, Origin::Intended)), "it is gone: the names serve beside each other");
+    let mut faulty = sound.clone();
+    faulty.fault = Some("the key does not match".to_owned());
+    facts.authority().certificates.insert(stored.clone(), faulty);
+    assert_eq!(put_site(&facts), Some((None, Origin::Intended)));
+    facts.proxy().sites.get_mut(&name("acme")).unwrap().row.redirect = None;
+    assert_eq!(put_site(&facts), None);
+    facts.authority().certificates.insert(stored, sound);
+    assert_eq!(put_site(&facts), Some((Some("erp.acme.org".to_owned()), Origin::Intended)), "it came: by itself");
+
+    let mut unseen = with_a_primary();
+    unseen.live.authority = Seen::Unseen("the disk".to_owned());
+    assert_eq!(put_site(&unseen), None, "not seen is not gone");
+}
+
+#[test]
+fn a_name_that_leads_to_another_is_proven_by_its_redirect_and_its_certificate() {
+    let host = Domain::parse("acme.example.com").unwrap();
+    let answer = |facts: &mut Facts, spoil: fn(&mut innkeeper::model::live::Answer)| {
+        match facts.live.answers.get_mut(&host).unwrap() {
+            Seen::Known(answer) => spoil(answer),
+            Seen::Unseen(_) => unreachable!(),
+        }
+        holds(facts)
+    };
+    let mut facts = with_a_primary();
+    assert_eq!(answer(&mut facts, |answer| (answer.status, answer.login_page) = (301, false)), []);
+    assert_eq!(answer(&mut facts, |answer| answer.status = 308), [HoldReason::NotHealthy]);
+    assert_eq!(answer(&mut facts, |answer| answer.status = 503), [HoldReason::NotHealthy]);
+    let other =
+        |answer: &mut innkeeper::model::live::Answer| (answer.status, answer.fingerprint) = (301, "other".to_owned());
+    assert_eq!(answer(&mut facts, other), [HoldReason::NotHealthy]);
+    let mut plain = ready();
+    assert_eq!(
+        answer(&mut plain, |answer| (answer.status, answer.login_page) = (301, false)),
+        [HoldReason::NotHealthy]
+    );
+}
+
+#[test]
+fn pages_follow_the_companys_language_and_a_row_of_an_earlier_version_is_no_drift() {
+    let mut facts = ready();
+    facts.proxy().sites.get_mut(&name("acme")).unwrap().row.language = None;
+    check(&facts, &expect![[r#""#]]);
 }
 
 /// `acme` and `beta`, both ready.

@@ -24,6 +24,7 @@ macro_rules! proxy {
             an_edit_by_hand_is_seen_and_put_right
             a_stopped_proxy_is_unreachable_and_its_rows_are_not_forgotten
             a_host_that_nobody_serves_gives_no_answer
+            a_name_that_leads_to_another_says_so
         }
     };
 }
@@ -199,4 +200,21 @@ pub(crate) async fn a_host_that_nobody_serves_gives_no_answer(side: &impl Sites)
     put(side, &[&acme]).await.unwrap();
     assert_eq!(kind(side.proxy().ask_host(&host(&nobody)).await), ErrorKind::Unreachable);
     assert_eq!(status(side, &acme).await, 200);
+}
+
+pub(crate) async fn a_name_that_leads_to_another_says_so(side: &impl Sites) {
+    let (acme, other) = (side.row("acme"), side.row("other"));
+    let (main, second) = (host(&acme), host(&other));
+    let both = SiteRow {
+        hosts: acme.hosts.clone().into_iter().chain(other.hosts).collect(),
+        redirect: Some(main.clone()),
+        ..acme
+    };
+    assert!(refused(put(side, &[&both]).await).is_empty());
+    let answer = side.proxy().ask_host(&second).await.unwrap();
+    assert_eq!((answer.status, answer.login_page), (301, false));
+    assert_eq!(side.proxy().ask_host(&main).await.unwrap().status, 200);
+    let closed = SiteRow { page: SitePage::Stopped, ..both };
+    assert!(refused(put(side, &[&closed]).await).is_empty());
+    assert_eq!(side.proxy().ask_host(&second).await.unwrap().status, 503, "a closed site says so at each name");
 }

@@ -313,6 +313,8 @@ pub(crate) fn row(name: &str, hosts: &[&str], port: u16) -> SiteRow {
         gevent: true,
         page: SitePage::Serve,
         template: None,
+        language: None,
+        redirect: None,
     }
 }
 

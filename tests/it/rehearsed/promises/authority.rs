@@ -30,6 +30,8 @@ impl Side for Town {
                 gevent: false,
                 page: SitePage::Serve,
                 template: None,
+                language: None,
+                redirect: None,
             };
             stage.rehearsal.with(|world| {
                 let rows = BTreeMap::from([(row.instance.clone(), row)]);

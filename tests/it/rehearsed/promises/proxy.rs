@@ -36,6 +36,8 @@ impl Sites for Stage {
             gevent: true,
             page: SitePage::Serve,
             template: None,
+            language: None,
+            redirect: None,
         }
     }
 
