@@ -112,6 +112,29 @@ async fn changed_templates_are_noticed_and_taken() {
 }
 
 #[tokio::test]
+async fn templates_from_before_programs_were_counted_go_on_and_give_way_to_these() {
+    let bench = Bench::start();
+    let level = "_http_level.conf.tera";
+    let rpc = ["ik_rpc:10m rate=600r/m", "ik_rpc_login:10m rate=60r/m"]
+        .map(|zone| format!("limit_req_zone $ik_rpc_key zone={zone};"));
+    let former = [("rate=30r/m", "rate=20r/m"), ("\"$ik_visitor$host\"", "\"$binary_remote_addr$host\"")];
+    former.iter().for_each(|(now, then)| bench.edit_template(level, now, then));
+    rpc.iter().for_each(|zone| bench.edit_template(level, zone, ""));
+    for zone in ["ik_rpc_login burst=60 delay=30", "ik_rpc burst=200 delay=100"] {
+        bench.edit_template("_site.conf.tera", &format!("limit_req zone={zone};"), "");
+    }
+    assert_eq!(bench.put(&[bench.row("acme")]).await, NOTHING);
+    for name in [level, "_site.conf.tera"] {
+        std::fs::remove_file(bench.at("nginx-templates").join(name)).unwrap();
+        bench.edit_template(name, "", "");
+    }
+    assert_eq!(bench.put(&[]).await, NOTHING);
+    let live = bench.look().await;
+    assert!(live.loaded == live.current && live.template_problem.is_none() && !live.templates_changed, "{live:?}");
+    assert!(std::fs::read_to_string(bench.shared_file()).unwrap().contains("zone=ik_rpc_login:10m"));
+}
+
+#[tokio::test]
 async fn templates_that_vanish_are_not_a_wish_for_others() {
     let bench = Bench::start();
     bench.edit_template("_site.conf.tera", "expires 7d;", "expires 1d;");
