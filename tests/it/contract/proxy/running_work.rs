@@ -107,12 +107,12 @@ fn read_slowly(port: u16, begun: &AtomicUsize, due: impl Fn(usize) -> Duration) 
     begun.fetch_add(1, Ordering::Relaxed);
     let (mut taken, mut chunk, began) = (0, vec![0; CHUNK_BYTES], Instant::now());
     loop {
+        sleep(due(taken).saturating_sub(began.elapsed()));
         match stream.read(&mut chunk) {
             Ok(0) => break,
             Ok(some) => taken += some,
             Err(error) => return Err(format!("{error} after {taken} of {length} bytes")),
         }
-        sleep(due(taken).saturating_sub(began.elapsed()));
     }
     (taken.to_string() == length).then_some(()).ok_or_else(|| format!("{taken} of {length} bytes"))
 }
@@ -169,7 +169,8 @@ type Work = (&'static str, JoinHandle<Result<(), String>>);
 fn begin_all(port: u16) -> Vec<Work> {
     let begun = Arc::new(AtomicUsize::new(0));
     let steadily = |taken: usize| FILE_TAKES.mul_f64(taken as f64 / FILE_BYTES as f64);
-    let through_tunnels = |taken: usize| TUNNEL * u32::try_from(taken / (FILE_BYTES / 4)).unwrap();
+    // The first one right behind the head, while most of the file is still with Odoo.
+    let through_tunnels = |taken: usize| TUNNEL * u32::try_from(1 + taken / (FILE_BYTES / 3)).unwrap();
     let mut all: Vec<Work> = Vec::new();
     let mut begin = |kind, work: Box<dyn FnOnce(&AtomicUsize) -> Result<(), String> + Send>| {
         let begun = Arc::clone(&begun);
