@@ -19,7 +19,7 @@ const BETWEEN_RELOADS: Duration = Duration::from_millis(700);
 /// A worker of Odoo gives a socket so long to take or to give bytes, where nothing else is set.
 const SOCKET_PATIENCE: Duration = Duration::from_secs(2);
 /// Each answers one request at a time.
-const WORKERS: usize = 4;
+const WORKERS: usize = 8;
 const FILE_BYTES: usize = 24 << 20;
 /// What the kernel keeps for a sender or reader who waits; without a bound most of the file would lie in there.
 const SOCKET_BYTES: usize = 128 << 10;
