@@ -20,6 +20,8 @@ pub enum Strain {
     Memory,
     /// The processors are used up.
     Cpu,
+    /// Memory was used up, and the kernel killed processes.
+    Kills,
 }
 
 /// When a strain is told, and when it is over.
@@ -44,6 +46,18 @@ const RULES: [Rule; 3] = [
     Rule { strain: Strain::Cpu, reason: Reason::CpuBusy, begins_percent: 90, ends_percent: 70, lasts_s: 900 },
 ];
 
+/// After so long without another one, processes that were killed are told no more.
+const KILLS_TOLD_S: i64 = 3_600;
+
+/// Processes that were killed because memory was used up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Kills {
+    since: Timestamp,
+    last: Timestamp,
+    count: u64,
+    limit: Bytes,
+}
+
 /// One strain as it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Course {
@@ -57,6 +71,7 @@ struct Course {
 pub struct Vitals {
     courses: BTreeMap<Strain, Course>,
     measured: Option<Timestamp>,
+    kills: Option<Kills>,
 }
 
 /// A strain that a person should know about.
@@ -83,7 +98,15 @@ impl Vitals {
             let before = self.courses.get(&rule.strain).filter(|course| unbroken || course.told || rule.lasts_s == 0);
             courses.extend(rule.course(before, usage, limits).map(|course| (rule.strain, course)));
         }
-        Self { courses, measured: Some(now) }
+        let kills = self.kills.clone().filter(|kills| now.as_second() - kills.last.as_second() < KILLS_TOLD_S);
+        Self { courses, measured: Some(now), kills }
+    }
+
+    /// How it stands after the kernel killed so many of its processes, because they used up `limit` together.
+    #[must_use]
+    pub fn after_kills(&self, count: u64, limit: Bytes, now: Timestamp) -> Self {
+        let (since, before) = self.kills.as_ref().map_or((now, 0), |kills| (kills.since, kills.count));
+        Self { kills: Some(Kills { since, last: now, count: before.saturating_add(count), limit }), ..self.clone() }
     }
 
     /// What a person should know.
@@ -93,7 +116,26 @@ impl Vitals {
             let (message, since) = (course.message.clone(), course.since);
             Some(Warning { strain: rule.strain, reason: rule.reason, message, since })
         });
-        told.collect()
+        let kills = self.kills.iter().map(|kills| Warning {
+            strain: Strain::Kills,
+            reason: Reason::OutOfMemory,
+            message: kills.message(),
+            since: kills.since,
+        });
+        told.chain(kills).collect()
+    }
+}
+
+impl Kills {
+    fn message(&self) -> String {
+        let Self { count, limit, .. } = self;
+        let processes =
+            if *count == 1 { "one of its processes".to_owned() } else { format!("{count} of its processes") };
+        format!(
+            "Linux killed {processes}, because together they used up the {limit} of its container: whoever waited for an answer \
+             saw an error, and what was being done is lost. Agree on a larger plan, or raise [limits] memory; `innkeeper logs` \
+             shows what ran"
+        )
     }
 }
 
@@ -119,6 +161,8 @@ impl Strain {
             Self::Memory => (usage.memory_bytes, usage.memory_limit_bytes),
             // Per cent of a core and thousandths of one, both as thousandths.
             Self::Cpu => ((usage.cpu_percent.max(0.0) * 10.0) as u64, u64::from(limits.cpu_millis)),
+            // Counted, not measured.
+            Self::Kills => return None,
         };
         (limit > 0).then_some((used, limit))
     }
@@ -145,6 +189,7 @@ impl Strain {
                 cores(limit),
                 Seconds(rule.lasts_s)
             ),
+            Self::Kills => String::new(),
         }
     }
 }

@@ -2,18 +2,22 @@
 //!
 //! Nothing here concludes anything: what could not be looked at becomes `Unseen` with the reason.
 
+use crate::edges::proxy::{Channel, Visit};
 use crate::edges::{Ask, Edge, EdgeError, Edges, ErrorKind};
 use crate::model::live::{Answer, Live, Seen};
 use crate::model::name::{Domain, InstanceName, Resources};
 use crate::model::wanted::{Wanted, WantedState};
 use futures::StreamExt;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// A look that takes longer has failed: adapters have shorter deadlines for each call of theirs.
 const LOOK_S_MAX: u64 = 60;
-/// How many hosts are asked for their login page at once: enough to hide latency, few enough for a small host.
-const HOSTS_AT_ONCE_MAX: usize = 4;
+/// How many hosts are asked for their login page at once: enough to hide latency and some that hang, few enough for a small
+/// host.
+const HOSTS_AT_ONCE_MAX: usize = 8;
+/// The first release that uses websockets.
+const WEBSOCKET_MAJOR_MIN: u32 = 16;
 
 /// What to ask for so that `instances` can be decided over; `hosts` are those to be proven by their login page.
 pub fn ask<'a>(
@@ -26,12 +30,21 @@ pub fn ask<'a>(
         if let Some(wanted) = wanted {
             ask.images.insert(wanted.image.clone());
             if wanted.state == WantedState::Running && prove(name) {
-                ask.hosts.insert(wanted.host.clone());
-                ask.hosts.extend(wanted.domains.iter().cloned());
+                ask.hosts.extend(wanted.hosts().map(|host| (host.clone(), visit(wanted))));
             }
         }
     }
     ask
+}
+
+/// As whom the customer's own users come. Without workers one process does everything, so it needs no second question.
+fn visit(wanted: &Wanted) -> Visit {
+    let channel = match wanted.odoo.major() {
+        _ if wanted.limits.workers == 0 => Channel::Same,
+        major if major >= WEBSOCKET_MAJOR_MIN => Channel::Websocket,
+        _ => Channel::LongPolling,
+    };
+    Visit { language: Some(wanted.company.language.clone()), channel }
 }
 
 /// Looks at everything that `ask` names.
@@ -68,15 +81,15 @@ async fn within<T>(edge: Edge, look: impl Future<Output = Result<T, EdgeError>>)
     }
 }
 
-async fn answers(edges: &Edges, hosts: &BTreeSet<Domain>) -> BTreeMap<Domain, Seen<Answer>> {
+async fn answers(edges: &Edges, hosts: &BTreeMap<Domain, Visit>) -> BTreeMap<Domain, Seen<Answer>> {
     // The hosts are cloned so that no future borrows from the set: the compiler could not prove it general enough.
     let questions: Vec<_> = hosts
         .iter()
-        .cloned()
-        .map(|host| {
+        .map(|(host, visit)| (host.clone(), visit.clone()))
+        .map(|(host, visit)| {
             let proxy = edges.proxy.clone();
             async move {
-                let answer = within(Edge::Proxy, proxy.ask_host(&host)).await;
+                let answer = within(Edge::Proxy, proxy.ask_host(&host, &visit)).await;
                 (host, answer)
             }
         })

@@ -46,6 +46,8 @@ struct Entry<'a> {
     verified: bool,
     verified_at: Option<Timestamp>,
     missing_files: u64,
+    /// `no database`, `no filestore`; null for one that has both.
+    lacks: Option<&'a str>,
     odoo: Option<&'a str>,
     tool: &'a str,
     place: &'a str,
@@ -105,6 +107,7 @@ fn entry(backup: &BackupLive) -> Entry<'_> {
         verified: backup.verified_at.is_some(),
         verified_at: backup.verified_at,
         missing_files: backup.missing.count,
+        lacks: manifest.lacks(),
         odoo: manifest.odoo.as_deref(),
         tool: &manifest.tool,
         place: &backup.place,
@@ -114,6 +117,7 @@ fn entry(backup: &BackupLive) -> Entry<'_> {
 fn row(backup: &BackupLive) -> Vec<Cell> {
     let manifest = &backup.manifest;
     let (word, style) = match backup.verified_at {
+        _ if manifest.lacks().is_some() => (manifest.lacks().unwrap_or_default().to_owned(), BAD),
         Some(_) if backup.missing.is_none() => ("yes".to_owned(), GOOD),
         Some(_) => (format!("{} files missing", backup.missing.count), BAD),
         None => ("no".to_owned(), BAD),

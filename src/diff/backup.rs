@@ -218,6 +218,52 @@ pub(super) fn unconfirmed(case: &Case<'_>, backup: &BackupLive) -> Option<String
     })
 }
 
+/// Data of a customer that are gone and in no final backup, as the name of what is gone. None once a person said that they
+/// may be forgotten, and once the deletion of the rest began.
+pub(super) fn lost(case: &Case<'_>) -> Option<String> {
+    let purging = case.instance.ending.tombstone.as_ref().is_some_and(|tombstone| tombstone.purging);
+    if !case.is_provisioned() || purging || case.facts.guard.permitted.contains(case.name) {
+        return None;
+    }
+    let own = |owner: &Owner| case.is_own(owner);
+    let no_database = case.database.is_some() && !case.database_object().is_some_and(|it| own(&it.owner) && it.valid);
+    let no_volume = case.engine.is_some_and(|it| !it.volumes.get(&case.resources.volume).is_some_and(own));
+    // Without a look at the backups nobody knows whether it is in one.
+    let is_lost = |gone: bool, part| gone && case.archive.is_some() && !is_kept(case, part);
+    let things = [
+        is_lost(no_database, Part::Database).then(|| format!("database {}", case.resources.database)),
+        is_lost(no_volume, Part::Filestore).then(|| format!("volume {}", case.resources.volume)),
+    ];
+    let things: Vec<String> = things.into_iter().flatten().collect();
+    (!things.is_empty()).then(|| things.join(" and "))
+}
+
+/// Data that are gone are no less gone because their instance is retired: they stay told until somebody says that they may
+/// be forgotten.
+pub(super) fn lost_data(case: &Case<'_>, draft: &mut Draft) {
+    let Some(lost) = lost(case) else { return };
+    let backup = match final_backup(case) {
+        Some(backup) => format!("so they are not in its final backup {}", backup.manifest.id),
+        None => "so no backup of them is taken".to_owned(),
+    };
+    let message = format!(
+        "{lost} was gone before it was retired, {backup}; nothing that is left of it is deleted by itself. Bring the data back \
+         (docs/OPERATING.md, \"Data that were restored by hand\"), or accept the loss once its grace period is over: \
+         innkeeper apply --max-destroy 1 --confirm {}",
+        case.name
+    );
+    draft.hold(HoldReason::DataMissing, message);
+}
+
+/// Why what is left of one whose data are gone is kept after its grace period.
+pub(super) fn unaccepted(case: &Case<'_>, lost: &str) -> String {
+    format!(
+        "its grace period is over, but {lost} was gone before it was retired and is in no final backup; what is left is kept. \
+         If the loss is accepted: innkeeper apply --max-destroy 1 --confirm {}",
+        case.name
+    )
+}
+
 /// True for a backup that was read back since the grace period ended, and within [`FRESH_S`]: what was read long ago may be
 /// damaged by now. A time that lies ahead was noted before somebody set the clock back.
 pub(super) fn is_fresh(case: &Case<'_>, backup: &BackupLive) -> bool {

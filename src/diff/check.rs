@@ -68,6 +68,9 @@ fn danger(case: &Case<'_>) -> Option<&'static str> {
         () if case.index.is_some_and(|index| index.guard().refused(case.name).is_some()) => Some("the guard is closed"),
         () if case.service().is_some_and(|service| service.running) => Some("it runs"),
         // Also what holds no data goes only then: a person who looks for what is left shall find all of it.
+        () if backup::lost(case).is_some() => {
+            Some("some of its data are gone and in no backup, and nobody accepted that")
+        }
         () => backup::unkept(case).or_else(|| final_backup_fault(case).filter(|_| !tombstone.purging)),
     }
 }

@@ -3,7 +3,7 @@
 use super::case::Case;
 use super::ending::{self, Course};
 use super::facts::{Facts, FileState, InstanceFacts};
-use super::{odoo, site};
+use super::{odoo, proof, serving, site};
 use crate::model::changes::{HoldReason, InstanceChanges};
 use crate::model::live::Seen;
 use crate::model::name::{InstanceName, Resources};
@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 /// A step that failed so often in a row makes its instance `failed`, although it is still tried again.
 const ATTEMPTS_BEFORE_FAILED: u32 = 3;
+
 /// How `name` stands, after `changes` were decided over `facts`. `previous` gives each condition its `since`, and the
 /// answer to "does it serve" where this look did not ask.
 pub fn status(
@@ -32,9 +33,8 @@ pub fn status(
         Some(case) => verdicts(case, changes, previous),
         None => vec![spec_valid(facts, instance)],
     };
-    let ready =
-        verdicts.iter().any(|verdict| verdict.kind == ConditionType::Ready && verdict.status == ConditionStatus::True);
-    let state = word(facts, instance, case.as_ref(), changes, ready, previous);
+    let conditions: Vec<Condition> = verdicts.into_iter().map(|verdict| verdict.since(facts, previous)).collect();
+    let state = word(facts, instance, case.as_ref(), changes, &conditions);
     let resources = Resources::of(name);
     let urls = case.as_ref().map(urls).unwrap_or_default();
     Some(InstanceStatus {
@@ -51,7 +51,7 @@ pub fn status(
         container: resources.container,
         modules: case.as_ref().map(modules).unwrap_or_default(),
         certificate: case.as_ref().and_then(certificate),
-        conditions: verdicts.into_iter().map(|verdict| verdict.since(facts, previous)).collect(),
+        conditions,
         holds: changes.holds.clone(),
         usage: None,
         last_backup: case.as_ref().and_then(last_backup),
@@ -68,7 +68,7 @@ pub fn status(
 }
 
 /// A condition before it is known since when it holds.
-struct Verdict {
+pub(super) struct Verdict {
     kind: ConditionType,
     status: ConditionStatus,
     reason: String,
@@ -76,7 +76,7 @@ struct Verdict {
 }
 
 impl Verdict {
-    fn new(kind: ConditionType, status: ConditionStatus, reason: &str, message: impl Into<String>) -> Self {
+    pub(super) fn new(kind: ConditionType, status: ConditionStatus, reason: &str, message: impl Into<String>) -> Self {
         Self { kind, status, reason: reason.to_owned(), message: message.into() }
     }
 
@@ -93,24 +93,29 @@ impl Verdict {
 
     fn since(self, facts: &Facts, previous: Option<&InstanceStatus>) -> Condition {
         let before = previous.and_then(|status| status.conditions.iter().find(|condition| condition.kind == self.kind));
-        let since =
-            before.filter(|condition| condition.status == self.status).map_or(facts.now, |condition| condition.since);
+        let same = before.filter(|condition| condition.status == self.status);
+        // A time that lies ahead was noted before somebody set the clock back.
+        let since = same.map_or(facts.now, |condition| condition.since.min(facts.now));
         Condition { kind: self.kind, status: self.status, reason: self.reason, message: self.message, since }
     }
 }
 
 fn verdicts(case: &Case<'_>, changes: &InstanceChanges, previous: Option<&InstanceStatus>) -> Vec<Verdict> {
+    let lacking = lacking_certificates(case);
     let parts = vec![
         database_ready(case, changes),
         modules_ready(case),
         setup_done(case),
         app_ready(case, changes),
         site_ready(case),
-        certificate_ready(case),
+        certificate_ready(case, lacking.as_deref()),
     ];
     let ending = is_ending(case);
-    let mut all = vec![ready(case, changes, &parts, previous), spec_valid(case.facts, case.instance)];
+    let serving = serving::serving(case, lacking.as_deref().unwrap_or_default(), previous).filter(|_| !ending);
+    let ready = ready(case, changes, &parts, serving.as_ref(), previous);
+    let mut all = vec![ready, spec_valid(case.facts, case.instance)];
     all.extend(parts);
+    all.extend(serving);
     all.push(backups_healthy(case));
     let drift: Vec<&str> = changes
         .steps
@@ -172,6 +177,11 @@ fn backups_healthy(case: &Case<'_>) -> Verdict {
     let Some(archive) = case.archive else { return Verdict::unknown(kind, case.facts.live.archive.why()) };
     match archive.newest(case.name, case.instance.uid) {
         None => Verdict::new(kind, ConditionStatus::Unknown, "NoneYet", "no backup was taken yet"),
+        Some(backup) if backup.manifest.lacks().is_some() => {
+            let (id, lacks) = (&backup.manifest.id, backup.manifest.lacks().unwrap_or_default());
+            let message = format!("{id} has {lacks}: it was gone when the backup was taken");
+            Verdict::new(kind, ConditionStatus::False, "PartMissing", message)
+        }
         Some(backup) if !backup.missing.is_none() => {
             let message = format!("{} is partial: {}", backup.manifest.id, backup.missing);
             Verdict::new(kind, ConditionStatus::False, "Partial", message)
@@ -276,6 +286,9 @@ fn app_ready(case: &Case<'_>, changes: &InstanceChanges) -> Verdict {
     if !live.running {
         return Verdict::known(kind, false, "", "Stopped", "the container does not run");
     }
+    if let Some(message) = serving::restart_loop(case) {
+        return Verdict::new(kind, ConditionStatus::False, "Restarting", message);
+    }
     let renewed = changes.steps.iter().any(|step| step.action.kind() == StepKind::RecreateContainer);
     Verdict::known(kind, !renewed, "Running", "NotAsWanted", "the container must be made anew")
 }
@@ -293,22 +306,35 @@ fn site_ready(case: &Case<'_>) -> Verdict {
     }
 }
 
-fn certificate_ready(case: &Case<'_>) -> Verdict {
+fn certificate_ready(case: &Case<'_>, lacking: Option<&[String]>) -> Verdict {
     let kind = ConditionType::CertificateReady;
-    let Some(authority) = case.authority else { return Verdict::unknown(kind, case.facts.live.authority.why()) };
-    let lacking: Vec<String> = case
+    match lacking {
+        None => Verdict::unknown(kind, case.facts.live.authority.why()),
+        Some(lacking) => Verdict::known(kind, lacking.is_empty(), "Valid", "Missing", lacking.join("; ")),
+    }
+}
+
+/// Certificates that are wanted and may not be shown to customers, and why; none where they could not be looked at.
+fn lacking_certificates(case: &Case<'_>) -> Option<Vec<String>> {
+    let authority = case.authority?;
+    let lacking = case
         .hosts
         .values()
         .filter(|name| !authority.certificates.get(*name).is_some_and(|live| site::is_sound(live, case.facts.now)))
         .map(|name| match case.instance.failures.get(&format!("obtain-certificate:{name}")) {
             Some(failure) => format!("{name}: {}", failure.message),
             None => format!("{name}: none yet"),
-        })
-        .collect();
-    Verdict::known(kind, lacking.is_empty(), "Valid", "Missing", lacking.join("; "))
+        });
+    Some(lacking.collect())
 }
 
-fn ready(case: &Case<'_>, changes: &InstanceChanges, parts: &[Verdict], previous: Option<&InstanceStatus>) -> Verdict {
+fn ready(
+    case: &Case<'_>,
+    changes: &InstanceChanges,
+    parts: &[Verdict],
+    serving: Option<&Verdict>,
+    previous: Option<&InstanceStatus>,
+) -> Verdict {
     let kind = ConditionType::Ready;
     if case.wanted.state != WantedState::Running {
         return Verdict::new(
@@ -327,7 +353,10 @@ fn ready(case: &Case<'_>, changes: &InstanceChanges, parts: &[Verdict], previous
     if let Some(hold) = changes.holds.iter().find(|hold| hold.reason == HoldReason::NotHealthy) {
         return Verdict::new(kind, ConditionStatus::False, "NotHealthy", hold.message.clone());
     }
-    let asked = case.hosts.keys().all(|host| matches!(case.facts.live.answers.get(host), Some(Seen::Known(_))));
+    let asked = proof::is_asked(case);
+    if let Some(serving) = serving.filter(|it| !asked && it.status == ConditionStatus::False) {
+        return Verdict::new(kind, ConditionStatus::False, "NotHealthy", serving.message.clone());
+    }
     let before = previous.and_then(|status| status.condition(kind));
     match before {
         // A pass over the whole fleet does not ask every host each time: what was proven last holds until it is asked again.
@@ -346,9 +375,9 @@ fn word(
     instance: &InstanceFacts,
     case: Option<&Case<'_>>,
     changes: &InstanceChanges,
-    ready: bool,
-    previous: Option<&InstanceStatus>,
+    conditions: &[Condition],
 ) -> State {
+    let is_true = |kind| conditions.iter().any(|it| it.kind == kind && it.status == ConditionStatus::True);
     let held = |reason: HoldReason| changes.holds.iter().any(|hold| hold.reason == reason);
     let ending = case.is_some_and(is_ending);
     if instance.file == FileState::Missing && !ending {
@@ -371,20 +400,13 @@ fn word(
     if case.wanted.state == WantedState::Stopped && changes.steps.is_empty() && !running && case.is_provisioned() {
         return State::Stopped;
     }
-    if ready {
+    if is_true(ConditionType::Ready) {
         return State::Ready;
     }
     if !case.is_provisioned() {
         return State::Provisioning;
     }
-    let was_ready = previous.is_some_and(|status| matches!(status.state, State::Ready | State::Degraded));
-    let broken = changes.steps.iter().any(|step| step.origin == Origin::Drift)
-        || held(HoldReason::NotHealthy)
-        || held(HoldReason::BackOff);
-    if case.wanted.state == WantedState::Running && was_ready && broken {
-        return State::Degraded;
-    }
-    State::Updating
+    if serving::is_degraded(case, changes, conditions) { State::Degraded } else { State::Updating }
 }
 
 fn urls(case: &Case<'_>) -> Vec<String> {
@@ -412,6 +434,7 @@ fn last_backup(case: &Case<'_>) -> Option<BackupStatus> {
         bytes: backup.manifest.bytes(),
         verified: backup.verified_at.is_some(),
         missing_files: backup.missing.count,
+        lacks: backup.manifest.lacks().map(str::to_owned),
     })
 }
 

@@ -308,6 +308,9 @@ pub(super) fn purge(case: &Case<'_>, draft: &mut Draft) {
     if !draft.steps().is_empty() || !is_due(case, tombstone, draft) {
         return;
     }
+    if let Some(lost) = backup::lost(case) {
+        return draft.hold(HoldReason::BackupPartial, backup::unaccepted(case, &lost));
+    }
     if !is_seen_whole(case) || draft.has_hold(HoldReason::Conflict) {
         // Said already: nothing is deleted while any part of the picture is missing.
         return;
@@ -439,6 +442,7 @@ pub(super) fn is_purge_due(case: &Case<'_>) -> bool {
     };
     let due = is_due(case, tombstone, &mut Draft::default());
     due && backup::unkept(case).is_none()
+        && backup::lost(case).is_none()
         && backup::final_backup(case).is_none_or(|backup| backup::unconfirmed(case, backup).is_none())
 }
 

@@ -97,6 +97,9 @@ pub struct InstanceFacts {
     pub updating: bool,
     /// Its part in a change of many.
     pub roll_out: Option<RollOut>,
+    /// When its container was seen to have ended by itself and to have been started again by the engine, the newest last.
+    /// Only what this process saw, and of the last minutes.
+    pub crashes: Vec<Timestamp>,
 }
 
 /// An instance's part in a change of many: an edit of `plans.toml` reaches one instance first, then ever more.

@@ -15,10 +15,12 @@ mod odoo;
 mod proof;
 pub mod roll_out;
 mod service;
+mod serving;
 mod site;
 mod waits;
 
 pub use database::connections;
+pub use serving::DOWN_S;
 
 use crate::model::changes::{Changes, HoldReason, InstanceChanges};
 use crate::model::name::InstanceName;
@@ -125,6 +127,7 @@ fn end(case: &Case<'_>, why: &str, draft: &mut Draft) {
         draft.hold(HoldReason::Unseen, why);
     }
     ending::retire(case, why, draft);
+    backup::lost_data(case, draft);
     ending::purge(case, draft);
 
     waits::unlisted(case, draft);

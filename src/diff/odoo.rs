@@ -7,6 +7,7 @@ use crate::model::live::{JobLive, JobState, OdooLive, Seen};
 use crate::model::name::ModuleName;
 use crate::model::secret::PASSWORD_GENERATION;
 use crate::model::service::{Component, JobSpec, JobWork, OdooConf, PasswordFile, Setup};
+use crate::model::service_plan::Limits;
 use crate::model::step::{Action, FieldChange, Origin, Risk};
 use crate::model::step_kind::StepKind;
 use std::collections::BTreeSet;
@@ -14,11 +15,12 @@ use std::collections::BTreeSet;
 /// `db_maxconn`: connections of each Odoo process. A worker serves one request at a time and needs two or three;
 /// Odoo's own default of 64 would let a few customers use up the server.
 pub(super) const CONNECTIONS_PER_PROCESS: u32 = 8;
-/// Odoo's own default (2048 MiB, command-line reference, `--limit-memory-soft`). It counts virtual memory, so a value
-/// derived from the container's limit would recycle healthy workers; the container's limit is the real one.
-const LIMIT_MEMORY_SOFT_BYTES: u64 = 2048 << 20;
-/// Odoo's own default (2560 MiB, `--limit-memory-hard`).
-const LIMIT_MEMORY_HARD_BYTES: u64 = 2560 << 20;
+/// Odoo's own default (2560 MiB, command-line reference, `--limit-memory-hard`): no worker ever gets more.
+const LIMIT_MEMORY_HARD_BYTES_MAX: u64 = 2560 << 20;
+/// And never less. A healthy worker of Odoo 19 with 74 modules has 250 to 315 MiB of virtual memory, which is what Odoo counts.
+const LIMIT_MEMORY_HARD_BYTES_MIN: u64 = 640 << 20;
+/// Odoo's own default where one process serves everything: each thread reserves virtual memory that it does not use.
+const LIMIT_MEMORY_SOFT_BYTES_THREADED: u64 = 2048 << 20;
 /// Installing a dozen modules needs more memory than serving a small plan.
 const JOB_MEMORY_BYTES_MIN: u64 = 1 << 30;
 /// An installation of every standard module takes about ten minutes on two cores.
@@ -243,6 +245,7 @@ fn wanted_conf(case: &Case<'_>) -> Result<OdooConf, String> {
         (Some(_), Some(Seen::Unseen(why))) => return Err(why.clone()),
         (Some(file), None) => return Err(format!("{} was not looked at", file.display())),
     };
+    let (limit_memory_soft, limit_memory_hard) = memory_limits(&case.wanted.limits);
     Ok(OdooConf {
         uid: case.instance.uid,
         database_host: postgres.instance_host.clone(),
@@ -251,12 +254,23 @@ fn wanted_conf(case: &Case<'_>) -> Result<OdooConf, String> {
         password_generation: PASSWORD_GENERATION,
         workers: case.wanted.limits.workers,
         connections_per_process: CONNECTIONS_PER_PROCESS,
-        limit_memory_hard: LIMIT_MEMORY_HARD_BYTES,
-        limit_memory_soft: LIMIT_MEMORY_SOFT_BYTES,
+        limit_memory_hard,
+        limit_memory_soft,
         version: case.wanted.odoo.clone(),
         options: conf.values.clone(),
         smtp_password,
     })
+}
+
+/// `limit_memory_soft` and `limit_memory_hard`, bytes of virtual memory of one process (`memory_info` and `RLIMIT_AS` in
+/// `odoo/service/server.py`, the same from 14 to 19). Three quarters of the container's memory let a worker that grows alone
+/// meet Odoo's limit, which says so, before the kernel kills it; past seven eighths of that it is replaced after its request.
+fn memory_limits(limits: &Limits) -> (u64, u64) {
+    if limits.workers == 0 {
+        return (LIMIT_MEMORY_SOFT_BYTES_THREADED, LIMIT_MEMORY_HARD_BYTES_MAX);
+    }
+    let hard = (limits.memory.0 / 4 * 3).clamp(LIMIT_MEMORY_HARD_BYTES_MIN, LIMIT_MEMORY_HARD_BYTES_MAX);
+    (hard / 8 * 7, hard)
 }
 
 /// The image for a job; none while something stands in the way, or while the inside of the database is not known.

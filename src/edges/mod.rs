@@ -19,7 +19,7 @@ pub use authority::Authority;
 pub use database::Database;
 pub use engine::Engine;
 pub use error::{Edge, EdgeError, ErrorKind};
-pub use proxy::Proxy;
+pub use proxy::{Proxy, Visit};
 
 use crate::model::name::{Domain, InstanceName, Resources};
 use std::collections::{BTreeMap, BTreeSet};
@@ -50,6 +50,6 @@ pub struct Ask {
     pub instances: BTreeMap<InstanceName, Resources>,
     /// Images that must be known.
     pub images: BTreeSet<String>,
-    /// Hosts to ask for their login page through the proxy.
-    pub hosts: BTreeSet<Domain>,
+    /// Hosts to ask for their login page through the proxy, and as whom.
+    pub hosts: BTreeMap<Domain, Visit>,
 }

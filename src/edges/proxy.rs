@@ -2,7 +2,7 @@
 
 use super::{Ask, EdgeError};
 use crate::model::live::{Answer, ProxyLive};
-use crate::model::name::{Domain, InstanceName, Uid};
+use crate::model::name::{Domain, InstanceName, Language, Uid};
 use crate::model::site::SiteRow;
 use async_trait::async_trait;
 use std::collections::BTreeMap;
@@ -14,6 +14,27 @@ pub struct SiteChanges {
     pub put: BTreeMap<InstanceName, SiteRow>,
     /// Rows to take away, by instance, with the identity that the row must have. One that is not there is success.
     pub remove: BTreeMap<InstanceName, Uid>,
+}
+
+/// As whom a host is asked.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Visit {
+    /// The language that the visitor's browser asks for; none says none.
+    pub language: Option<Language>,
+    /// How the site's pages talk to Odoo besides.
+    pub channel: Channel,
+}
+
+/// How pages are told of news: by a process of Odoo's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Channel {
+    /// By nothing that can fail apart from the rest.
+    #[default]
+    Same,
+    /// A websocket, from Odoo 16 on.
+    Websocket,
+    /// Long polling, before.
+    LongPolling,
 }
 
 /// What became of a publication: instances whose row was refused, with the reason; all others are in force.
@@ -33,6 +54,8 @@ pub trait Proxy: Send + Sync {
     /// How many former configurations the proxy still keeps for what visitors began under them; each costs memory.
     async fn draining(&self) -> usize;
 
-    /// Asks `host` for its login page through the proxy over TLS, whatever the public DNS says.
-    async fn ask_host(&self, host: &Domain) -> Result<Answer, EdgeError>;
+    /// Asks `host` for its login page through the proxy over TLS, as a visitor's browser would and whatever the public DNS
+    /// says: at most five redirects on the same host are followed, none to another one. Where `visit` has a channel, it is
+    /// opened once the login page came.
+    async fn ask_host(&self, host: &Domain, visit: &Visit) -> Result<Answer, EdgeError>;
 }

@@ -175,6 +175,18 @@ pub struct Manifest {
 }
 
 impl Manifest {
+    /// What a whole backup of a customer has and this one has not, in words; none for one with everything.
+    pub fn lacks(&self) -> Option<&'static str> {
+        let has = |part| self.parts.contains_key(&part);
+        // One that was never set up may have had no volume yet.
+        let was_set_up = self.odoo.is_some() || !self.modules.is_empty();
+        match () {
+            () if !has(Part::Database) => Some("no database"),
+            () if !has(Part::Filestore) && was_set_up => Some("no filestore"),
+            () => None,
+        }
+    }
+
     /// All parts together, in bytes.
     pub fn bytes(&self) -> u64 {
         self.parts.values().map(|part| part.bytes).sum()

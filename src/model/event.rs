@@ -54,7 +54,7 @@ reasons! {
     "guard": GuardClosed, GuardOpen, LetThrough;
     "errand": ErrandDone, ErrandDropped, ErrandNoted, Retried;
     "alert": AlertSeen, AlertSilenced, SilenceEnded;
-    "usage": CpuBusy, DiskNearlyFull, MemoryAtLimit, StrainOver;
+    "usage": CpuBusy, DiskNearlyFull, MemoryAtLimit, OutOfMemory, StrainOver;
     "edge": EdgeBack, EdgeLost;
     "journal": LaterIdentity;
     "daemon": ClockSet, DaemonStarted, DaemonStopped, JournalBroken, LockLost, NotWatching, StateUnwritable;

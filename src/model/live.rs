@@ -109,8 +109,12 @@ pub struct ServiceLive {
     pub image_id: String,
     /// The image reference it was made from.
     pub image: String,
-    /// True while its main process runs.
+    /// True while its main process runs, or is about to be started again by the engine.
     pub running: bool,
+    /// True while the engine waits to start it again because its main process ended by itself.
+    pub restarting: bool,
+    /// True when its main process was killed the last time because its memory was used up.
+    pub killed_for_memory: bool,
     /// How often the engine restarted it.
     pub restarts: u64,
     /// When its main process last started.
@@ -282,13 +286,19 @@ pub struct CertificateLive {
     pub fingerprint: String,
 }
 
-/// What a host answered to `GET /web/login` through the proxy over TLS.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// What a visitor of a host sees at `/web/login`, through the proxy over TLS; redirects on the same host were followed.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Answer {
-    /// HTTP status.
+    /// HTTP status of the last answer.
     pub status: u16,
     /// The body is Odoo's login page with a CSRF token.
     pub login_page: bool,
     /// SHA-256 of the leaf certificate that was shown, hexadecimal.
     pub fingerprint: String,
+    /// Where a redirect leads that was not followed: to another host, or one more after many. None where there was none.
+    #[serde(default)]
+    pub leads_to: Option<String>,
+    /// Why no websocket opens; none where one does, or where none was asked for.
+    #[serde(default)]
+    pub websocket_fault: Option<String>,
 }

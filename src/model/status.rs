@@ -22,7 +22,7 @@ pub enum State {
     Provisioning,
     /// Serves; a change is being made.
     Updating,
-    /// Wanted running, was ready, does not serve as it should.
+    /// Wanted running, was set up once, does not serve as it should, and no change explains it.
     Degraded,
     /// Stopped, as the file asks.
     Stopped,
@@ -91,6 +91,9 @@ pub enum ConditionType {
     SiteReady,
     /// Every host has a valid certificate.
     CertificateReady,
+    /// Every host shows visitors the login page, with a certificate that browsers take, and opens its websocket. Only of
+    /// whoever was set up and is wanted running.
+    Serving,
     /// The newest backup was read back whole.
     BackupsHealthy,
     /// The world was changed behind our back and is not repaired yet.
@@ -281,12 +284,16 @@ pub struct BackupStatus {
     /// So many files that its database names are not in it.
     #[serde(default)]
     pub missing_files: u64,
+    /// A whole part that is not in it: `no database`, `no filestore`.
+    #[serde(default)]
+    pub lacks: Option<String>,
 }
 
 impl BackupStatus {
     /// How good it is, in a word.
-    pub fn word(&self) -> &'static str {
+    pub fn word(&self) -> &str {
         match self.verified {
+            _ if self.lacks.is_some() => self.lacks.as_deref().unwrap_or_default(),
             true if self.missing_files > 0 => "partial",
             true => "verified",
             false => "not verified",
@@ -295,7 +302,7 @@ impl BackupStatus {
 
     /// True when it was read back and nothing is missing in it.
     pub fn is_whole(&self) -> bool {
-        self.verified && self.missing_files == 0
+        self.verified && self.missing_files == 0 && self.lacks.is_none()
     }
 }
 

@@ -13,6 +13,9 @@ pub struct ServiceUsage {
     pub memory_bytes: u64,
     /// What it may use at most; 0 is no limit.
     pub memory_limit_bytes: u64,
+    /// Processes that the kernel killed since the container was started, because its memory was used up; 0 where that cannot
+    /// be known.
+    pub memory_kills: u64,
 }
 
 /// What an instance used at one moment, or over the time up to the next point.

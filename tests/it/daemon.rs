@@ -2,6 +2,7 @@
 
 mod clock;
 mod conf;
+mod down;
 mod drift;
 mod endings;
 mod errand;
@@ -13,6 +14,7 @@ mod guard;
 pub(crate) mod house;
 mod identity;
 mod life;
+mod lost_data;
 mod mass_removal;
 mod once;
 mod removal;

@@ -7,6 +7,7 @@ mod file;
 mod odoo;
 mod owner;
 mod service;
+mod serving;
 mod site;
 mod wait;
 

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use futures::future::join_all;
 use innkeeper::apply::Lanes;
-use innkeeper::edges::proxy::{Refused, SiteChanges};
+use innkeeper::edges::proxy::{Refused, SiteChanges, Visit};
 use innkeeper::edges::{Ask, Edge, EdgeError, ErrorKind, Proxy};
 use innkeeper::model::live::{Answer, ProxyLive};
 use innkeeper::model::name::{Domain, InstanceName};
@@ -42,7 +42,7 @@ impl Proxy for Remembering {
         if self.crowded { self.generations.lock().unwrap().len() } else { 0 }
     }
 
-    async fn ask_host(&self, host: &Domain) -> Result<Answer, EdgeError> {
+    async fn ask_host(&self, host: &Domain, _visit: &Visit) -> Result<Answer, EdgeError> {
         Err(EdgeError::plain(Edge::Proxy, ErrorKind::Failed, format!("{host} is not asked here")))
     }
 }

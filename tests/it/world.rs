@@ -139,6 +139,7 @@ pub(crate) fn instance(wanted: Wanted, number: u128) -> InstanceFacts {
         ending: EndingFacts::default(),
         updating: false,
         roll_out: None,
+        crashes: Vec::new(),
     }
 }
 
@@ -398,6 +399,8 @@ fn on_service(facts: &mut Facts, step: &Step) {
                 image_id: spec.image_id,
                 image: spec.image,
                 running: start,
+                restarting: false,
+                killed_for_memory: false,
                 restarts: 0,
                 started_at: Some(now),
                 cpu_millis: spec.limits.cpu_millis,
@@ -438,6 +441,7 @@ pub(crate) fn ask_hosts(facts: &mut Facts) {
                 status: if serves { 200 } else { 503 },
                 login_page: serves,
                 fingerprint: fingerprint.unwrap_or_default(),
+                ..Answer::default()
             };
             answers.insert(host, Seen::Known(answer));
         }

@@ -128,7 +128,12 @@ pub(super) fn id(container: &Inspected) -> &str {
     container.id.as_deref().unwrap_or_default()
 }
 
-/// True while the main process runs, paused or not.
+/// True while the engine waits to start it again; Docker says that it runs meanwhile, too.
+pub(super) fn is_restarting(state: Option<&ContainerState>) -> bool {
+    state.and_then(|state| state.restarting).unwrap_or(false)
+}
+
+/// True while the main process runs, paused or not, and while the engine waits to start it again.
 pub(super) fn is_running(state: Option<&ContainerState>) -> bool {
     state.and_then(|state| state.running).unwrap_or(false)
 }

@@ -162,6 +162,8 @@ async fn service_live(
     live.hardened = missing.is_empty();
     live.restarts = seen.restart_count.and_then(|count| u64::try_from(count).ok()).unwrap_or_default();
     live.running = container::is_running(seen.state.as_ref());
+    live.restarting = container::is_restarting(seen.state.as_ref());
+    live.killed_for_memory = seen.state.as_ref().and_then(|state| state.oom_killed).unwrap_or(false);
     live.started_at = container::started_at(seen.state.as_ref());
     if let Some(host) = &seen.host_config {
         live.ports = hardening::ports(host);
@@ -181,6 +183,8 @@ fn from_summary(summary: &ContainerSummary, owner: Owner) -> ServiceLive {
         image_id: summary.image_id.clone().unwrap_or_default(),
         image: label(labels::IMAGE).or_else(|| summary.image.clone()).unwrap_or_default(),
         running: is_up(summary),
+        restarting: summary.state == Some(State::RESTARTING),
+        killed_for_memory: false,
         restarts: 0,
         started_at: None,
         cpu_millis: 0,

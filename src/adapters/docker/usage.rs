@@ -138,21 +138,29 @@ impl Group {
     /// What the kernel counted up to now (Linux, "Control Group v2", `cpu.stat`, `memory.stat`; for the split hierarchy
     /// `cpuacct.usage` and "Memory Resource Controller"). Files that are only cached are taken off, as `docker stats` does.
     fn read(&self) -> io::Result<ServiceUsage> {
-        let (cpu_time, used, limit, cached) = match self {
+        let (cpu_time, used, limit, cached, kills) = match self {
             Self::Unified(dir) => (
                 Duration::from_micros(entry(&dir.join("cpu.stat"), "usage_usec")?),
                 number(&dir.join("memory.current"))?,
                 number(&dir.join("memory.max"))?,
                 entry(&dir.join("memory.stat"), "inactive_file")?,
+                entry(&dir.join("memory.events"), "oom_kill"),
             ),
             Self::Split { cpu, memory } => (
                 Duration::from_nanos(number(&cpu.join("cpuacct.usage"))?),
                 number(&memory.join("memory.usage_in_bytes"))?,
                 number(&memory.join("memory.limit_in_bytes"))?,
                 entry(&memory.join("memory.stat"), "total_inactive_file")?,
+                entry(&memory.join("memory.oom_control"), "oom_kill"),
             ),
         };
-        Ok(ServiceUsage { cpu_time, memory_bytes: used.saturating_sub(cached), memory_limit_bytes: limited(limit) })
+        Ok(ServiceUsage {
+            cpu_time,
+            memory_bytes: used.saturating_sub(cached),
+            memory_limit_bytes: limited(limit),
+            // Kernels before 4.13 do not count them.
+            memory_kills: kills.unwrap_or_default(),
+        })
     }
 }
 
@@ -196,6 +204,8 @@ fn of_statistics(told: &ContainerStatsResponse) -> Option<ServiceUsage> {
         cpu_time: Duration::from_nanos(cpu),
         memory_bytes: (*usage)?.saturating_sub(cached),
         memory_limit_bytes: limited(limit.unwrap_or_default()),
+        // The engine's statistics do not have it.
+        memory_kills: 0,
     })
 }
 
@@ -255,9 +265,11 @@ mod tests {
                 ("memory.current", "1000\n"),
                 ("memory.max", "max\n"),
                 ("memory.stat", "anon 600\ninactive_file 300\nactive_file 100\n"),
+                ("memory.events", "low 0\nhigh 0\nmax 12\noom 2\noom_kill 3\n"),
             ],
         );
-        let usage = ServiceUsage { cpu_time: Duration::from_millis(2_500), memory_bytes: 700, memory_limit_bytes: 0 };
+        let cpu_time = Duration::from_millis(2_500);
+        let usage = ServiceUsage { cpu_time, memory_bytes: 700, memory_limit_bytes: 0, memory_kills: 3 };
         assert_eq!(group.read().unwrap(), usage);
     }
 
@@ -273,9 +285,11 @@ mod tests {
                 ("memory.usage_in_bytes", "1000\n"),
                 ("memory.limit_in_bytes", "9223372036854771712\n"),
                 ("memory.stat", "inactive_file 1\ntotal_inactive_file 400\n"),
+                ("memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 1\n"),
             ],
         );
-        let usage = ServiceUsage { cpu_time: Duration::from_secs(7), memory_bytes: 600, memory_limit_bytes: 0 };
+        let cpu_time = Duration::from_secs(7);
+        let usage = ServiceUsage { cpu_time, memory_bytes: 600, memory_limit_bytes: 0, memory_kills: 1 };
         assert_eq!(group.read().unwrap(), usage);
     }
 

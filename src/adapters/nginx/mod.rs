@@ -31,7 +31,7 @@ mod texts;
 
 pub use template::{Mistake, TEMPLATE_ENDING};
 
-use crate::edges::proxy::{Refused, SiteChanges};
+use crate::edges::proxy::{Refused, SiteChanges, Visit};
 use crate::edges::{Ask, Edge, EdgeError, ErrorKind, Proxy};
 use crate::model::live::{Answer, ProxyLive};
 use crate::model::name::{Domain, InstallationId};
@@ -135,8 +135,8 @@ impl Proxy for Nginx {
         self.program.draining()
     }
 
-    async fn ask_host(&self, host: &Domain) -> Result<Answer, EdgeError> {
-        self.asker.ask(host).await
+    async fn ask_host(&self, host: &Domain, visit: &Visit) -> Result<Answer, EdgeError> {
+        self.asker.ask(host, visit).await
     }
 }
 

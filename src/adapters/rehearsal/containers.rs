@@ -119,6 +119,8 @@ impl World {
             started_at: None,
             booted: false,
             restarts: 0,
+            killed_for_memory: false,
+            memory_kills: 0,
             cpu_millis: 0,
             memory_bytes: 0,
             ports: None,
@@ -147,6 +149,8 @@ impl World {
         }
         let container = self.present(name, tag)?;
         (container.state, container.started_at, container.booted) = (ContainerState::Running, Some(now), false);
+        // What a person or Innkeeper starts is counted from nothing again.
+        (container.restarts, container.memory_kills, container.killed_for_memory) = (0, 0, false);
         container.conf = conf;
         Ok(())
     }

@@ -1,7 +1,9 @@
 //! What others do to the world behind Innkeeper's back: people, the kernel, time. Each change is one that the real
 //! systems permit.
 
-use super::world::{Container, ContainerState, Database, KILLED, NO_COMMENT, NO_LABEL, Role, StoredBackup, Volume};
+use super::world::{
+    Ailment, Container, ContainerState, Database, KILLED, NO_COMMENT, NO_LABEL, Role, StoredBackup, Volume,
+};
 use super::{Rehearsal, World};
 use crate::model::live::OdooLive;
 use crate::model::name::{InstanceName, Resources};
@@ -69,6 +71,14 @@ pub enum Damage {
     ForeignDatabase,
     /// Another file of nginx's serves the instance's host.
     ForeignHost,
+    /// Odoo answers its login page with an error, because of what somebody did inside it.
+    AnswersWithAnError,
+    /// Odoo sends visitors to another host.
+    LeadsAway,
+    /// Odoo's gevent process is dead.
+    WebsocketDead,
+    /// Odoo ends soon after each start.
+    Crashes,
 }
 
 impl Damage {
@@ -95,7 +105,7 @@ impl Damage {
         Self::CertificateSpoiled,
     ];
     /// Every kind that needs a person.
-    pub const GRAVE: [Self; 8] = [
+    pub const GRAVE: [Self; 12] = [
         Self::PortTaken,
         Self::DatabaseDropped,
         Self::VolumeRemoved,
@@ -104,6 +114,10 @@ impl Damage {
         Self::ForeignVolume,
         Self::ForeignDatabase,
         Self::ForeignHost,
+        Self::AnswersWithAnError,
+        Self::LeadsAway,
+        Self::WebsocketDead,
+        Self::Crashes,
     ];
 }
 
@@ -140,6 +154,10 @@ impl World {
                 self.damage_certificates(damage, instance)
             }
             D::ForeignContainer | D::ForeignVolume | D::ForeignDatabase => self.intrude(damage, instance),
+            D::AnswersWithAnError => self.ail(instance, Ailment::Answers(503)),
+            D::LeadsAway => self.ail(instance, Ailment::LeadsAway),
+            D::WebsocketDead => self.ail(instance, Ailment::NoWebsocket),
+            D::Crashes => self.ail(instance, Ailment::Crashes),
         }
     }
 
@@ -271,6 +289,13 @@ impl World {
         true
     }
 
+    /// Only what runs can be ill.
+    fn ail(&mut self, instance: &InstanceName, ailment: Ailment) -> bool {
+        let container = self.containers.get(&Resources::of(instance).container);
+        let runs = container.is_some_and(|it| it.is_service() && it.state == ContainerState::Running);
+        runs && self.ailments.insert(instance.clone(), ailment).is_none()
+    }
+
     /// A foreign object takes a name that is free now.
     fn intrude(&mut self, damage: Damage, instance: &InstanceName) -> bool {
         let resources = Resources::of(instance);
@@ -307,6 +332,8 @@ impl Container {
             started_at: None,
             booted: false,
             restarts: 0,
+            killed_for_memory: false,
+            memory_kills: 0,
             cpu_millis: 0,
             memory_bytes: 0,
             ports: None,

@@ -1,7 +1,7 @@
 //! The rehearsed container engine. Promises as `adapters::docker` keeps them: a container is only made when its volume
 //! is there, a job outlives its caller, containers of instances that nobody asked about are told without details.
 
-use super::world::{ConfFile, Container, ContainerState};
+use super::world::{Ailment, ConfFile, Container, ContainerState};
 use super::{Rehearsal, World, failed};
 use crate::edges::engine::{JobEnd, LogLines, LogQuery, LogSource};
 use crate::edges::{Ask, ByteStream, Edge, EdgeError, Engine};
@@ -209,7 +209,8 @@ impl World {
                 live.jobs.insert(name.clone(), container.job_live());
             } else if asked.contains(name.as_str()) || component == Some(Component::Service) {
                 let details = container.owner.tag().is_none_or(|tag| ask.instances.contains_key(&tag.instance));
-                live.services.insert(name.clone(), container.service_live(details));
+                let loops = self.ailment_of(container) == Some(Ailment::Crashes);
+                live.services.insert(name.clone(), container.service_live(details, loops));
             }
         }
         let confs = self
@@ -222,13 +223,15 @@ impl World {
 }
 
 impl Container {
-    fn service_live(&self, details: bool) -> ServiceLive {
+    fn service_live(&self, details: bool, loops: bool) -> ServiceLive {
         ServiceLive {
             owner: self.owner.clone(),
             id: self.id.clone(),
             image_id: self.image_id.clone(),
             image: self.image.clone(),
             running: self.state == ContainerState::Running,
+            restarting: loops && self.state == ContainerState::Running,
+            killed_for_memory: details && self.killed_for_memory,
             restarts: if details { self.restarts } else { 0 },
             started_at: self.started_at.filter(|_| details),
             cpu_millis: if details { self.cpu_millis } else { 0 },

@@ -1,9 +1,9 @@
 //! The rehearsed nginx. Promises as `adapters::nginx` keeps them: a generation is switched to before it is loaded, the
 //! present owner keeps a name, and a refused row holds back no other.
 
-use super::world::Generation;
+use super::world::{Ailment, Generation};
 use super::{Rehearsal, World, conflict, failed, refused};
-use crate::edges::proxy::{Refused, SiteChanges};
+use crate::edges::proxy::{Channel, Refused, SiteChanges, Visit};
 use crate::edges::{Ask, Edge, EdgeError, ErrorKind, Proxy};
 use crate::model::live::{Answer, ProxyLive, SiteLive};
 use crate::model::name::{Domain, InstanceName};
@@ -14,6 +14,8 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 const EDGE: Edge = Edge::Proxy;
+/// Where an instance with [`Ailment::LeadsAway`] sends its visitors.
+const ELSEWHERE: &str = "https://elsewhere.example/web/login";
 
 #[async_trait]
 impl Proxy for Rehearsal {
@@ -37,8 +39,8 @@ impl Proxy for Rehearsal {
         0
     }
 
-    async fn ask_host(&self, host: &Domain) -> Result<Answer, EdgeError> {
-        Rehearsal::look(self, EDGE, "ask_host", |world, _| world.answer(host)).await
+    async fn ask_host(&self, host: &Domain, visit: &Visit) -> Result<Answer, EdgeError> {
+        Rehearsal::look(self, EDGE, "ask_host", |world, _| world.answer(host, visit)).await
     }
 }
 
@@ -110,8 +112,8 @@ impl World {
         Ok(())
     }
 
-    /// What the login page of `host` answers through the loaded generation.
-    fn answer(&self, host: &Domain) -> Result<Answer, EdgeError> {
+    /// What a visitor of `host` sees through the loaded generation.
+    fn answer(&self, host: &Domain, visit: &Visit) -> Result<Answer, EdgeError> {
         let unreachable = || EdgeError::plain(EDGE, ErrorKind::Unreachable, "nginx is not running");
         let loaded = self.proxy.loaded.as_ref().filter(|_| self.proxy.running).ok_or_else(unreachable)?;
         let row = loaded.rows.values().find(|row| row.hosts.contains_key(host));
@@ -122,14 +124,31 @@ impl World {
         })?;
         let stored = self.certificates.get(certificate);
         let stored = stored.ok_or_else(|| failed(EDGE, format!("no certificate is stored for {host}")))?;
-        let (status, login_page) = match row.page {
-            SitePage::Serve if row.redirect_of(host).is_some() => (301, false),
-            SitePage::Serve if self.serves(row.ports) => (200, true),
-            SitePage::Serve => (502, false),
-            SitePage::Retired => (410, false),
-            SitePage::Preparing | SitePage::Stopped | SitePage::Maintenance => (503, false),
+        let redirect = row.redirect_of(host);
+        let ailment = self.ailments.get(&row.instance);
+        let status = match row.page {
+            SitePage::Serve if redirect.is_some() => 301,
+            SitePage::Serve if !self.serves(row.ports) => 502,
+            SitePage::Serve => match ailment {
+                Some(Ailment::Answers(status)) => *status,
+                Some(Ailment::LeadsAway) => 303,
+                _ => 200,
+            },
+            SitePage::Retired => 410,
+            SitePage::Preparing | SitePage::Stopped | SitePage::Maintenance => 503,
         };
-        Ok(Answer { status, login_page, fingerprint: stored.live.fingerprint.clone() })
+        let no_websocket = ailment == Some(&Ailment::NoWebsocket) && visit.channel != Channel::Same;
+        Ok(Answer {
+            status,
+            login_page: status == 200,
+            fingerprint: stored.live.fingerprint.clone(),
+            leads_to: match status {
+                301 => redirect.map(|primary| format!("https://{primary}/web/login")),
+                303 => Some(ELSEWHERE.to_owned()),
+                _ => None,
+            },
+            websocket_fault: (no_websocket && status == 200).then(|| "/websocket answers 502".to_owned()),
+        })
     }
 }
 

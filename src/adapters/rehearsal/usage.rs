@@ -62,6 +62,7 @@ impl World {
                 cpu_time: used,
                 memory_bytes: load(&self.loads, name).memory_bytes.min(limit),
                 memory_limit_bytes: container.memory_bytes,
+                memory_kills: container.memory_kills,
             };
             Some((name.clone(), usage))
         };

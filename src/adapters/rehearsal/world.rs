@@ -17,6 +17,8 @@ pub const NO_LABEL: &str = "no Innkeeper label";
 pub const NO_COMMENT: &str = "no Innkeeper comment";
 /// From the start of a container to its first healthy answer: 1.2 s were measured.
 const BOOT_S: u64 = 2;
+/// One that ends by itself is started again after so long: Docker waits a minute at most.
+const CRASH_EVERY_S: u64 = 30;
 /// How an engine's container ends that was killed (128 and SIGKILL).
 pub const KILLED: i64 = 137;
 
@@ -27,6 +29,8 @@ pub struct World {
     pub images: BTreeMap<String, ImageLive>,
     /// Ids of images whose Odoo starts and never answers.
     pub broken_images: BTreeSet<String>,
+    /// Instances whose Odoo does not do what it should, until a person helps.
+    pub ailments: BTreeMap<InstanceName, Ailment>,
     /// The installation's network.
     pub network: Option<NetworkLive>,
     /// Volumes, by name.
@@ -103,6 +107,10 @@ pub struct Container {
     pub booted: bool,
     /// How often the engine restarted it.
     pub restarts: u64,
+    /// Its main process was killed the last time because its memory was used up.
+    pub killed_for_memory: bool,
+    /// Processes that the kernel killed since its start because its memory was used up.
+    pub memory_kills: u64,
     /// Thousandths of a core; 0 is no limit.
     pub cpu_millis: u32,
     /// Bytes; 0 is no limit.
@@ -117,6 +125,19 @@ pub struct Container {
     pub conf: Option<ConfFile>,
     /// What it does, when it is a job.
     pub work: Option<Work>,
+}
+
+/// What is wrong with an Odoo that runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ailment {
+    /// It answers its login page with this status.
+    Answers(u16),
+    /// It sends visitors of its login page to another host.
+    LeadsAway,
+    /// Its gevent process is dead: pages come, and no websocket opens.
+    NoWebsocket,
+    /// It ends soon after each start, and the engine starts it again.
+    Crashes,
 }
 
 /// How a container stands.
@@ -318,6 +339,7 @@ impl World {
     pub fn pass(&mut self, now: Timestamp) {
         self.burn(now);
         for container in self.containers.values_mut() {
+            crash(&self.ailments, container, now);
             // A clock that was set back does not make it start again.
             let up_s = container.started_at.map(|at| now.as_second().abs_diff(at.as_second()));
             container.booted |= up_s.is_some_and(|up_s| up_s >= BOOT_S);
@@ -348,8 +370,14 @@ impl World {
         let Some(container) = running.next() else { return false };
         let mounted = container.volume.as_ref().is_some_and(|volume| self.volumes.contains_key(volume));
         let odoo = container.conf.as_ref().and_then(|conf| self.log_in(conf));
-        let answers = !self.broken_images.contains(&container.image_id);
+        let crashes = self.ailment_of(container) == Some(Ailment::Crashes);
+        let answers = !self.broken_images.contains(&container.image_id) && !crashes;
         container.booted && answers && mounted && odoo.is_some_and(|database| !database.odoo.modules.is_empty())
+    }
+
+    /// What is wrong with the Odoo in this container.
+    pub(super) fn ailment_of(&self, container: &Container) -> Option<Ailment> {
+        self.ailments.get(&container.owner.tag()?.instance).copied().filter(|_| container.is_service())
     }
 
     /// The database that odoo.conf leads to, when its role and its password let it in.
@@ -361,5 +389,16 @@ impl World {
         let role = self.roles.get(user)?;
         let allowed = role.login && role.connection_limit != 0 && role.password.expose_secret() == password;
         self.databases.get(database).filter(|database| allowed && database.valid && database.owner_role == user)
+    }
+}
+
+/// Lets the engine start a container again whose Odoo ends soon after each start.
+fn crash(ailments: &BTreeMap<InstanceName, Ailment>, container: &mut Container, now: Timestamp) {
+    let tag = container.owner.tag().filter(|_| container.is_service());
+    let crashes = tag.is_some_and(|tag| ailments.get(&tag.instance) == Some(&Ailment::Crashes));
+    let up_s = container.started_at.map(|at| now.as_second().abs_diff(at.as_second()));
+    if crashes && container.state == ContainerState::Running && up_s.is_some_and(|up_s| up_s >= CRASH_EVERY_S) {
+        (container.restarts, container.started_at, container.booted) = (container.restarts + 1, Some(now), false);
+        container.memory_kills = 0;
     }
 }

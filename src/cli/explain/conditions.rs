@@ -6,6 +6,16 @@ use crate::model::status::ConditionType;
 /// Reason, title, text.
 const CONDITIONS: &[(&str, &str, &str)] = &[
     ("NotWanted", "nobody asks for it to serve", "Its file says `state = \"stopped\"` or `\"absent\"`."),
+    (
+        "Restarting",
+        "Odoo ends by itself again and again",
+        "Docker starts it again each time, so its container looks as if it ran. `innkeeper logs NAME -n 100` shows its last words: the usual causes are a module that cannot be loaded, too little memory, and a database that does not let it in.",
+    ),
+    (
+        "NoCertificate",
+        "browsers warn of its certificate",
+        "A host of it has no valid certificate, so visitors see a warning in place of their login page. The condition CertificateReady says why none came.",
+    ),
     ("NotAsked", "its login page was not asked for yet", "The next look asks for it, within a minute."),
     ("Changing", "a change is being made", "`innkeeper events NAME` shows the steps."),
     (
@@ -69,6 +79,11 @@ const CONDITIONS: &[(&str, &str, &str)] = &[
         "This version takes a backup when an instance is retired; it takes none on a schedule.",
     ),
     (
+        "PartMissing",
+        "the newest backup lacks a whole part",
+        "The database, or the filestore, was gone when the backup was taken, so a customer cannot be restored from it alone. See DataMissing.",
+    ),
+    (
         "Partial",
         "the newest backup lacks files that its database names",
         "`missing-files.txt` beside it names them; see BackupPartial.",
@@ -90,7 +105,7 @@ const WELL: &[(&str, &str)] = &[
     ("NotProtected", "its file does not protect it"),
     ("NotRetiring", "its end is not wanted"),
     ("NotSuspended", "its file does not suspend it"),
-    ("Proven", "its login page came through nginx, over TLS and with its own certificate"),
+    ("Proven", "visitors see its login page, through nginx, over TLS and with its own certificate"),
     ("Retiring", "it is retired, or on its way there: `innkeeper info NAME` says until when its data are kept"),
     ("Running", "the container runs"),
     ("SetUp", "company and administrator are set"),

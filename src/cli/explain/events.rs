@@ -15,6 +15,11 @@ pub(super) const EVENTS: &[(Reason, &str, &str)] = &[
         "Its container uses 95 % of its memory; at the limit Linux kills one of Odoo's processes, and whoever waited for it sees an error. It is over below 85 %. Agree on a larger plan, raise `[limits] memory`, or look what runs: `innkeeper logs NAME -p warning`.",
     ),
     (
+        Reason::OutOfMemory,
+        "Linux killed processes of an instance, because its memory was used up",
+        "All processes of its container together reached the memory of its plan. Odoo starts a new worker, but whoever waited for the killed one saw an error, and a large import or report is lost. One request alone meets Odoo's own limit before that, which says so in the log (`MemoryError`); the kernel kills where several grow at once. Look what ran: `innkeeper logs NAME -n 200`. Then agree on a larger plan, or raise `[limits] memory`. The alert ends an hour after the last one.",
+    ),
+    (
         Reason::CpuBusy,
         "an instance has used up its processors for a quarter of an hour",
         "It uses 90 % of the cores of its plan. Pages are slow for this customer, and for nobody else. It is over below 70 %. `innkeeper info NAME` shows the last day; a scheduled action that never ends is the usual cause.",
@@ -22,7 +27,7 @@ pub(super) const EVENTS: &[(Reason, &str, &str)] = &[
     (
         Reason::ContainerDied,
         "an instance's container ended by itself",
-        "Its main process ended without having been asked to, and Docker started it again; its users saw an error meanwhile. Out of memory is the usual cause: `innkeeper logs NAME -n 200` shows the last lines, `dmesg` whether Linux killed it.",
+        "Its main process ended without having been asked to, and Docker started it again; its users saw an error meanwhile. `innkeeper logs NAME -n 200` shows its last words. Where it happens again and again the instance is `degraded`, and an alert says so.",
     ),
     (
         Reason::AlertSilenced,
@@ -42,7 +47,7 @@ pub(super) const EVENTS: &[(Reason, &str, &str)] = &[
     (
         Reason::StrainOver,
         "a strain on an instance is over",
-        "What DiskNearlyFull, MemoryAtLimit or CpuBusy told before is well below its bound again.",
+        "What DiskNearlyFull, MemoryAtLimit, OutOfMemory or CpuBusy told before is well below its bound again.",
     ),
     (
         Reason::EdgeLost,

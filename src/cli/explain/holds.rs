@@ -22,7 +22,7 @@ pub(super) const HOLDS: &[(HoldReason, &str, &str)] = &[
     (
         HoldReason::DataMissing,
         "data of this instance are gone",
-        "The instance was set up before, but its database or its volume is not there any more. A new and empty one is never made silently in its place. Bring the data back; if the customer shall really begin anew, give it a new name.",
+        "The instance was set up before, but its database or its volume is not there any more. A new and empty one is never made silently in its place. Bring the data back; if the customer shall really begin anew, give it a new name. Retiring the instance changes nothing about the loss: it stays told, and what is left is not deleted before a person accepts it with `innkeeper apply --max-destroy 1 --confirm NAME`.",
     ),
     (
         HoldReason::ImageMissing,

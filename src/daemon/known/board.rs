@@ -5,6 +5,7 @@
 
 use super::marks::Marks;
 use crate::control::view::{InstanceView, PendingStep, UsageView, View};
+use crate::diff::DOWN_S;
 use crate::model::changes::{Hold, HoldReason, InstanceChanges};
 use crate::model::event::Reason;
 use crate::model::name::{Domain, InstanceName, PlanName};
@@ -374,7 +375,9 @@ impl Inner {
         // One of which somebody knows speaks for nobody else any more.
         let asking: Vec<&Alert> =
             self.host.values().filter(|alert| quiet(&self.silences, alert, now).is_none()).collect();
-        let is_told = |status: &InstanceStatus, hold: &Hold| asking.iter().any(|host| tells_of_all(host, status, hold));
+        let is_told = |status: &InstanceStatus, hold: &Hold| {
+            asking.iter().any(|host| tells_of_all(host, status, hold) && !was_down_before(host, status))
+        };
         let of_instances = self.statuses.values().filter_map(|status| alert(status, |hold| is_told(status, hold)));
         let open = self.host.values().cloned().chain(of_instances).chain(self.strains.values().flatten().cloned());
         open.map(|alert| Alert { silence: quiet(&self.silences, &alert, now), ..alert }).collect()
@@ -433,9 +436,11 @@ fn alert(status: &InstanceStatus, is_told: impl Fn(&Hold) -> bool) -> Option<Ale
         return None;
     }
     let about = match status.state {
+        State::Held if is_edge_lost(status) && is_false(status, ConditionType::Serving) => ConditionType::Serving,
         State::Failed | State::Held => ConditionType::Stalled,
         State::Orphaned => ConditionType::Orphaned,
         State::Invalid => ConditionType::SpecValid,
+        State::Degraded if is_down_during_a_change(status) => ConditionType::Serving,
         State::Degraded => ConditionType::Ready,
         // Its file is broken although a good version is in force.
         _ if is_false(status, ConditionType::SpecValid) => ConditionType::SpecValid,
@@ -459,6 +464,24 @@ fn tells_of_all(host: &Alert, status: &InstanceStatus, hold: &Hold) -> bool {
     let is_own = hold.message.contains(&status.database);
     (host.reason == Reason::GuardClosed.as_str() && hold.reason == HoldReason::Guard)
         || (host.reason == Reason::EdgeLost.as_str() && hold.reason == HoldReason::Unseen && !is_own)
+}
+
+/// True for one that did not serve long before this alert of the host began: it has a reason of its own.
+fn was_down_before(host: &Alert, status: &InstanceStatus) -> bool {
+    let serving = status.condition(ConditionType::Serving).filter(|it| it.status == ConditionStatus::False);
+    serving.is_some_and(|serving| host.since.as_second() - serving.since.as_second() >= DOWN_S)
+}
+
+/// Held by nothing but a system that does not answer.
+fn is_edge_lost(status: &InstanceStatus) -> bool {
+    status.holds.iter().all(|hold| matches!(hold.reason, HoldReason::Unseen | HoldReason::NotHealthy))
+}
+
+/// True when the change that is being made says nothing of what visitors meet meanwhile.
+fn is_down_during_a_change(status: &InstanceStatus) -> bool {
+    let ready = status.condition(ConditionType::Ready);
+    let says_why = ready.is_some_and(|ready| ready.status == ConditionStatus::False && ready.reason != "Changing");
+    is_false(status, ConditionType::Serving) && !says_why
 }
 
 fn is_false(status: &InstanceStatus, kind: ConditionType) -> bool {

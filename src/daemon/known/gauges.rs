@@ -1,8 +1,9 @@
 //! What was measured of each instance, until it is kept in the journal. Plain arithmetic: time is handed in.
 
-use crate::health::{Vitals, Warning};
+use crate::health::{Strain, Vitals, Warning};
 use crate::model::name::InstanceName;
 use crate::model::service_plan::Limits;
+use crate::model::size::Bytes;
 use crate::model::status::UsageStatus;
 use crate::model::time::Timestamp;
 use crate::model::usage::{Resolution, ServiceUsage, UsageHistory, UsagePoint};
@@ -25,6 +26,10 @@ struct Gauge {
     /// None until it was counted twice.
     cpu_percent: Option<f64>,
     service: ServiceUsage,
+    /// Processes that were killed for want of memory since the last reading.
+    kills: u64,
+    /// How many the engine counted last; none before the first count, which says nothing of when they were.
+    kills_counted: Option<u64>,
     database: Size,
     filestore: Size,
     /// Not yet in the journal.
@@ -116,6 +121,13 @@ impl Gauges {
         gauges.iter_mut().filter_map(read).collect()
     }
 
+    /// Its main process was killed for want of memory, and the engine's count went with it.
+    pub(crate) fn note_kills(&self, name: &InstanceName, times: u64) {
+        if let Some(gauge) = self.inner().get_mut(name) {
+            gauge.kills = gauge.kills.saturating_add(times);
+        }
+    }
+
     /// An instance's filestore as last measured.
     pub(crate) fn filestore_bytes(&self, name: &InstanceName) -> Option<u64> {
         self.inner().get(name)?.filestore.bytes
@@ -143,9 +155,16 @@ impl Gauges {
 impl Gauge {
     fn count(&mut self, usage: Option<ServiceUsage>, at: Instant) {
         let Some(usage) = usage else {
+            self.kills_counted = Some(0);
             (self.counted, self.cpu_percent, self.service) = (None, Some(0.0), ServiceUsage::default());
             return;
         };
+        let new_kills = match self.kills_counted.replace(usage.memory_kills) {
+            None => 0,
+            // Less than before: the container was started anew, and counts from nothing.
+            Some(before) => usage.memory_kills.checked_sub(before).unwrap_or(usage.memory_kills),
+        };
+        self.kills = self.kills.saturating_add(new_kills);
         // Less than before: it is another run of the container, which has to be counted twice again.
         let before = self.counted.filter(|(_, cpu_time)| *cpu_time <= usage.cpu_time);
         if let Some((then, cpu_time)) = before {
@@ -173,12 +192,21 @@ impl Gauge {
         self.unkept.drain(..surplus);
         let before = self.vitals.warnings();
         self.vitals = self.vitals.after(&usage, limits);
+        let kills = std::mem::take(&mut self.kills);
+        if kills > 0 {
+            self.vitals = self.vitals.after_kills(kills, Bytes(usage.memory_limit_bytes), now);
+        }
         let warnings = self.vitals.warnings();
         let without = |of: &[Warning], others: &[Warning]| {
             let other = |it: &&Warning| !others.iter().any(|other| other.strain == it.strain);
             of.iter().filter(other).cloned().collect()
         };
-        let (begun, ended) = (without(&warnings, &before), without(&before, &warnings));
+        let (mut begun, ended): (Vec<Warning>, Vec<Warning>) =
+            (without(&warnings, &before), without(&before, &warnings));
+        // Each is told, also while the last one is.
+        let again = warnings.iter().filter(|it| kills > 0 && it.strain == Strain::Kills && !begun.contains(it));
+        let again: Vec<Warning> = again.cloned().collect();
+        begun.extend(again);
         Some(Reading { usage, warnings, begun, ended })
     }
 

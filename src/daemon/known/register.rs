@@ -8,6 +8,7 @@ use crate::journal::{FailureRow, FileSeen, Journal, JournalError, Known};
 use crate::model::name::{InstanceName, Uid};
 use crate::model::secret::{self, InstallationKey, PASSWORD_GENERATION};
 use crate::model::step::Access;
+use crate::model::time::Timestamp;
 use crate::model::wanted::{Wanted, WantedState};
 use crate::spec::{Fleet, FleetInstance};
 use std::collections::BTreeMap;
@@ -17,6 +18,9 @@ use tokio::time::Instant;
 
 /// A file that two complete readings so far apart did not find was taken away.
 const VANISHED_AFTER: Duration = Duration::from_secs(60);
+
+/// More crashes say nothing that these do not.
+const CRASHES_KEPT_MAX: usize = 8;
 
 /// All instances that have a file, a row in the journal, or an object in the world.
 pub(crate) struct Register {
@@ -235,6 +239,7 @@ impl Entry {
                 ending: EndingFacts::default(),
                 updating: false,
                 roll_out: None,
+                crashes: Vec::new(),
             },
             met: false,
             digest: Arc::default(),
@@ -247,6 +252,26 @@ impl Entry {
             wish: String::new(),
             settled_wish: None,
         }
+    }
+
+    /// Takes in how often the engine has started the container again by itself; returns how often since it was seen last.
+    pub(crate) fn count_crashes(&mut self, container: &str, restarts: u64, now: Timestamp) -> u64 {
+        let before = self.restarts.replace((container.to_owned(), restarts));
+        let before = before.filter(|(id, _)| id == container).map(|(_, restarts)| restarts);
+        let times = match before {
+            // One that was started by hand, or was made anew, is counted from nothing again.
+            None => 0,
+            Some(before) if restarts < before => {
+                self.facts.crashes.clear();
+                0
+            }
+            Some(before) => restarts - before,
+        };
+        let crashes = &mut self.facts.crashes;
+        crashes.extend(std::iter::repeat_n(now, usize::try_from(times).unwrap_or_default().min(CRASHES_KEPT_MAX)));
+        let surplus = crashes.len().saturating_sub(CRASHES_KEPT_MAX);
+        crashes.drain(..surplus);
+        times
     }
 
     fn known(known: &Known, key: &InstallationKey) -> Self {

@@ -175,7 +175,8 @@ async fn measure_filestore(keeper: &Keeper, name: &InstanceName, uid: Uid) {
 
 fn tell(keeper: &Keeper, name: &InstanceName, reading: &Reading) {
     for warning in &reading.begun {
-        let told = event(Level::Warning, Some(name), warning.reason, warning.message.clone());
+        let level = if warning.reason == Reason::OutOfMemory { Level::Error } else { Level::Warning };
+        let told = event(level, Some(name), warning.reason, warning.message.clone());
         keeper.tell(&told);
     }
     for warning in &reading.ended {

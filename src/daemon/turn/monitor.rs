@@ -23,7 +23,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// Instances that are proven to serve and whose login page is asked for again in one look: each costs Odoo 0.1 s.
-const PROVEN_AGAIN_MAX: usize = 32;
+const PROVEN_AGAIN_MIN: usize = 32;
+/// In a large fleet it is this share of them, so that nobody is unseen for longer than two looks, which are a minute apart.
+const PROVEN_AGAIN_SHARE: usize = 2;
 /// Instances that are not proven and are asked in one look: one that hangs takes seconds. Their own turns ask them too.
 const UNPROVEN_MAX: usize = 64;
 
@@ -175,7 +177,8 @@ impl Keeper {
         let mut asked = self.asked_up_to.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let [proven_before, unproven_before] = &mut *asked;
         let mut chosen = in_turn(unproven, unproven_before, UNPROVEN_MAX);
-        chosen.extend(in_turn(proven, proven_before, PROVEN_AGAIN_MAX));
+        let again = PROVEN_AGAIN_MIN.max(proven.len().div_ceil(PROVEN_AGAIN_SHARE));
+        chosen.extend(in_turn(proven, proven_before, again));
         chosen
     }
 

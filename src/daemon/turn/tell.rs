@@ -36,27 +36,28 @@ impl Keeper {
 
     /// Tells that a container ended by itself and that the engine started it again: nothing is left to repair then, and
     /// still its users were thrown out.
-    pub(super) fn tell_crash(&self, name: &InstanceName, facts: &Facts) {
+    pub(crate) fn tell_crash(&self, name: &InstanceName, facts: &Facts) {
         let Some(engine) = facts.live.engine.known() else { return };
         // One that was only listed tells no such count.
         let seen = engine.services.get(&Resources::of(name).container).filter(|it| it.started_at.is_some());
         let Some(service) = seen else { return };
-        let Some(before) = self.register().entries.get_mut(name).map(|entry| {
-            let seen = (service.id.clone(), service.restarts);
-            entry.restarts.replace(seen)
-        }) else {
-            return;
+        let times = match self.register().entries.get_mut(name) {
+            Some(entry) => entry.count_crashes(&service.id, service.restarts, facts.now),
+            None => 0,
         };
-        let before = before.filter(|(id, _)| *id == service.id).map(|(_, restarts)| restarts);
-        // One that was started by hand is counted from nothing again.
-        let Some(times) = before.and_then(|before| service.restarts.checked_sub(before)).filter(|times| *times > 0)
-        else {
+        if times == 0 {
             return;
+        }
+        let why = match service.killed_for_memory {
+            true => {
+                self.gauges.note_kills(name, times);
+                "was killed because its memory was used up"
+            }
+            false => "ended by itself",
         };
         let often = if times == 1 { String::new() } else { format!(" ({times} times)") };
-        let message = format!(
-            "its container ended by itself and Docker started it again{often}: `innkeeper logs {name}` may say why"
-        );
+        let message =
+            format!("its container {why} and Docker started it again{often}: `innkeeper logs {name}` may say why");
         self.tell(&event(Level::Error, Some(name), Reason::ContainerDied, message));
     }
 

@@ -10,6 +10,7 @@ mod publications;
 mod running_work;
 mod sites;
 mod templates;
+mod visits;
 
 use bench::Bench;
 use innkeeper::model::name::InstanceName;

@@ -165,3 +165,55 @@ fn a_document_is_written_for_its_usage_only_when_it_is_old_and_off() {
     again.put(status("acme", State::Ready)).unwrap();
     assert_eq!(again.documents_written(), 0);
 }
+
+#[test]
+fn processes_that_are_killed_for_want_of_memory_are_told_and_the_alert_ends_an_hour_after_the_last() {
+    in_a_house(async |house| {
+        let daemon = house.settled_daemon(&["acme"]).await;
+        let kill = |times: u64| {
+            house.rehearsal.with(|world| world.containers.get_mut("ik-acme").unwrap().memory_kills += times);
+        };
+        let alerts = |daemon: &super::house::Daemon| {
+            let open = daemon.keeper.board().alerts(now());
+            open.into_iter().filter(|it| it.reason == "OutOfMemory").map(|it| it.message).collect::<Vec<_>>()
+        };
+        let events = |daemon: &super::house::Daemon| {
+            let of = daemon.events().into_iter().filter(|it| it.reason == "OutOfMemory");
+            of.map(|it| it.count).sum::<u64>()
+        };
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert_eq!((alerts(&daemon).len(), events(&daemon)), (0, 0));
+        kill(1);
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        assert!(alerts(&daemon)[0].contains("killed one of its processes"), "{:?}", alerts(&daemon));
+        assert_eq!(events(&daemon), 1);
+        tokio::time::sleep(Duration::from_secs(1_800)).await;
+        kill(2);
+        tokio::time::sleep(Duration::from_secs(3_500)).await;
+        assert!(alerts(&daemon)[0].contains("killed 3 of its processes"), "{:?}", alerts(&daemon));
+        assert_eq!(events(&daemon), 2);
+        tokio::time::sleep(Duration::from_secs(200)).await;
+        assert_eq!(alerts(&daemon), [""; 0]);
+        assert_eq!(daemon.reasons().iter().filter(|reason| *reason == "StrainOver").count(), 1);
+        daemon.stop().await;
+    });
+}
+
+#[test]
+fn a_main_process_that_was_killed_for_want_of_memory_is_told_as_that() {
+    in_a_house(async |house| {
+        let daemon = house.settled_daemon(&["acme"]).await;
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        house.rehearsal.with(|world| {
+            let container = world.containers.get_mut("ik-acme").unwrap();
+            (container.restarts, container.killed_for_memory, container.booted) = (1, true, false);
+            container.started_at = Some(now());
+        });
+        house.client().await.wake(&[name("acme")]).await.unwrap();
+        daemon.until_told("ContainerDied").await;
+        daemon.until_told("OutOfMemory").await;
+        let told = daemon.told();
+        assert!(told.iter().any(|line| line.contains("was killed because its memory was used up")), "{told:?}");
+        daemon.stop().await;
+    });
+}

@@ -1,13 +1,14 @@
 //! Decisions over what is inside Odoo: modules, set-up, jobs, releases.
 
 use super::{check, holds, kinds, ready};
-use crate::world::{World, module, name, uid};
+use crate::world::{World, facts, module, name, uid, wanted};
 use expect_test::expect;
 use innkeeper::diff::changes_of;
 use innkeeper::diff::facts::Facts;
 use innkeeper::model::changes::HoldReason;
 use innkeeper::model::live::{JobLive, JobState, OdooLive, Seen};
 use innkeeper::model::service::{Component, Owner, Tag};
+use innkeeper::model::size::Bytes;
 use innkeeper::model::step::Action;
 
 #[test]
@@ -198,4 +199,23 @@ fn a_website_that_comes_later_gets_the_company_s_language() {
                 website.language: - → vi_VN
         "#]],
     );
+}
+
+#[test]
+fn odoos_own_memory_limit_lies_below_the_containers() {
+    let limits_of = |memory_mib: u64, workers: u32| {
+        let mut wanted = wanted("acme");
+        (wanted.limits.memory, wanted.limits.workers) = (Bytes(memory_mib << 20), workers);
+        let steps = changes_of(&facts([wanted]), &name("acme")).steps;
+        let conf = steps.into_iter().find_map(|step| match step.action {
+            Action::WriteConf { conf, .. } => Some(conf),
+            _ => None,
+        });
+        conf.map(|conf| (conf.limit_memory_soft >> 20, conf.limit_memory_hard >> 20)).unwrap()
+    };
+    assert_eq!(limits_of(1_024, 2), (672, 768));
+    assert_eq!(limits_of(2_048, 2), (1_344, 1_536));
+    assert_eq!(limits_of(16_384, 8), (2_240, 2_560), "never more than Odoo's own");
+    assert_eq!(limits_of(512, 2), (560, 640), "a healthy worker has 315 MiB");
+    assert_eq!(limits_of(1_024, 0), (2_048, 2_560), "threads reserve what they do not use");
 }

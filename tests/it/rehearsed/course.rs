@@ -2,6 +2,7 @@
 //! calls fail, Innkeeper dies, people damage the world and the files, and time passes. All of it comes from one seed.
 
 mod calm;
+mod vigil;
 
 use super::clock;
 use super::invariants::{self, Violations};
@@ -14,7 +15,7 @@ use innkeeper::daemon::turn::{self, Report, Subject};
 use innkeeper::daemon::{Conduct, Keeper, OpenError, Place};
 use innkeeper::edges::Edge;
 use innkeeper::journal::{EventFilter, JOURNAL_FILE, Journal, JournalError};
-use innkeeper::model::name::InstanceName;
+use innkeeper::model::name::{InstanceName, Uid};
 use innkeeper::model::secret::{ExposeSecret, InstallationKey, SecretPurpose};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -40,6 +41,8 @@ pub(crate) struct Tally {
     pub(crate) passes: u64,
     pub(crate) damages: u64,
     pub(crate) tricks: u64,
+    /// Looks at one that was down for five minutes.
+    pub(crate) downs: u64,
 }
 
 impl Tally {
@@ -49,6 +52,7 @@ impl Tally {
         self.passes += other.passes;
         self.damages += other.damages;
         self.tricks += other.tricks;
+        self.downs += other.downs;
     }
 }
 
@@ -64,6 +68,8 @@ struct Course {
     diary: Vec<String>,
     /// Whose data others destroyed: they stay held until a person comes.
     bereft: BTreeSet<InstanceName>,
+    /// Lives that were ready once.
+    was_ready: BTreeSet<Uid>,
     old_journal: Option<TempDir>,
     events_up_to: u64,
     /// What was damaged again and again is repaired later.
@@ -102,6 +108,7 @@ impl Course {
             key: InstallationKey::new(KEY),
             diary: Vec::new(),
             bereft: BTreeSet::new(),
+            was_ready: BTreeSet::new(),
             old_journal: None,
             events_up_to: 0,
             fights: false,
@@ -132,6 +139,9 @@ impl Course {
             }
             self.pass().await;
             self.customers_work();
+            if self.rng.u32(0..4) == 0 {
+                self.vigil().await;
+            }
             self.check_secrets();
             if !self.violations.lock().unwrap().is_empty() {
                 return;
@@ -190,6 +200,7 @@ impl Course {
         let wrong: Vec<&Call> = calls.iter().filter(|call| call.fault.is_some() || call.is_effect()).collect();
         self.diary.extend(wrong.into_iter().map(|call| format!("  {}", invariants::describe(call))));
         self.rehearsal.forget_calls();
+        self.remember_the_ready(&keeper);
         if dead {
             self.tally.crashes += 1;
             self.note("died");

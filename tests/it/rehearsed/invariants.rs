@@ -1,15 +1,20 @@
 //! What must hold at every moment, whatever goes wrong. Each check compares the world before and after one thing that
 //! Innkeeper did, and says what is wrong.
 
-use innkeeper::adapters::rehearsal::world::{Container, ContainerState, NO_COMMENT, NO_LABEL, StoredBackup, stored};
+use innkeeper::adapters::rehearsal::world::{
+    Ailment, Container, ContainerState, NO_COMMENT, NO_LABEL, StoredBackup, stored,
+};
 use innkeeper::adapters::rehearsal::{Call, Rehearsal, World};
+use innkeeper::daemon::known::board::Board;
 use innkeeper::edges::Edge;
 use innkeeper::journal::Journal;
 use innkeeper::model::backup::Part;
+use innkeeper::model::changes::HoldReason;
 use innkeeper::model::live::OdooLive;
-use innkeeper::model::name::{Domain, Resources, Uid};
+use innkeeper::model::name::{Domain, InstanceName, Resources, Uid};
 use innkeeper::model::secret::ExposeSecret;
 use innkeeper::model::service::{Owner, Ports};
+use innkeeper::model::site::SitePage;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
@@ -73,6 +78,7 @@ pub(crate) fn remove_foreign(world: &mut World) {
         !foreign(&it.owner) || roles.get(&it.owner_role).is_some_and(|role| role.owner.tag().is_some())
     });
     world.foreign_ports.clear();
+    world.ailments.clear();
     world.proxy.foreign_hosts.clear();
 }
 
@@ -95,6 +101,29 @@ pub(crate) fn leftovers(world: &World, names: &[&str]) -> Vec<String> {
         }
     }
     left
+}
+
+/// True when visitors of the instance see what they should.
+pub(crate) fn is_served(world: &World, name: &InstanceName) -> bool {
+    let loaded = world.proxy.loaded.as_ref().filter(|_| world.proxy.running);
+    let Some(row) = loaded.and_then(|generation| generation.rows.get(name)) else { return false };
+    let is_ill = match world.ailments.get(name) {
+        Some(Ailment::NoWebsocket) => row.gevent,
+        ailment => ailment.is_some(),
+    };
+    row.page == SitePage::Serve && world.serves(row.ports) && !is_ill
+}
+
+/// True when an open alert says of this instance, or of everybody, that it cannot be served.
+pub(crate) fn is_told(board: &Board, name: &InstanceName) -> bool {
+    let holds = board.get(name).map(|status| status.holds.clone()).unwrap_or_default();
+    let waits_for = |reason| holds.iter().any(|hold| hold.reason == reason);
+    board.alerts(super::clock::now()).iter().any(|alert| match (&alert.instance, alert.reason.as_str()) {
+        (Some(of), _) => of == name,
+        (None, "EdgeLost") => waits_for(HoldReason::Unseen),
+        (None, "GuardClosed") => waits_for(HoldReason::Guard),
+        (None, _) => false,
+    })
 }
 
 /// A call in a line.

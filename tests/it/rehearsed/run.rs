@@ -241,6 +241,7 @@ impl Run {
                 },
                 updating: false,
                 roll_out: None,
+                crashes: Vec::new(),
             };
             (name, facts)
         };

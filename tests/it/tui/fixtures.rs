@@ -129,6 +129,7 @@ pub(crate) fn instance(name: &InstanceName, state: State, nth: usize) -> Instanc
             bytes: (busy * 4) << 20,
             verified: nth % 11 != 3,
             missing_files: 0,
+            lacks: None,
         }),
         purge_after: None,
         next_try: (state == State::Failed).then(|| after(240)),

@@ -94,7 +94,7 @@ impl Customer {
         Ask {
             instances: BTreeMap::from([(self.name.clone(), self.resources())]),
             images: BTreeSet::from([side.image()]),
-            hosts: BTreeSet::new(),
+            hosts: BTreeMap::new(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! What a proxy promises.
 
 use super::{Side, kind};
-use innkeeper::edges::proxy::{Refused, SiteChanges};
+use innkeeper::edges::proxy::{Channel, Refused, SiteChanges, Visit};
 use innkeeper::edges::{Ask, EdgeError, ErrorKind, Proxy};
 use innkeeper::model::live::ProxyLive;
 use innkeeper::model::name::{Domain, InstanceName, TemplateName, Uid};
@@ -25,6 +25,7 @@ macro_rules! proxy {
             a_stopped_proxy_is_unreachable_and_its_rows_are_not_forgotten
             a_host_that_nobody_serves_gives_no_answer
             a_name_that_leads_to_another_says_so
+            a_channel_that_does_not_open_is_told_where_it_was_asked_for
         }
     };
 }
@@ -40,6 +41,8 @@ pub(crate) trait Sites: Side {
     fn serve_as_somebody_else(&self, host: &Domain);
     /// Edits the lines of this site by hand.
     fn edit(&self, row: &SiteRow);
+    /// The application's websockets open no more.
+    fn close_websockets(&self, row: &SiteRow);
     /// Stops it.
     fn stop(&self);
 }
@@ -68,7 +71,7 @@ fn host(row: &SiteRow) -> Domain {
 }
 
 async fn status(side: &impl Sites, row: &SiteRow) -> u16 {
-    side.proxy().ask_host(&host(row)).await.unwrap().status
+    side.proxy().ask_host(&host(row), &Visit::default()).await.unwrap().status
 }
 
 fn names(live: &ProxyLive) -> Vec<&str> {
@@ -87,7 +90,7 @@ pub(crate) async fn a_published_site_is_in_force_and_seen(side: &impl Sites) {
     let live = look(side).await;
     assert!(live.running && live.intact && live.loaded.is_some() && live.loaded == live.current, "{live:?}");
     assert_eq!((&live.sites[&acme.instance].row, live.sites[&acme.instance].intact), (&acme, true));
-    let answer = side.proxy().ask_host(&host(&acme)).await.unwrap();
+    let answer = side.proxy().ask_host(&host(&acme), &Visit::default()).await.unwrap();
     assert_eq!((answer.status, answer.login_page), (200, true));
     for (page, expected) in [(SitePage::Stopped, 503), (SitePage::Retired, 410), (SitePage::Serve, 200)] {
         acme.page = page;
@@ -112,7 +115,11 @@ pub(crate) async fn a_row_that_was_taken_away_is_gone_and_what_is_gone_may_be_ta
     assert!(refused(remove(side, &acme.instance, acme.uid).await).is_empty());
     let live = look(side).await;
     assert_eq!(names(&live), ["other"]);
-    assert_eq!(kind(side.proxy().ask_host(&host(&acme)).await), ErrorKind::Unreachable, "nobody serves it any more");
+    assert_eq!(
+        kind(side.proxy().ask_host(&host(&acme), &Visit::default()).await),
+        ErrorKind::Unreachable,
+        "nobody serves it any more"
+    );
     assert_eq!(status(side, &other).await, 200);
     assert!(refused(remove(side, &acme.instance, acme.uid).await).is_empty());
     assert_eq!(look(side).await, live);
@@ -190,7 +197,7 @@ pub(crate) async fn a_stopped_proxy_is_unreachable_and_its_rows_are_not_forgotte
     assert!(!live.running && live.loaded.is_none(), "{live:?}");
     assert_eq!(live.sites[&acme.instance].row, acme, "what is on the disk is seen");
     assert_eq!(kind(put(side, &[&other]).await), ErrorKind::Unreachable);
-    assert_eq!(kind(side.proxy().ask_host(&host(&acme)).await), ErrorKind::Unreachable);
+    assert_eq!(kind(side.proxy().ask_host(&host(&acme), &Visit::default()).await), ErrorKind::Unreachable);
     let rows = look(side).await.sites;
     assert_eq!(rows.keys().map(InstanceName::as_str).collect::<Vec<_>>(), ["acme", "other"], "in force at its start");
 }
@@ -198,7 +205,7 @@ pub(crate) async fn a_stopped_proxy_is_unreachable_and_its_rows_are_not_forgotte
 pub(crate) async fn a_host_that_nobody_serves_gives_no_answer(side: &impl Sites) {
     let (acme, nobody) = (side.row("acme"), side.row("nobody"));
     put(side, &[&acme]).await.unwrap();
-    assert_eq!(kind(side.proxy().ask_host(&host(&nobody)).await), ErrorKind::Unreachable);
+    assert_eq!(kind(side.proxy().ask_host(&host(&nobody), &Visit::default()).await), ErrorKind::Unreachable);
     assert_eq!(status(side, &acme).await, 200);
 }
 
@@ -211,10 +218,26 @@ pub(crate) async fn a_name_that_leads_to_another_says_so(side: &impl Sites) {
         ..acme
     };
     assert!(refused(put(side, &[&both]).await).is_empty());
-    let answer = side.proxy().ask_host(&second).await.unwrap();
+    let answer = side.proxy().ask_host(&second, &Visit::default()).await.unwrap();
     assert_eq!((answer.status, answer.login_page), (301, false));
-    assert_eq!(side.proxy().ask_host(&main).await.unwrap().status, 200);
+    assert_eq!(side.proxy().ask_host(&main, &Visit::default()).await.unwrap().status, 200);
     let closed = SiteRow { page: SitePage::Stopped, ..both };
     assert!(refused(put(side, &[&closed]).await).is_empty());
-    assert_eq!(side.proxy().ask_host(&second).await.unwrap().status, 503, "a closed site says so at each name");
+    assert_eq!(
+        side.proxy().ask_host(&second, &Visit::default()).await.unwrap().status,
+        503,
+        "a closed site says so at each name"
+    );
+}
+
+pub(crate) async fn a_channel_that_does_not_open_is_told_where_it_was_asked_for(side: &impl Sites) {
+    let acme = side.row("acme");
+    put(side, &[&acme]).await.unwrap();
+    side.close_websockets(&acme);
+    let asked = async |channel| {
+        let answer = side.proxy().ask_host(&host(&acme), &Visit { channel, ..Visit::default() }).await.unwrap();
+        (answer.status, answer.login_page, answer.websocket_fault.is_some())
+    };
+    assert_eq!(asked(Channel::Websocket).await, (200, true, true));
+    assert_eq!(asked(Channel::Same).await, (200, true, false));
 }

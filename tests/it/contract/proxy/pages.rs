@@ -182,7 +182,7 @@ async fn the_other_names_lead_to_the_main_one_with_path_and_query() {
     }
     let main = ask(&bench, "GET", "erp.acme.example", "/web/login?x=1", "").await;
     assert!(main.status == 200 && main.body.contains("GET /web/login?x=1"), "{}", main.body);
-    let told = bench.proxy.ask_host(&Domain::parse("www.acme.example").unwrap()).await.unwrap();
+    let told = bench.proxy.ask_host(&Domain::parse("www.acme.example").unwrap(), &Default::default()).await.unwrap();
     assert_eq!(told.status, 301);
 }
 

@@ -40,6 +40,10 @@ impl Sites for Bench {
         std::fs::write(self.shared_file(), edited).unwrap();
     }
 
+    fn close_websockets(&self, _row: &SiteRow) {
+        // The bench's server opens none.
+    }
+
     fn stop(&self) {
         let master = std::fs::read_to_string(&self.settings.pid_file).unwrap().trim().parse().unwrap();
         let id = rustix::process::Pid::from_raw(master).unwrap();

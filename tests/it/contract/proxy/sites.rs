@@ -1,7 +1,7 @@
 //! What a visitor of a site meets, on an nginx of the test's own with the shipped templates.
 
 use super::bench::{BASE, Bench, INSTALLATION, Reply, THUMBPRINT, dedicated, row};
-use innkeeper::edges::{ErrorKind, Proxy};
+use innkeeper::edges::{ErrorKind, Proxy, Visit};
 use innkeeper::model::name::Domain;
 use innkeeper::model::site::{CertificateName, SitePage};
 
@@ -278,7 +278,7 @@ async fn a_certificate_is_taken_without_a_reload_and_a_bad_one_hurts_only_its_ow
     assert!(bench.send("other.fleet.test", "GET / HTTP/1.1\r\n\r\n").await.is_err(), "a damaged certificate");
     assert_eq!(bench.get(HOST, "/").await.status, 200, "the neighbour serves on");
     let fingerprint = bench.write_certificate(&CertificateName("other.fleet.test".to_owned()));
-    let answer = bench.proxy.ask_host(&Domain::parse("other.fleet.test").unwrap()).await.unwrap();
+    let answer = bench.proxy.ask_host(&Domain::parse("other.fleet.test").unwrap(), &Visit::default()).await.unwrap();
     assert_eq!((answer.status, answer.fingerprint), (200, fingerprint));
     assert_eq!(bench.proxy.reloads(), reloads);
 }
@@ -291,7 +291,7 @@ async fn a_wildcard_certificate_serves_every_name_that_uses_it() {
     let mut row = row("acme", &[HOST], bench.upstream.port);
     row.hosts.values_mut().for_each(|name| *name = wildcard.clone());
     bench.put(&[row]).await;
-    let answer = bench.proxy.ask_host(&Domain::parse(HOST).unwrap()).await.unwrap();
+    let answer = bench.proxy.ask_host(&Domain::parse(HOST).unwrap(), &Visit::default()).await.unwrap();
     assert_eq!((answer.status, answer.fingerprint), (200, fingerprint));
     assert_eq!(bench.get("nobody.fleet.test", "/").await.status, 421);
 }
@@ -321,9 +321,10 @@ async fn a_login_page_is_recognised_through_tls_with_its_certificate() {
     let fingerprint = bench.write_certificate(&CertificateName(HOST.to_owned()));
     bench.put(&[site]).await;
     let host = Domain::parse(HOST).unwrap();
-    let answer = bench.proxy.ask_host(&host).await.unwrap();
+    let answer = bench.proxy.ask_host(&host, &Visit::default()).await.unwrap();
     assert_eq!((answer.status, answer.login_page), (200, true));
     assert_eq!(answer.fingerprint, fingerprint);
-    let stranger = bench.proxy.ask_host(&Domain::parse("stranger.example").unwrap()).await.unwrap_err();
+    let stranger =
+        bench.proxy.ask_host(&Domain::parse("stranger.example").unwrap(), &Visit::default()).await.unwrap_err();
     assert_eq!(stranger.kind, ErrorKind::Unreachable);
 }

@@ -61,6 +61,8 @@ impl Host for Stage {
                 started_at: Some(crate::world::now()),
                 booted: true,
                 restarts: 0,
+                killed_for_memory: false,
+                memory_kills: 0,
                 cpu_millis: 0,
                 memory_bytes: 0,
                 ports: None,

@@ -4,7 +4,7 @@ use super::{IMAGE, Stage};
 use crate::contract::promises::proxy::{Sites, proxy};
 use innkeeper::adapters::rehearsal::World;
 use innkeeper::adapters::rehearsal::world::{
-    ConfFile, Container, ContainerState, Database, NO_COMMENT, NO_LABEL, Role, StoredCertificate, Volume,
+    Ailment, ConfFile, Container, ContainerState, Database, NO_COMMENT, NO_LABEL, Role, StoredCertificate, Volume,
 };
 use innkeeper::edges::Proxy;
 use innkeeper::model::live::{CertificateLive, OdooLive};
@@ -47,6 +47,10 @@ impl Sites for Stage {
 
     fn edit(&self, row: &SiteRow) {
         self.rehearsal.with(|world| world.proxy.edited.insert(row.instance.clone()));
+    }
+
+    fn close_websockets(&self, row: &SiteRow) {
+        self.rehearsal.with(|world| world.ailments.insert(row.instance.clone(), Ailment::NoWebsocket));
     }
 
     fn stop(&self) {
@@ -108,6 +112,8 @@ fn serve(world: &mut World, name: &str) -> Ports {
         started_at: Some(Timestamp::UNIX_EPOCH),
         booted: true,
         restarts: 0,
+        killed_for_memory: false,
+        memory_kills: 0,
         cpu_millis: 0,
         memory_bytes: 0,
         ports: Some(ports),

@@ -304,9 +304,12 @@ async fn what_a_running_container_uses_is_counted_and_what_is_stopped_uses_nothi
     // The kernel's files and Docker's own statistics say the same.
     let told = docker(&["stats", "--no-stream", "--format", "{{.MemUsage}}", &spec.container]);
     assert!(told.contains("512MiB"), "{told}");
+    let hog = "python3 -c 'b\"a\" * (1 << 30)'; true";
+    docker(&["exec", &spec.container, "sh", "-c", hog]);
+    until("the kernel's kill is counted", async || used().await.unwrap().memory_kills > first.memory_kills).await;
     // A fresh adapter, as after a restart of the daemon, finds the same counters.
     let again = world.again().usage().await.unwrap()[&world.name];
-    assert!(again.cpu_time >= second.cpu_time, "{again:?}");
+    assert!(again.cpu_time >= second.cpu_time && again.memory_kills > first.memory_kills, "{again:?}");
     assert!(World::new().docker.usage().await.unwrap().is_empty(), "others' containers are not counted");
     world.docker.restart_service(&spec.container, &spec.tag).await.unwrap();
     until("it is counted again", async || used().await.is_some_and(|it| it.cpu_time > Duration::ZERO)).await;

@@ -88,7 +88,7 @@ impl World {
         let ask = Ask {
             instances: BTreeMap::from([(self.name.clone(), self.resources())]),
             images: BTreeSet::from([IMAGE.to_owned(), "innkeeper/no-such-image:1".to_owned()]),
-            hosts: BTreeSet::new(),
+            hosts: BTreeMap::new(),
         };
         self.docker.look(&ask).await.unwrap()
     }
