@@ -26,9 +26,12 @@ mod logs;
 mod look;
 mod network;
 mod odoo_log;
+mod probe;
 mod service;
 mod tar;
 mod usage;
+
+pub use probe::Bridge;
 
 use crate::edges::engine::{JobEnd, LogLines, LogQuery};
 use crate::edges::{Ask, ByteStream, Edge, EdgeError, Engine, ErrorKind};
@@ -41,6 +44,7 @@ use crate::model::time::Timestamp;
 use crate::model::usage::ServiceUsage;
 use async_trait::async_trait;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::PoisonError;
 use tokio::sync::Mutex;
@@ -96,6 +100,27 @@ impl Docker {
 
     fn stopped_ports(&self) -> HashMap<String, BTreeSet<u16>> {
         self.stopped_ports.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The bridge that all containers of the installation are on; none before there is a network.
+    ///
+    /// # Errors
+    /// Docker does not answer, or refuses.
+    pub async fn bridge(&self) -> Result<Option<Bridge>, EdgeError> {
+        probe::bridge(self).await
+    }
+
+    /// Those of `addresses` to which a container on the installation's network can connect: asked by a container of
+    /// `image` that lives for seconds.
+    ///
+    /// # Errors
+    /// Docker does not answer, the image is not there, or the probe did not come to its end.
+    pub async fn reached(
+        &self,
+        image: &str,
+        addresses: &BTreeSet<SocketAddr>,
+    ) -> Result<BTreeSet<SocketAddr>, EdgeError> {
+        probe::reached(self, image, addresses).await
     }
 
     fn keep_stopped_ports(&self, ports: HashMap<String, BTreeSet<u16>>) {

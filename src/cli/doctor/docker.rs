@@ -1,6 +1,6 @@
 //! Docker: whether it answers, and whether the images that instances need are there.
 
-use super::Finding;
+use super::{Finding, firewall};
 use crate::adapters::docker::Docker;
 use crate::connect::{ODOO_DIR, SECRETS_DIR};
 use crate::edges::{Ask, Engine};
@@ -47,6 +47,8 @@ pub(super) async fn check(fleet: &Fleet, installation: &InstallationId) -> Vec<F
     for (image, found) in &live.images {
         findings.extend(reports(&docker, image, &found.id).await);
     }
+    let image = fleet.settings.odoo.images.values().find(|image| live.images.contains_key(*image));
+    findings.push(firewall::check(&docker, image, &fleet.settings).await);
     findings
 }
 

@@ -5,6 +5,7 @@ mod backups;
 mod config;
 mod docker;
 mod files;
+pub(crate) mod firewall;
 mod host;
 mod nginx;
 mod postgres;

@@ -7,6 +7,7 @@ mod browser;
 mod database;
 mod disk;
 mod engine;
+mod firewall;
 mod hundred_sites;
 pub(crate) mod promises;
 pub(crate) mod proxy;

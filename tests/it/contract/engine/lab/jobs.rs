@@ -262,3 +262,22 @@ async fn what_odoo_refuses_is_told_and_the_rest_applied(world: &World, scratch: 
     (applied.company.country, applied.company.timezone) = (asked.company.country, asked.company.timezone);
     assert_eq!(serde_json::from_str::<Setup>(&scratch.parameter("innkeeper.setup").await).unwrap(), applied);
 }
+
+#[tokio::test]
+async fn a_probe_tells_what_a_container_reaches_of_the_host_and_is_gone() {
+    let world = World::new();
+    assert_eq!(world.docker.bridge().await.unwrap(), None, "there is no network yet");
+    world.docker.ensure_network().await.unwrap();
+    let bridge = world.docker.bridge().await.unwrap().unwrap();
+    let index = std::path::Path::new("/sys/class/net").join(&bridge.interface);
+    assert!(index.exists(), "{bridge:?} is no interface of this host");
+    let (_silent, open) = silent_server();
+    let (closed, port) = silent_server();
+    drop(closed);
+    let gateway = bridge.gateway.unwrap();
+    let addresses = [open, port].map(|port| std::net::SocketAddr::new(gateway, port));
+    let reached = world.docker.reached(super::world::IMAGE, &addresses.into()).await.unwrap();
+    assert_eq!(reached.into_iter().collect::<Vec<_>>(), [addresses[0]]);
+    let label = format!("label=io.innkeeper.installation={}", world.id);
+    assert_eq!(docker(&["ps", "--all", "--quiet", "--filter", &label]), "", "nothing is left of it");
+}
