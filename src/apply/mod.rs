@@ -205,6 +205,7 @@ async fn act(step: &Step, context: &Context) -> Result<bool, StepFault> {
         Action::SetRole(spec) => database::set_role(spec, context).await?,
         Action::CreateDatabase(spec) => edges.database.create_database(spec).await?,
         Action::SetPrivileges(spec) => edges.database.set_privileges(spec).await?,
+        Action::AddExtensions(spec) => database::add_extensions(spec, context).await?,
         Action::MarkProvisioned(spec) => database::mark_provisioned(spec, context).await?,
         Action::CreateVolume { volume, tag } => edges.engine.ensure_volume(volume, tag).await?,
         Action::WriteConf { conf, owner } => odoo::write_conf(conf, *owner, context).await?,

@@ -118,7 +118,7 @@ fn verify(work: &JobWork, end: &JobEnd, odoo: &OdooLive) -> Result<(), StepFault
             let kind = if end.exit_code == 0 { ErrorKind::Refused } else { ErrorKind::Failed };
             Err(StepFault { message: format!("not installed: {names}: {told}"), kind })
         }
-        JobWork::SetUp { setup, .. } if odoo.setup.as_ref() == Some(setup) => Ok(()),
+        JobWork::SetUp { setup, .. } if odoo.setup.as_ref() == Some(setup) && odoo.search.is_indexed() => Ok(()),
         JobWork::SetUp { .. } if !end.refused.is_empty() => {
             let message = format!("Odoo refuses {}", end.refused.join("; "));
             Err(StepFault { message, kind: ErrorKind::Refused })
@@ -150,7 +150,15 @@ fn conf_text(
     // Odoo 16 renamed the option; demo data are off by default from 19 on and the option takes no list any more.
     let gevent_port = if major >= 16 { "gevent_port" } else { "longpolling_port" };
     let without_demo = if major >= 19 { "True" } else { "all" };
-    let OdooConf { database_host, database_port, database, workers, connections_per_process, .. } = conf;
+    let OdooConf {
+        database_host, database_port, database, workers, connections_per_process, connections_gevent, ..
+    } = conf;
+    let connections = match major {
+        // The gevent process reads the same option as the workers, which never need as many.
+        ..=16 if *workers > 0 => format!("db_maxconn = {}", connections_per_process.max(connections_gevent)),
+        ..=16 => format!("db_maxconn = {connections_per_process}"),
+        _ => format!("db_maxconn = {connections_per_process}\ndb_maxconn_gevent = {connections_gevent}"),
+    };
     let mut text = String::from("[options]\n");
     let _ = write!(
         text,
@@ -159,8 +167,8 @@ fn conf_text(
          db_user = {database}\n\
          db_password = {password}\n\
          db_name = {database}\n\
-         dbfilter = ^{database}$\n\
-         db_maxconn = {connections_per_process}\n\
+         {connections}\n\
+         unaccent = True\n\
          list_db = False\n\
          admin_passwd = {master_hash}\n\
          proxy_mode = True\n\

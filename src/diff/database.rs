@@ -2,13 +2,15 @@
 
 use super::backup;
 use super::case::{Case, Draft, Why, changed, new_field};
-use super::odoo::CONNECTIONS_PER_PROCESS;
+use super::odoo::{self, CONNECTIONS_GEVENT, CONNECTIONS_PER_PROCESS};
+use super::service::{blocked, runs_on_an_older_conf};
 use crate::model::changes::HoldReason;
-use crate::model::live::{DatabaseObjectLive, RoleLive};
+use crate::model::live::{DatabaseLive, DatabaseObjectLive, OdooLive, RoleLive};
 use crate::model::secret::PASSWORD_GENERATION;
-use crate::model::step::{Access, Action, DatabaseSpec, FieldChange, Origin, Risk, RoleSpec};
+use crate::model::step::{Access, Action, DatabaseSpec, ExtensionsSpec, FieldChange, Origin, Risk, RoleSpec};
 use crate::model::step_kind::StepKind;
 use crate::model::wanted::Wanted;
+use std::collections::BTreeSet;
 
 /// Connections that a role may hold besides the application's own: a job container and a person's `psql`.
 const CONNECTIONS_SPARE: u32 = 8;
@@ -42,14 +44,14 @@ pub(super) fn role_for(case: &Case<'_>, access: Access, why: Why<'_>, draft: &mu
         Access::Instance => &case.instance.password_mark,
         Access::Backup | Access::Nobody => &case.instance.backup_password_mark,
     };
-    let password_differs = live.password_mark.as_deref() != Some(mark);
+    let password_differs = live.password_mark.as_deref() != Some(mark) || live.password_refused;
     let fields = role_fields(case, live, access, password_differs);
     if !fields.is_empty() {
         draft.step(Action::SetRole(role_spec(case, access, password_differs)), Why { fields, ..why });
     }
 }
 
-/// The database: owned by its role, closed to everybody else. One that was set up once is never made anew.
+/// The database: owned by Innkeeper's role, open to its own role and nobody else. One that was set up once is never made anew.
 pub(super) fn database(case: &Case<'_>, draft: &mut Draft) {
     if case.database.is_none() || draft.has_hold(HoldReason::Conflict) {
         return;
@@ -77,24 +79,74 @@ pub(super) fn database(case: &Case<'_>, draft: &mut Draft) {
     privileges(case, live, draft);
 }
 
-/// It belongs to its role, and nobody else may connect.
+/// It belongs to Innkeeper's role, and nobody but its own role may connect.
 pub(super) fn privileges(case: &Case<'_>, live: &DatabaseObjectLive, draft: &mut Draft) {
-    let mut fields: Vec<FieldChange> =
-        changed("owner", &live.owner_role, &case.resources.database).into_iter().collect();
+    let Some(server) = case.database else { return };
+    // As earlier versions made it.
+    let is_old = live.owner_role == case.resources.database;
+    let owner = changed("owner", &live.owner_role, &server.own_role).filter(|_| !is_old || may_be_taken_over(case));
+    let mut fields: Vec<FieldChange> = owner.into_iter().collect();
     fields.extend(live.others_may_connect.iter().map(|role| FieldChange {
         field: "connect".to_owned(),
         from: Some(role.clone()),
         to: None,
     }));
+    fields.extend(live.lacking.iter().map(|word| new_field("privilege of its role", word)));
     if !fields.is_empty() {
-        let why = Why {
-            reason: "others than its role have privileges on it",
-            origin: case.origin(),
-            risk: Risk::None,
-            fields,
-            after: &[StepKind::SetRole],
+        let (reason, origin) = match is_old && may_be_taken_over(case) {
+            true => ("its tenant can take its mark away", Origin::ToolUpgrade),
+            false => ("its privileges are not as they should be", case.origin()),
         };
+        let why = Why { reason, origin, risk: Risk::None, fields, after: &[StepKind::SetRole] };
         draft.step(Action::SetPrivileges(spec(case)), why);
+    }
+}
+
+/// True unless an Odoo runs on an odoo.conf of an earlier version, which lets it look for databases that its role owns: without
+/// any it would serve nobody who is not logged in.
+fn may_be_taken_over(case: &Case<'_>) -> bool {
+    let Some(engine) = case.engine else { return false };
+    let is_written = engine.configs.get(case.name).zip(odoo::wanted_conf(case).ok());
+    let is_written = is_written.is_some_and(|(conf, wanted)| conf.digest == wanted.digest());
+    let runs = case.service().is_some_and(|service| service.running);
+    !runs || is_written && !runs_on_an_older_conf(case)
+}
+
+/// The extensions that Odoo's search works with, as far as the server has them: before anything is installed, because Odoo
+/// leaves its trigram indexes out without a word where they are missing.
+pub(super) fn extensions(case: &Case<'_>, draft: &mut Draft) {
+    let Some(server) = case.database else { return };
+    if blocked(draft) {
+        return;
+    }
+    let is_new = draft.has_step(StepKind::CreateDatabase);
+    let odoo = case.odoo().filter(|_| is_new || case.database_object().is_some_and(|live| live.valid));
+    let Some(odoo) = odoo else { return };
+    let missing = missing_extensions(server, &odoo, is_new);
+    if missing.is_empty() {
+        return;
+    }
+    let fields = missing.iter().map(|extension| new_field("extension", extension)).collect();
+    let (reason, origin) = match is_new {
+        true => ("Odoo's search works with them", Origin::Intended),
+        false => ("extensions that Odoo's search works with are missing", search_origin(case, &odoo)),
+    };
+    let after = &[StepKind::SetRole, StepKind::CreateDatabase, StepKind::SetPrivileges];
+    let why = Why { reason, origin, risk: Risk::None, fields, after };
+    let spec = ExtensionsSpec { database: spec(case), extensions: missing, password_generation: PASSWORD_GENERATION };
+    draft.step(Action::AddExtensions(spec), why);
+}
+
+fn missing_extensions(server: &DatabaseLive, odoo: &OdooLive, is_new: bool) -> BTreeSet<String> {
+    let is_there = |extension: &String| !is_new && odoo.search.extensions.contains(extension);
+    server.extensions.iter().filter(|extension| !is_there(extension)).cloned().collect()
+}
+
+/// What brings a difference in what the search works with up: earlier versions did not know of it.
+pub(super) fn search_origin(case: &Case<'_>, odoo: &OdooLive) -> Origin {
+    match case.origin() {
+        Origin::Drift if odoo.search.indexed.is_none() => Origin::ToolUpgrade,
+        origin => origin,
     }
 }
 
@@ -119,11 +171,14 @@ fn wanted_limit(case: &Case<'_>) -> i32 {
 
 /// Connections that an instance which asks for this may hold.
 pub fn connections(wanted: &Wanted) -> u32 {
-    let workers = wanted.limits.workers;
     let crons = wanted.conf.number("max_cron_threads").unwrap_or(1).max(1);
-    // workers, those of scheduled actions and the gevent process; threaded Odoo is one process (Odoo deployment guide, "Workers").
-    let processes = if workers == 0 { 1 } else { workers + crons + 1 };
-    processes * CONNECTIONS_PER_PROCESS + CONNECTIONS_SPARE
+    // workers, those of scheduled actions and the gevent process; threaded Odoo is one process, whose threads it limits to
+    // what its pool has (Odoo deployment guide, "Workers").
+    let own = match wanted.limits.workers {
+        0 => CONNECTIONS_PER_PROCESS,
+        workers => (workers + crons) * CONNECTIONS_PER_PROCESS + CONNECTIONS_GEVENT,
+    };
+    own + CONNECTIONS_SPARE
 }
 
 fn role_spec(case: &Case<'_>, access: Access, set_password: bool) -> RoleSpec {
@@ -149,6 +204,11 @@ fn role_fields(case: &Case<'_>, live: &RoleLive, access: Access, password_differ
     }));
     if password_differs {
         fields.push(match access {
+            _ if live.password_refused => FieldChange {
+                field: "password".to_owned(),
+                from: Some("(another one)".to_owned()),
+                to: Some("(derived anew)".to_owned()),
+            },
             Access::Instance => new_field("password", "(derived anew)"),
             Access::Backup | Access::Nobody => FieldChange {
                 field: "password".to_owned(),
@@ -174,7 +234,7 @@ fn create(case: &Case<'_>, reason: &str, draft: &mut Draft) {
         // Whether there were data shows in volume and container too.
         return;
     }
-    let fields = vec![new_field("owner", &case.resources.database)];
+    let fields = vec![new_field("of", &case.resources.database)];
     let why = Why { reason, origin: Origin::Intended, risk: Risk::None, fields, after: &[StepKind::SetRole] };
     draft.step(Action::CreateDatabase(spec(case)), why);
 }

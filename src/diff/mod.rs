@@ -97,6 +97,7 @@ fn live(case: &Case<'_>, draft: &mut Draft) {
     ending::come_back(case, draft);
     database::role(case, draft);
     database::database(case, draft);
+    database::extensions(case, draft);
     service::network(case, draft);
     service::volume(case, draft);
     service::release(case, draft);

@@ -1,6 +1,7 @@
 //! Decisions over what is Odoo's own: odoo.conf, modules, company and administrator.
 
 use super::case::{Case, Draft, Image, Why, changed, new_field};
+use super::database;
 use super::service::blocked;
 use crate::model::changes::HoldReason;
 use crate::model::live::{JobLive, JobState, OdooLive, Seen};
@@ -15,6 +16,10 @@ use std::collections::BTreeSet;
 /// `db_maxconn`: connections of each Odoo process. A worker serves one request at a time and needs two or three;
 /// Odoo's own default of 64 would let a few customers use up the server.
 pub(super) const CONNECTIONS_PER_PROCESS: u32 = 8;
+/// `db_maxconn_gevent`: connections of the process that serves websockets. Each that is being opened needs one, and what finds
+/// none gets an error at once; the site's template lets no more in than 20 a second, of which three or four are being opened
+/// at the same moment.
+pub(super) const CONNECTIONS_GEVENT: u32 = 16;
 /// Odoo's own default (2560 MiB, command-line reference, `--limit-memory-hard`): no worker ever gets more.
 const LIMIT_MEMORY_HARD_BYTES_MAX: u64 = 2560 << 20;
 /// And never less. A healthy worker of Odoo 19 with 74 modules has 250 to 315 MiB of virtual memory, which is what Odoo counts.
@@ -25,8 +30,8 @@ const LIMIT_MEMORY_SOFT_BYTES_THREADED: u64 = 2048 << 20;
 const JOB_MEMORY_BYTES_MIN: u64 = 1 << 30;
 /// An installation of every standard module takes about ten minutes on two cores.
 const INSTALL_DEADLINE_S: u64 = 3600;
-/// The set-up script takes about three seconds.
-const SET_UP_DEADLINE_S: u64 = 600;
+/// The set-up script takes about three seconds; trigram indexes that it has to make on large tables take minutes.
+const SET_UP_DEADLINE_S: u64 = 3600;
 
 /// Odoo as it reaches itself: the public address may not be reachable from inside the container (no way back through NAT,
 /// names that only the world knows, a login in front), and reports would be printed without style and logo.
@@ -35,11 +40,12 @@ const REPORT_URL: &str = "http://127.0.0.1:8069";
 const WEBSITE: &str = "website";
 
 /// Everything that must be there before a job works on the database.
-const BEFORE_JOBS: [StepKind; 6] = [
+const BEFORE_JOBS: [StepKind; 7] = [
     StepKind::CreateNetwork,
     StepKind::SetRole,
     StepKind::CreateDatabase,
     StepKind::SetPrivileges,
+    StepKind::AddExtensions,
     StepKind::CreateVolume,
     StepKind::WriteConf,
 ];
@@ -122,16 +128,21 @@ pub(super) fn modules(case: &Case<'_>, draft: &mut Draft) {
     job(case, image, (work, install_digest(case)), INSTALL_DEADLINE_S, why, draft);
 }
 
-/// Company, administrator and parameters.
+/// Company, administrator and parameters; and trigram indexes, where some may be missing.
 pub(super) fn set_up(case: &Case<'_>, draft: &mut Draft) {
     let (Some(image), Some(odoo)) = (job_image(case, draft), case.odoo()) else { return };
     let wanted = wanted_setup(case);
-    if odoo.setup.as_ref() == Some(&wanted) {
+    let is_indexed = odoo.search.is_indexed() && !draft.has_step(StepKind::AddExtensions);
+    if odoo.setup.as_ref() == Some(&wanted) && is_indexed {
         return;
     }
-    let fields = setup_fields(odoo.setup.as_ref(), &wanted);
+    let mut fields = setup_fields(odoo.setup.as_ref(), &wanted);
     let (reason, origin) = match &odoo.setup {
         None => ("new instance", Origin::Intended),
+        Some(live) if *live == wanted => {
+            fields.push(new_field("trigram indexes", "(those that are missing)"));
+            ("indexes that Odoo's search works with may be missing", database::search_origin(case, &odoo))
+        }
         Some(live) if live.report_url.is_empty() => ("earlier versions of Innkeeper set less up", Origin::ToolUpgrade),
         Some(_) => ("the file asks for another set-up", Origin::Intended),
     };
@@ -236,7 +247,7 @@ fn chosen(conf: &OdooConf) -> impl Iterator<Item = FieldChange> {
 }
 
 /// What odoo.conf is to say; without the mark of a password that it needs, why that cannot be read.
-fn wanted_conf(case: &Case<'_>) -> Result<OdooConf, String> {
+pub(super) fn wanted_conf(case: &Case<'_>) -> Result<OdooConf, String> {
     let postgres = &case.facts.settings.postgres;
     let conf = &case.wanted.conf;
     let smtp_password = match (conf.password_file(), &case.instance.smtp_password) {
@@ -254,6 +265,7 @@ fn wanted_conf(case: &Case<'_>) -> Result<OdooConf, String> {
         password_generation: PASSWORD_GENERATION,
         workers: case.wanted.limits.workers,
         connections_per_process: CONNECTIONS_PER_PROCESS,
+        connections_gevent: CONNECTIONS_GEVENT,
         limit_memory_hard,
         limit_memory_soft,
         version: case.wanted.odoo.clone(),

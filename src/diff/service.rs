@@ -5,7 +5,7 @@ use super::case::{Case, Draft, Why, changed, new_field};
 use super::guard::Disruption;
 use crate::model::changes::HoldReason;
 use crate::model::errand::ErrandKind;
-use crate::model::live::{OdooLive, ServiceLive};
+use crate::model::live::ServiceLive;
 use crate::model::name::OdooVersion;
 use crate::model::service::{Component, SERVICE_ENVIRONMENT, ServiceSpec, Tag};
 use crate::model::site::SitePage;
@@ -59,7 +59,7 @@ pub(super) fn volume(case: &Case<'_>, draft: &mut Draft) {
     // The volume is made before anything is installed: where something is, one that is not there was lost.
     let evidence = match case.odoo() {
         _ if case.is_provisioned() => Some("it was set up before"),
-        Some(odoo) => (*odoo != OdooLive::default()).then_some("modules are installed in its database"),
+        Some(odoo) => (!odoo.is_empty()).then_some("modules are installed in its database"),
         // Without a look into the database nothing is made.
         None => return,
     };
@@ -117,8 +117,11 @@ fn release_of_image(case: &Case<'_>, live: &ServiceLive) -> Option<OdooVersion> 
 
 /// The container: the cheapest effect that makes it right.
 pub(super) fn container(case: &Case<'_>, draft: &mut Draft) {
-    if case.engine.is_none() || blocked(draft) {
+    if case.engine.is_none() {
         return;
+    }
+    if blocked(draft) {
+        return stop_alone(case, draft);
     }
     let Some(spec) = service_spec(case, draft) else { return };
     let of_other_release = draft.has_hold(HoldReason::UpgradeNeeded);
@@ -313,19 +316,33 @@ fn power(case: &Case<'_>, live: &ServiceLive, tag: &Tag, draft: &mut Draft) {
             draft.step(Action::StartService { container, tag }, why);
         }
         (WantedState::Running, true) => restart(case, container, tag, draft),
-        // While nginx cannot take the page that says so, its users would see an error: it waits for that.
-        (_, true) if serves(case) && !draft.has_step(StepKind::PutSite) => {}
-        (_, true) => {
-            let why = Why {
-                reason: "state = \"stopped\"",
-                origin: case.origin(),
-                risk: Risk::Interruption,
-                fields: state("running", "stopped"),
-                after: &[StepKind::PutSite],
-            };
-            draft.step(Action::StopService { container, tag }, why);
-        }
+        (_, true) => stop(case, container, tag, draft),
         (_, false) => {}
+    }
+}
+
+fn stop(case: &Case<'_>, container: String, tag: Tag, draft: &mut Draft) {
+    if serves(case) && !draft.has_step(StepKind::PutSite) {
+        // While nginx cannot take the page that says so, its users would see an error: it waits for that.
+        return;
+    }
+    let fields = changed("state", "running", "stopped").into_iter().collect();
+    let why = Why {
+        reason: "state = \"stopped\"",
+        origin: case.origin(),
+        risk: Risk::Interruption,
+        fields,
+        after: &[StepKind::PutSite],
+    };
+    draft.step(Action::StopService { container, tag }, why);
+}
+
+/// A container of its own is stopped whatever is wrong with its data: nobody may keep it from being stopped.
+fn stop_alone(case: &Case<'_>, draft: &mut Draft) {
+    let own = case.service().filter(|live| case.is_own(&live.owner) && live.running);
+    let wanted = own.filter(|_| case.wanted.state == WantedState::Stopped);
+    if let Some(tag) = wanted.and_then(|live| live.owner.tag()) {
+        stop(case, case.resources.container.clone(), tag.clone(), draft);
     }
 }
 

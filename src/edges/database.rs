@@ -23,17 +23,32 @@ pub trait Database: Send + Sync {
     /// the role any more when it returns.
     async fn set_role(&self, spec: &RoleSpec, password: &SecretString, mark: &str) -> Result<(), EdgeError>;
 
-    /// Makes the database (UTF-8, from template0, sorted as C so that no library upgrade breaks an index; letters are
-    /// the cluster's, as Odoo itself does it), owned by its role, CONNECT taken from PUBLIC.
+    /// Asks the server whether this password lets the role in: one connection. `None` where it did not come to that (no
+    /// LOGIN, no answer, no connection left): nothing may be concluded from it.
+    async fn accepts_password(&self, role: &str, password: &SecretString) -> Option<bool>;
+
+    /// Makes the database (UTF-8, from the host's template or template0, sorted as C so that no library upgrade breaks an
+    /// index; letters are the cluster's, as Odoo itself does it). Innkeeper's role owns it, so that its tenant can neither
+    /// take its mark away nor close it; the instance's role may CONNECT, CREATE and use temporary tables, and PUBLIC
+    /// nothing.
     async fn create_database(&self, spec: &DatabaseSpec) -> Result<(), EdgeError>;
 
-    /// Gives the database back to its role and takes CONNECT from everybody else.
+    /// Takes the database into Innkeeper's hands, takes everybody else's privileges on it, and gives the instance's role
+    /// its own.
     async fn set_privileges(&self, spec: &DatabaseSpec) -> Result<(), EdgeError>;
+
+    /// Makes those of `extensions` that are missing in the database, connected as the instance's role.
+    async fn add_extensions(
+        &self,
+        spec: &DatabaseSpec,
+        extensions: &BTreeSet<String>,
+        password: &SecretString,
+    ) -> Result<(), EdgeError>;
 
     /// Writes `provisioned` into the database's comment.
     async fn mark_provisioned(&self, spec: &DatabaseSpec) -> Result<(), EdgeError>;
 
-    /// Dumps the database in `pg_dump`'s custom format, connected as `role`, which owns it. Ends with an error when
+    /// Dumps the database in `pg_dump`'s custom format, connected as `role`, which owns what is in it. Ends with an error when
     /// `pg_dump` failed, however much came before.
     async fn dump(&self, database: &str, role: &str, password: &SecretString) -> Result<ByteStream, EdgeError>;
 

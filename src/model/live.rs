@@ -170,6 +170,10 @@ pub struct DatabaseLive {
     pub major_version: u32,
     /// `max_connections`
     pub connections_max: u32,
+    /// The role that Innkeeper logs in as, which owns the databases.
+    pub own_role: String,
+    /// Those of [`EXTENSIONS`] that this server has the files of.
+    pub extensions: BTreeSet<String>,
     /// Roles of ours and those on names that were asked for.
     pub roles: BTreeMap<String, RoleLive>,
     /// Databases of ours and those on names that were asked for.
@@ -192,6 +196,8 @@ pub struct RoleLive {
     pub excess: BTreeSet<String>,
     /// CONNECTION LIMIT; -1 is none.
     pub connection_limit: i32,
+    /// The server refused the password that its mark stands for: it was changed since. False where nobody asked.
+    pub password_refused: bool,
 }
 
 /// A database.
@@ -205,11 +211,17 @@ pub struct DatabaseObjectLive {
     pub valid: bool,
     /// True once an instance was set up in it: from then on it is never created anew.
     pub provisioned: bool,
-    /// Roles besides its owner (`PUBLIC` among them) that may CONNECT.
+    /// Roles besides its owner and the instance's own (`PUBLIC` among them) that may CONNECT.
     pub others_may_connect: BTreeSet<String>,
+    /// What the instance's own role may not do with it and should: `CONNECT`, `CREATE`, `TEMPORARY`.
+    pub lacking: BTreeSet<String>,
     /// Size on disk: measured for databases that were asked for, as last measured for all others, 0 before the first.
     pub size_bytes: u64,
 }
+
+/// Extensions that Odoo makes in each database that it creates: it makes trigram indexes only with the first, and finds
+/// "Müller" by "muller" only with the second.
+pub const EXTENSIONS: [&str; 2] = ["pg_trgm", "unaccent"];
 
 /// What Odoo keeps inside its database.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -221,9 +233,36 @@ pub struct OdooLive {
     pub setup: Option<Setup>,
     /// `latest_version` of the module `base`, such as `19.0.1.3`: the release that the database belongs to.
     pub base_version: Option<String>,
+    /// What its search works with.
+    pub search: SearchLive,
+}
+
+/// What searching in a database works with.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SearchLive {
+    /// Those of [`EXTENSIONS`] that are there.
+    pub extensions: BTreeSet<String>,
+    /// What trigram indexes are made with, as one word for comparing: which `pg_trgm` it is, and whether `unaccent()` may
+    /// stand in an index. None without `pg_trgm`.
+    pub basis: Option<String>,
+    /// The basis with which the trigram indexes were last seen to be complete; none before the first time.
+    pub indexed: Option<String>,
+}
+
+impl SearchLive {
+    /// False where trigram indexes may be missing: Odoo leaves them out without a word where `pg_trgm` is missing, and
+    /// they go with it.
+    pub fn is_indexed(&self) -> bool {
+        self.basis.is_none() || self.basis == self.indexed
+    }
 }
 
 impl OdooLive {
+    /// True when Odoo has put nothing into the database.
+    pub fn is_empty(&self) -> bool {
+        self.modules.is_empty() && self.setup.is_none() && self.base_version.is_none()
+    }
+
     /// True when the module's state is `installed`.
     pub fn has(&self, module: &ModuleName) -> bool {
         self.modules.get(module).is_some_and(|state| state == "installed")

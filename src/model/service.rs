@@ -135,7 +135,8 @@ pub struct OdooConf {
     pub database_host: String,
     /// `db_port`
     pub database_port: u16,
-    /// `db_user` and `db_name`, and the whole of `dbfilter`.
+    /// `db_user` and `db_name`, the only database that it serves. There is no `dbfilter`: with one, Odoo would look for databases
+    /// that its role owns, and that owns none.
     pub database: String,
     /// Generation of the role's password.
     pub password_generation: u32,
@@ -143,6 +144,9 @@ pub struct OdooConf {
     pub workers: u32,
     /// `db_maxconn`, a process.
     pub connections_per_process: u32,
+    /// `db_maxconn_gevent`
+    #[serde(default)]
+    pub connections_gevent: u32,
     /// `limit_memory_hard`, bytes.
     pub limit_memory_hard: u64,
     /// `limit_memory_soft`, bytes.

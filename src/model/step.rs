@@ -95,10 +95,12 @@ pub enum Action {
     CreateNetwork,
     /// Makes the role with its password, or gives an existing one of ours the attributes and the password it should have.
     SetRole(RoleSpec),
-    /// Makes the database, owned by its role, closed to PUBLIC.
+    /// Makes the database: owned by Innkeeper's role, open to its own role alone.
     CreateDatabase(DatabaseSpec),
-    /// Takes back privileges that others got on the database, and gives it back to its role.
+    /// Takes back privileges that others got on the database, and gives its own role those that it needs.
     SetPrivileges(DatabaseSpec),
+    /// Makes extensions in the database, as its own role.
+    AddExtensions(ExtensionsSpec),
     /// Writes into the database's comment that an instance lives there: from then on it is never created anew.
     MarkProvisioned(DatabaseSpec),
     /// Makes the filestore's volume.
@@ -256,6 +258,7 @@ impl Action {
             Self::SetRole(_) => StepKind::SetRole,
             Self::CreateDatabase(_) => StepKind::CreateDatabase,
             Self::SetPrivileges(_) => StepKind::SetPrivileges,
+            Self::AddExtensions(_) => StepKind::AddExtensions,
             Self::MarkProvisioned(_) => StepKind::MarkProvisioned,
             Self::CreateVolume { .. } => StepKind::CreateVolume,
             Self::WriteConf { .. } => StepKind::WriteConf,
@@ -295,6 +298,7 @@ impl Action {
             Self::CreateDatabase(spec) | Self::SetPrivileges(spec) | Self::MarkProvisioned(spec) => {
                 format!("database {}", spec.database)
             }
+            Self::AddExtensions(spec) => format!("database {}", spec.database.database),
             Self::DropDatabase(spec) => format!("database {}", spec.database),
             Self::DropRole { role, .. } => format!("role {role}"),
             Self::CreateVolume { volume, .. } | Self::RemoveVolume { volume, .. } => format!("volume {volume}"),
@@ -392,7 +396,7 @@ pub struct RoleSpec {
 /// A database as it should be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DatabaseSpec {
-    /// Its name, and its owner's.
+    /// Its name, and that of the instance's role.
     pub database: String,
     /// Whose it is.
     pub instance: InstanceName,
@@ -400,6 +404,17 @@ pub struct DatabaseSpec {
     pub uid: Uid,
     /// Once set up it is never created anew.
     pub provisioned: bool,
+}
+
+/// Extensions that a database should have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExtensionsSpec {
+    /// The database.
+    pub database: DatabaseSpec,
+    /// Those to make.
+    pub extensions: BTreeSet<String>,
+    /// Generation of the role's password.
+    pub password_generation: u32,
 }
 
 /// A certificate to get.

@@ -11,8 +11,10 @@ pub enum StepKind {
     SetRole,
     /// Makes a database.
     CreateDatabase,
-    /// Gives a database to its role alone.
+    /// Opens a database to its role alone.
     SetPrivileges,
+    /// Makes extensions in a database.
+    AddExtensions,
     /// Marks a database as one that is never made anew.
     MarkProvisioned,
     /// Makes the filestore's volume.
@@ -79,6 +81,7 @@ impl StepKind {
             Self::SetRole => "set-role",
             Self::CreateDatabase => "create-database",
             Self::SetPrivileges => "set-privileges",
+            Self::AddExtensions => "add-extensions",
             Self::MarkProvisioned => "mark-provisioned",
             Self::CreateVolume => "create-volume",
             Self::WriteConf => "write-conf",

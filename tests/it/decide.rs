@@ -107,17 +107,20 @@ fn an_empty_machine_gets_everything_in_order() {
         &facts([wanted("acme")]),
         &expect![[r#"
             set-role [Intended None] new instance
-                connection_limit: - → 40
+                connection_limit: - → 48
             create-database [Intended None] new instance after set-role
-                owner: - → odoo_acme
+                of: - → odoo_acme
+            add-extensions [Intended None] Odoo's search works with them after set-role, create-database
+                extension: - → pg_trgm
+                extension: - → unaccent
             create-network [Intended None] no container of the fleet has a network yet
             create-volume [Intended None] new instance after create-database
             write-conf [Intended None] new instance
                 workers: - → 2
-            install-modules [Intended None] new instance after set-role, create-database, create-network, create-volume, write-conf
+            install-modules [Intended None] new instance after set-role, create-database, add-extensions, create-network, create-volume, write-conf
                 module: - → base
                 module: - → crm
-            set-up [Intended None] new instance after set-role, create-database, create-network, create-volume, write-conf, install-modules
+            set-up [Intended None] new instance after set-role, create-database, add-extensions, create-network, create-volume, write-conf, install-modules
                 company.name: - → Acme Ltd
                 company.language: - → en_US
                 company.timezone: - → UTC
@@ -167,7 +170,7 @@ fn damage_is_drift_and_is_repaired() {
         &expect![[r#"
             set-role [Drift None] the role is not as it should be
                 privilege: CREATEDB → -
-            set-privileges [Drift None] others than its role have privileges on it after set-role
+            set-privileges [Drift None] its privileges are not as they should be after set-role
                 connect: PUBLIC → -
             put-site [Drift None] the site was edited by hand
                 lines: edited by hand → as rendered

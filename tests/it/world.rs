@@ -3,8 +3,8 @@
 use innkeeper::diff::facts::{EndingFacts, Facts, FileState, GuardFacts, HostFacts, InstanceFacts};
 use innkeeper::model::backup::{ArchiveLive, BackupLive, FORMAT, Manifest, MissingFiles, Part, PartSum};
 use innkeeper::model::live::{
-    Answer, AuthorityLive, CertificateLive, ConfigLive, DatabaseLive, DatabaseObjectLive, EngineLive, ImageLive,
-    JobState, Live, NetworkLive, OdooLive, ProxyLive, RoleLive, Seen, ServiceLive, SiteLive,
+    Answer, AuthorityLive, CertificateLive, ConfigLive, DatabaseLive, DatabaseObjectLive, EXTENSIONS, EngineLive,
+    ImageLive, JobState, Live, NetworkLive, OdooLive, ProxyLive, RoleLive, Seen, ServiceLive, SiteLive,
 };
 use innkeeper::model::name::{Domain, InstallationId, InstanceName, ModuleName, OdooVersion, Resources, Uid};
 use innkeeper::model::odoo_options::OdooOptions;
@@ -155,7 +155,13 @@ pub(crate) fn facts(wanted: impl IntoIterator<Item = Wanted>) -> Facts {
         instances: instances.collect(),
         live: Live {
             engine: Seen::Known(EngineLive { images, ..EngineLive::default() }),
-            database: Seen::Known(DatabaseLive { major_version: 15, connections_max: 300, ..DatabaseLive::default() }),
+            database: Seen::Known(DatabaseLive {
+                major_version: 15,
+                connections_max: 300,
+                own_role: "innkeeper".to_owned(),
+                extensions: EXTENSIONS.map(str::to_owned).into(),
+                ..DatabaseLive::default()
+            }),
             proxy: Seen::Known(ProxyLive { running: true, intact: true, ..ProxyLive::default() }),
             authority: Seen::Known(AuthorityLive::default()),
             archive: Seen::Known(ArchiveLive::default()),
@@ -227,9 +233,11 @@ pub(crate) fn carry_out(facts: &mut Facts, step: &Step) {
         Action::RemoveJob { container, .. } => {
             facts.engine().jobs.remove(&container);
         }
-        Action::SetRole(_) | Action::CreateDatabase(_) | Action::SetPrivileges(_) | Action::MarkProvisioned(_) => {
-            on_database(facts, step)
-        }
+        Action::SetRole(_)
+        | Action::CreateDatabase(_)
+        | Action::SetPrivileges(_)
+        | Action::AddExtensions(_)
+        | Action::MarkProvisioned(_) => on_database(facts, step),
         Action::CreateService { .. }
         | Action::RecreateService { .. }
         | Action::UpdateLimits { .. }
@@ -337,7 +345,11 @@ fn run_job(facts: &mut Facts, work: JobWork) {
             odoo.base_version = Some("19.0.1.3".to_owned());
             odoo.modules.extend(modules.into_iter().map(|module| (module, "installed".to_owned())));
         }
-        JobWork::SetUp { setup, database } => inside(facts, &database).setup = Some(setup),
+        JobWork::SetUp { setup, database } => {
+            let odoo = inside(facts, &database);
+            odoo.setup = Some(setup);
+            odoo.search.indexed.clone_from(&odoo.search.basis);
+        }
     }
 }
 
@@ -359,6 +371,7 @@ fn on_database(facts: &mut Facts, step: &Step) {
                 login: spec.access.may_log_in(),
                 excess: BTreeSet::new(),
                 connection_limit: spec.connection_limit,
+                password_refused: false,
             };
             facts.database().roles.insert(spec.role, role);
         }
@@ -366,7 +379,8 @@ fn on_database(facts: &mut Facts, step: &Step) {
             assert!(facts.database().roles.contains_key(&spec.database), "a database needs its role first");
             let database = DatabaseObjectLive {
                 owner: tag(Component::Database),
-                owner_role: spec.database.clone(),
+                owner_role: "innkeeper".to_owned(),
+                lacking: BTreeSet::new(),
                 valid: true,
                 provisioned: false,
                 others_may_connect: BTreeSet::new(),
@@ -377,8 +391,14 @@ fn on_database(facts: &mut Facts, step: &Step) {
         }
         Action::SetPrivileges(spec) => {
             let database = facts.database().databases.get_mut(&spec.database).unwrap();
-            database.owner_role = spec.database;
+            database.owner_role = "innkeeper".to_owned();
             database.others_may_connect.clear();
+            database.lacking.clear();
+        }
+        Action::AddExtensions(spec) => {
+            let search = &mut inside(facts, &spec.database.database).search;
+            search.extensions.extend(spec.extensions);
+            search.basis = search.extensions.contains("pg_trgm").then(|| format!("{:?}", search.extensions));
         }
         Action::MarkProvisioned(spec) => facts.database().databases.get_mut(&spec.database).unwrap().provisioned = true,
         other => panic!("not a step on the database: {other:?}"),

@@ -16,6 +16,15 @@ APPLIED = "innkeeper.setup"
 REFUSED = "refused: "
 # A website that is older was not made by the installation before this run: its languages are the customer's.
 WEBSITE_IS_NEW = datetime.timedelta(days=1)
+# The basis on which the trigram indexes were last seen to be complete; read by Innkeeper as well.
+INDEXED = "innkeeper.indexed"
+# What trigram indexes are made with: which pg_trgm it is, and whether unaccent() may stand in an index. The same query as
+# in Innkeeper's look into the database.
+BASIS = """
+    SELECT e.oid::text || ' ' || coalesce((SELECT min(p.provolatile::text) FROM pg_proc p
+               JOIN pg_namespace n ON n.oid = p.pronamespace
+              WHERE p.proname = 'unaccent' AND p.pronargs = 1 AND n.nspname = 'public'), '-')
+      FROM pg_extension e WHERE e.extname = 'pg_trgm'"""
 # Present once the administrator was given the first password: it is never given again.
 FIRST_PASSWORD = "innkeeper.first_password_given"
 
@@ -228,6 +237,114 @@ def with_former(setup, last, refused):
     return made
 
 
+def inits_that_ask_for_trigrams(model):
+    """Methods that make indexes of their own where there are trigrams, for phone numbers say."""
+    for kind in type(model).__mro__:
+        init = kind.__dict__.get("init")
+        if init and "has_trigram" in init.__code__.co_names:
+            yield init
+
+
+def missing_indexes():
+    """What Odoo itself would make now, as (name, table, definition): it leaves trigram indexes out without a word where
+    pg_trgm is missing, and never comes back to them."""
+    import warnings
+
+    import odoo.tools.sql as sql
+
+    found = []
+
+    def note(cr, indexname, tablename, expressions, method="btree", where="", **more):
+        condition = " WHERE %s" % where if where else ""
+        found.append((indexname, tablename, "USING %s (%s)%s" % (method, ", ".join(expressions), condition)))
+
+    def instead(scope, work):
+        """Does the work while `create_index` only notes what it is asked for."""
+        make = scope.get("create_index")
+        if make:
+            scope["create_index"] = note
+        try:
+            work()
+        finally:
+            if make:
+                scope["create_index"] = make
+
+    with warnings.catch_warnings():
+        # It says for each index that unaccent() may not stand in it, which Innkeeper's `doctor` says once.
+        warnings.simplefilter("ignore")
+        instead(vars(sql), lambda: env.registry.check_indexes(env.cr, list(env.registry.models)))
+    for model in (env[name] for name in env.registry.models):
+        if not model._auto or model._abstract:
+            continue
+        for init in inits_that_ask_for_trigrams(model):
+            try:
+                with env.cr.savepoint():
+                    instead(init.__globals__, lambda: instead(vars(sql), lambda: init(model)))
+            except psycopg2.Error as refusal:
+                say("an index of %s is left out: %s" % (model._name, sentence(refusal)))
+        # From Odoo 19 on.
+        for thing in getattr(model, "_table_objects", {}).values():
+            define = getattr(thing, "_index_definition", None)
+            definition = define(env.registry) if callable(define) else None
+            if definition:
+                found.append((thing.full_name(model), model._table, str(definition)))
+    return found
+
+
+def without_unaccent(cr):
+    """Trigram indexes of Odoo's that no search uses any more, since each search goes through unaccent() now."""
+    names = set()
+    for model in env.registry.models.values():
+        if model._auto and not model._abstract:
+            for field in model._fields.values():
+                if field.index == "trigram":
+                    names.update("%s%s%s_index" % (model._table, sep, field.name) for sep in ("_", "__"))
+    cr.execute(
+        """SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am a ON a.oid = c.relam
+            WHERE a.amname = 'gin' AND c.relnamespace = current_schema::regnamespace AND c.relname = ANY (%s)
+              AND pg_get_indexdef(i.indexrelid) NOT LIKE '%%unaccent(%%'""",
+        [sorted(names)],
+    )
+    return [name for (name,) in cr.fetchall()]
+
+
+def make_indexes():
+    """Makes trigram indexes that are missing, without keeping anybody from writing meanwhile, and has the running Odoo
+    load anew what it knows of the database's extensions."""
+    import odoo
+
+    env.cr.execute(BASIS)
+    row = env.cr.fetchone()
+    parameters = env["ir.config_parameter"].sudo()
+    if not row or parameters.get_param(INDEXED) == row[0]:
+        return
+    # CONCURRENTLY waits for every older transaction, ours too, and cannot be part of one.
+    env.cr.commit()
+    with odoo.sql_db.db_connect(env.cr.dbname).cursor() as cr:
+        cr._cnx.autocommit = True
+        # What an interrupted run left is no index, and has its name.
+        cr.execute(
+            """SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+                WHERE NOT i.indisvalid AND c.relnamespace = current_schema::regnamespace"""
+        )
+        broken = [name for (name,) in cr.fetchall()]
+        if row[0].endswith(" i"):
+            broken += without_unaccent(cr)
+        for name in broken:
+            cr.execute('DROP INDEX CONCURRENTLY IF EXISTS "%s"' % name)
+        made = missing_indexes()
+        env.cr.commit()
+        for name, table, definition in made:
+            try:
+                cr.execute('CREATE INDEX CONCURRENTLY IF NOT EXISTS "%s" ON "%s" %s' % (name, table, definition))
+            except psycopg2.Error as refusal:
+                say("the index %s is left out: %s" % (name, sentence(refusal)))
+        cr._cnx.autocommit = False
+    parameters.set_param(INDEXED, row[0])
+    env.registry.registry_invalidated = True
+    env.registry.signal_changes()
+
+
 def main():
     with open(FILE, encoding="utf-8") as file:
         wish = json.load(file)
@@ -250,6 +367,8 @@ def main():
     if made:
         text = json.dumps(made, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
         parameters.set_param(APPLIED, text)
+    env.cr.commit()
+    make_indexes()
     env.cr.commit()
     say("done")
 

@@ -1,7 +1,8 @@
 //! The mark that a role or a database of ours carries: a `COMMENT` of JSON.
 //!
-//! A role's comment can be written only by a role with CREATEROLE; a database's also by its tenant, who owns it. So a
-//! database's comment alone never permits anything that would hurt another instance: it must fit the database's name.
+//! A role's comment can be written only by a role with CREATEROLE; a database's by its owner, who was its tenant in earlier
+//! versions. So a database's comment alone never permits anything that would hurt another instance: it must fit the
+//! database's name.
 
 use crate::model::name::{InstallationId, InstanceName, Resources, Uid};
 use crate::model::service::{Component, Owner, Tag};

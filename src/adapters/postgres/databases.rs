@@ -1,26 +1,38 @@
-//! Databases: one an instance, owned by its role, closed to everybody else.
+//! Databases: one an instance, owned by Innkeeper's role, open to the instance's role, closed to everybody else.
 //!
-//! `CREATE DATABASE` cannot share a transaction with `COMMENT`. A database without a comment that our own role owns and
-//! that has no table is therefore what a crash left, and is adopted; anything else without our comment is foreign.
+//! An owner can take the comment away, close the database to us, give it settings that end our sessions, or drop it. So
+//! the tenant is none: it has CONNECT, CREATE and TEMPORARY, and its role owns the schema and all that is in it.
+//!
+//! `CREATE DATABASE` cannot share a transaction with `COMMENT`. A database without a comment that our own role or the
+//! instance's owns and that has no table is therefore what a crash left, and is adopted; anything else without our
+//! comment is foreign.
 
 use super::comment::{self, Comment};
 use super::quote::{identifier, literal};
 use super::roles::{self, RoleRow};
 use super::server::{Server, Session};
-use super::{error, inside};
+use super::{error, inside, template};
 use crate::edges::{Edge, EdgeError, ErrorKind};
 use crate::model::live::DatabaseObjectLive;
 use crate::model::name::InstallationId;
+use crate::model::secret::SecretString;
 use crate::model::service::{Component, Owner, Tag};
 use crate::model::step::DatabaseSpec;
 use std::collections::{BTreeMap, BTreeSet};
 use tokio_postgres::Row;
 
-/// The first version that can be told which library sorts (`LOCALE_PROVIDER`); before, it was always libc.
-const MAJOR_WITH_LOCALE_PROVIDER: u32 = 15;
-
 /// How PUBLIC is called in [`DatabaseObjectLive::others_may_connect`].
 const PUBLIC: &str = "PUBLIC";
+/// What the instance's role may do with its database: all but what takes an owner.
+const PRIVILEGES: [&str; 3] = ["CONNECT", "CREATE", "TEMPORARY"];
+/// `unaccent()` as Odoo looks for it, in `public` and IMMUTABLE, by a role that may not make the extension's own function so:
+/// Odoo puts it into indexes as soon as it is there, and some of its modules cannot be installed where that is refused.
+const UNACCENT: &str = "CREATE SCHEMA IF NOT EXISTS extensions;
+    CREATE EXTENSION IF NOT EXISTS unaccent SCHEMA extensions;
+    CREATE OR REPLACE FUNCTION public.unaccent(text) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+        AS $$ SELECT extensions.unaccent('extensions.unaccent', $1) $$";
+/// The owner of the schema `public` of a new database from PostgreSQL 15 on: whoever owns the database.
+const DATABASE_OWNER: &str = "pg_database_owner";
 
 /// A database as the catalog shows it.
 #[derive(Debug)]
@@ -30,12 +42,16 @@ pub(super) struct DatabaseRow {
     /// False after an interrupted DROP or CREATE: it can only be dropped.
     pub(super) valid: bool,
     owner_role: String,
+    /// The role that asks: ours.
+    own_role: String,
     comment: Option<String>,
     /// Privileges of PUBLIC: any, CONNECT.
     public: (bool, bool),
-    /// Roles besides the owner with any privilege, and those of them that may CONNECT.
+    /// Roles besides the owner and the instance's with any privilege, and those of them that may CONNECT.
     others: Vec<String>,
     connectors: Vec<String>,
+    /// Privileges of the instance's role, where that is not the owner.
+    tenants: Vec<String>,
     /// 0 when it was not asked for.
     size_bytes: i64,
 }
@@ -51,8 +67,19 @@ impl DatabaseRow {
             valid: self.valid,
             provisioned: comment.is_ok_and(|comment| comment.provisioned),
             others_may_connect: self.connectors.iter().cloned().chain(public).collect(),
+            lacking: self.lacking().into_iter().map(str::to_owned).collect(),
             size_bytes: u64::try_from(self.size_bytes).unwrap_or(0),
         }
+    }
+
+    /// Privileges that the instance's role should have and has not. An owner has all.
+    fn lacking(&self) -> Vec<&'static str> {
+        let has = |word: &str| self.owner_role == self.name || self.tenants.iter().any(|it| it == word);
+        PRIVILEGES.into_iter().filter(|word| !has(word)).collect()
+    }
+
+    fn is_in_our_hands(&self) -> bool {
+        self.owner_role == self.own_role
     }
 
     fn comment(&self, installation: &InstallationId) -> Result<Comment, String> {
@@ -60,11 +87,12 @@ impl DatabaseRow {
     }
 }
 
-/// The tag under which a database without a comment would be adopted: that of the role of the same name, which owns it
-/// and is ours. Whether it is empty is for the caller to see.
+/// The tag under which a database without a comment would be adopted: that of the role of the same name, which is ours,
+/// where that role owns it or Innkeeper's does. Whether it is empty is for the caller to see.
 pub(super) fn adoptable(row: &DatabaseRow, role: &RoleRow, installation: &InstallationId) -> Option<Tag> {
     let comment = role.comment(installation).ok()?;
-    let left_over = row.comment.is_none() && row.owner_role == role.name && row.name == role.name;
+    let ours = row.owner_role == role.name || row.is_in_our_hands();
+    let left_over = row.comment.is_none() && ours && row.name == role.name;
     left_over.then(|| Tag { component: Component::Database, ..comment.tag() })
 }
 
@@ -77,18 +105,22 @@ pub(super) async fn list(
     // A size may be asked for only where one may connect, or the whole query would fail. It costs more than all the
     // rest together, so it is measured only for `names`.
     let sql = "SELECT d.datname::text, d.datconnlimit <> -2, pg_get_userbyid(d.datdba)::text, c.description,
-                      a.public_any, a.public_connect, a.others, a.connectors,
+                      a.public_any, a.public_connect, a.others, a.connectors, a.tenants, current_user::text,
                       CASE WHEN d.datname = ANY ($1::text[]) AND has_database_privilege(d.oid, 'CONNECT')
                            THEN coalesce(pg_database_size(d.oid), 0) ELSE 0 END
                  FROM pg_database d
                  LEFT JOIN pg_shdescription c ON c.objoid = d.oid AND c.classoid = 'pg_database'::regclass
+                 LEFT JOIN pg_roles t ON t.rolname = d.datname
                 CROSS JOIN LATERAL (
                       SELECT coalesce(bool_or(x.grantee = 0), false) AS public_any,
                              coalesce(bool_or(x.grantee = 0 AND x.privilege_type = 'CONNECT'), false) AS public_connect,
                              coalesce(array_agg(DISTINCT pg_get_userbyid(x.grantee)::text)
-                                 FILTER (WHERE x.grantee <> 0), '{}') AS others,
+                                 FILTER (WHERE x.grantee <> 0 AND x.grantee IS DISTINCT FROM t.oid), '{}') AS others,
                              coalesce(array_agg(DISTINCT pg_get_userbyid(x.grantee)::text)
-                                 FILTER (WHERE x.grantee <> 0 AND x.privilege_type = 'CONNECT'), '{}') AS connectors
+                                 FILTER (WHERE x.grantee <> 0 AND x.grantee IS DISTINCT FROM t.oid
+                                           AND x.privilege_type = 'CONNECT'), '{}') AS connectors,
+                             coalesce(array_agg(DISTINCT x.privilege_type) FILTER (WHERE x.grantee = t.oid), '{}')
+                                 AS tenants
                         FROM aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) x
                        WHERE x.grantee <> d.datdba) a
                 WHERE d.datname = ANY ($1::text[]) OR strpos(c.description, $2) > 0";
@@ -127,7 +159,7 @@ pub(super) async fn create(
         let role = own_role(&session, installation, spec, &doing).await?;
         roles::grant(&session, &role).await?;
         match find(&session, &spec.database).await? {
-            None => make(&session, spec).await?,
+            None => make(&session, server.template(), spec).await?,
             Some(row) if !row.valid => {
                 let tag = claim(&row, &role, installation, spec, &doing)?;
                 let provisioned = spec.provisioned || tag.is_some_and(|comment| comment.provisioned);
@@ -137,7 +169,7 @@ pub(super) async fn create(
                     return Err(error::refused(&doing, text));
                 }
                 session.run(&doing, &format!("DROP DATABASE {}", identifier(&spec.database))).await?;
-                make(&session, spec).await?;
+                make(&session, server.template(), spec).await?;
             }
             Some(_) => {}
         }
@@ -145,8 +177,8 @@ pub(super) async fn create(
     settle(server, installation, spec, spec.provisioned).await
 }
 
-/// Gives the database its owner, takes privileges from everybody else, and writes its comment: what differs of it, in
-/// one transaction. `provisioned` is only ever added.
+/// Takes the database into our hands, takes privileges from everybody else, gives the instance's role its own, and writes
+/// its comment: what differs of it, in one transaction. `provisioned` is only ever added.
 pub(super) async fn settle(
     server: &Server,
     installation: &InstallationId,
@@ -167,6 +199,9 @@ pub(super) async fn settle(
     if comment.is_none() {
         require_empty(server, &row, &doing).await?;
     }
+    if row.valid {
+        give_schema(server, &row, &doing).await.map_err(|error| explain(error, &row))?;
+    }
     let provisioned = provisioned || comment.as_ref().is_some_and(|comment| comment.provisioned);
     let wanted = Comment::of_database(installation, &spec.instance, spec.uid, provisioned);
     let statements = statements(&row, spec, &wanted, comment.as_ref());
@@ -174,7 +209,60 @@ pub(super) async fn settle(
         return Ok(());
     }
     let session = server.admin().await?;
-    session.run(&doing, &statements.join("; ")).await.map_err(|error| explain(error, &row, spec))
+    session.run(&doing, &statements.join("; ")).await.map_err(|error| explain(error, &row))
+}
+
+/// Gives the schema `public` to the instance's role, which would have it as the database's owner: before the database is
+/// taken into our hands, so that there is no moment at which its Odoo may not make tables. Up to PostgreSQL 14 everybody
+/// may, and a superuser owns it.
+async fn give_schema(server: &Server, row: &DatabaseRow, doing: &str) -> Result<(), EdgeError> {
+    let name = identifier(&row.name);
+    if !row.is_in_our_hands() {
+        // Its owner may have closed it to us, or to everybody.
+        let sql = format!(
+            "ALTER DATABASE {name} WITH ALLOW_CONNECTIONS true CONNECTION LIMIT -1; \
+             GRANT CONNECT ON DATABASE {name} TO CURRENT_USER"
+        );
+        server.admin().await?.run(doing, &sql).await?;
+    }
+    let session = server.inside_to_change(&row.name).await?;
+    let owner = "SELECT pg_get_userbyid(nspowner)::text FROM pg_namespace WHERE nspname = 'public'";
+    let rows = session.query(doing, owner, &[]).await?;
+    let owner: Option<String> = rows.first().map(|row| session.get(row, 0)).transpose()?;
+    match owner.as_deref() {
+        Some(DATABASE_OWNER) => session.run(doing, &format!("ALTER SCHEMA public OWNER TO {name}")).await,
+        _ => Ok(()),
+    }
+}
+
+/// Makes those of `extensions` that are missing, as the instance's role.
+pub(super) async fn add_extensions(
+    server: &Server,
+    installation: &InstallationId,
+    spec: &DatabaseSpec,
+    extensions: &BTreeSet<String>,
+    password: &SecretString,
+) -> Result<(), EdgeError> {
+    let doing = format!("could not make extensions in the database {}", spec.database);
+    {
+        let session = server.admin().await?;
+        let role = own_role(&session, installation, spec, &doing).await?;
+        match find(&session, &spec.database).await? {
+            Some(row) => {
+                claim(&row, &role, installation, spec, &doing)?;
+            }
+            None => return Err(EdgeError::new(Edge::Database, ErrorKind::Failed, doing, "it does not exist")),
+        }
+    }
+    let session = server.as_tenant(&spec.database, password).await?;
+    for extension in extensions {
+        let sql = match extension.as_str() {
+            "unaccent" => UNACCENT.to_owned(),
+            _ => format!("CREATE EXTENSION IF NOT EXISTS {} SCHEMA public", identifier(extension)),
+        };
+        session.run(&doing, &sql).await?;
+    }
+    Ok(())
 }
 
 /// Ends the sessions on the database and drops it; absent is success.
@@ -194,7 +282,7 @@ pub(super) async fn drop(server: &Server, installation: &InstallationId, spec: &
     let session = server.admin().await?;
     // FORCE ends what is connected. It cannot share a transaction with anything.
     let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", identifier(&spec.database));
-    session.run(&doing, &sql).await.map_err(|error| explain(error, &row, spec))
+    session.run(&doing, &sql).await.map_err(|error| explain(error, &row))
 }
 
 /// One without a comment is what a crash left only while nothing is in it. One that is broken cannot be looked into, and
@@ -246,32 +334,34 @@ fn claim(
     }
 }
 
-/// Sorted as C, so that no upgrade of a library breaks an index. What is a letter, and which is its small one, stays as
-/// the cluster has it, as Odoo itself does: with LC_CTYPE C no search would find "Nguyễn" by "NGUYỄN".
-async fn make(session: &Session, spec: &DatabaseSpec) -> Result<(), EdgeError> {
+/// From the host's template where there is one that fits, else from template0. It is ours: that of whoever makes it.
+async fn make(session: &Session, template: &str, spec: &DatabaseSpec) -> Result<(), EdgeError> {
     let doing = format!("could not create the database {}", spec.database);
-    let fits = "SELECT pg_encoding_to_char(encoding) = 'UTF8' FROM pg_database WHERE datname = 'template0'";
-    let rows = session.query(&doing, fits, &[]).await?;
-    let fits: bool = rows.first().map_or(Ok(false), |row| session.get(row, 0))?;
-    let letters = if fits { "" } else { " LC_CTYPE 'C'" };
-    let libc = if session.major_version() >= MAJOR_WITH_LOCALE_PROVIDER { " LOCALE_PROVIDER libc" } else { "" };
-    let name = identifier(&spec.database);
-    let options = format!("TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C'{letters}{libc}");
-    session.run(&doing, &format!("CREATE DATABASE {name} OWNER {name} {options}")).await
+    let options = match template::look(session, template).await? {
+        Some(found) if found.fits() => format!("TEMPLATE {}", identifier(template)),
+        _ => template::bare_options(session).await?,
+    };
+    session.run(&doing, &format!("CREATE DATABASE {} {options}", identifier(&spec.database))).await
 }
 
 fn statements(row: &DatabaseRow, spec: &DatabaseSpec, wanted: &Comment, present: Option<&Comment>) -> Vec<String> {
     let name = identifier(&spec.database);
     let mut statements = Vec::new();
-    if row.owner_role != spec.database {
-        statements.push(format!("ALTER DATABASE {name} OWNER TO {name}"));
+    let taken = !row.is_in_our_hands();
+    if taken {
+        // A template could be dropped by nobody, and copied by whoever may make databases.
+        statements
+            .push(format!("ALTER DATABASE {name} OWNER TO CURRENT_USER; ALTER DATABASE {name} WITH IS_TEMPLATE false"));
     }
     let public = row.public.0.then(|| PUBLIC.to_owned());
-    let others = row.others.iter().filter(|role| **role != spec.database).map(|role| identifier(role));
+    let others = row.others.iter().map(|role| identifier(role));
     let grantees: Vec<String> = others.chain(public).collect();
     if !grantees.is_empty() {
         // CASCADE: whoever got the privilege from one of them loses it too.
         statements.push(format!("REVOKE ALL ON DATABASE {name} FROM {} CASCADE", grantees.join(", ")));
+    }
+    if taken || !row.lacking().is_empty() {
+        statements.push(format!("GRANT {} ON DATABASE {name} TO {name}", PRIVILEGES.join(", ")));
     }
     if present != Some(wanted) {
         statements.push(format!("COMMENT ON DATABASE {name} IS {}", literal(&wanted.to_text())));
@@ -280,12 +370,14 @@ fn statements(row: &DatabaseRow, spec: &DatabaseSpec, wanted: &Comment, present:
 }
 
 /// Only a superuser can take back a database that was given to a role which ours is no member of.
-fn explain(mut error: EdgeError, row: &DatabaseRow, spec: &DatabaseSpec) -> EdgeError {
-    if error.kind == ErrorKind::Refused && row.owner_role != spec.database {
-        let name = identifier(&spec.database);
+fn explain(mut error: EdgeError, row: &DatabaseRow) -> EdgeError {
+    if error.kind == ErrorKind::Refused && !row.is_in_our_hands() {
         error.doing = format!(
-            "{}: it was given to the role {}; a superuser must run ALTER DATABASE {name} OWNER TO {name}",
-            error.doing, row.owner_role
+            "{}: it was given to the role {}; a superuser must run ALTER DATABASE {} OWNER TO {}",
+            error.doing,
+            row.owner_role,
+            identifier(&row.name),
+            identifier(&row.own_role)
         );
     }
     error
@@ -300,6 +392,8 @@ fn read(session: &Session, row: &Row) -> Result<DatabaseRow, EdgeError> {
         public: (session.get(row, 4)?, session.get(row, 5)?),
         others: session.get(row, 6)?,
         connectors: session.get(row, 7)?,
-        size_bytes: session.get(row, 8)?,
+        tenants: session.get(row, 8)?,
+        own_role: session.get(row, 9)?,
+        size_bytes: session.get(row, 10)?,
     })
 }

@@ -20,6 +20,8 @@ use tokio::process::{Child, Command};
 
 /// Pieces of a dump.
 const PIECE_BYTES: usize = 1 << 16;
+/// `pg_dump` sets the first two itself, a few statements too late.
+const OPTIONS: &str = "-c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0";
 /// Of what `pg_dump` complains about, so much is told.
 const COMPLAINT_BYTES_MAX: u64 = 4_096;
 /// A dump that brings nothing for so long has failed: a large table is compressed and written as it is read.
@@ -53,6 +55,8 @@ pub(super) fn begin(
     for inherited in ["PGPASSWORD", "PGSERVICE", "PGSERVICEFILE", "PGOPTIONS", "PGDATABASE", "PGHOSTADDR"] {
         command.env_remove(inherited);
     }
+    // The role may have been given settings that would end its sessions; what a connection asks for counts more.
+    command.env("PGOPTIONS", OPTIONS);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     let child = command.spawn().map_err(|error| not_started(&doing, program, error))?;
     let dump = Dump { child, _password: secret, doing };

@@ -7,7 +7,7 @@
 
 use super::server::{Server, Session};
 use crate::edges::{Edge, EdgeError, ErrorKind};
-use crate::model::live::OdooLive;
+use crate::model::live::{EXTENSIONS, OdooLive, SearchLive};
 use crate::model::name::ModuleName;
 use crate::model::service::Setup;
 use futures::TryStreamExt;
@@ -23,6 +23,8 @@ const TABLE_BYTES_MAX: usize = 16 * 1024 * 1024;
 const FIRST_USER_OID: u32 = 16_384;
 /// Where the set-up job keeps what it made true.
 const SETUP_KEY: &str = "innkeeper.setup";
+/// Where the set-up job keeps the basis with which it saw the trigram indexes to be complete.
+const INDEXED_KEY: &str = "innkeeper.indexed";
 /// States of modules that are not there (Odoo, `ir_module.py`, `STATES`).
 const ABSENT_STATES: [&str; 2] = ["uninstalled", "uninstallable"];
 
@@ -31,7 +33,7 @@ pub(super) async fn look(server: &Server, database: &str) -> Result<OdooLive, Ed
     let doing = format!("could not look into the database {database}");
     let work = async {
         let session = server.inside(database).await?;
-        let mut live = OdooLive::default();
+        let mut live = OdooLive { search: search(&session, &doing).await?, ..OdooLive::default() };
         let modules = "COPY public.ir_module_module (name, state, latest_version) TO STDOUT";
         each_row(&session, &doing, modules, |[name, state, version]| {
             let name = name.as_deref().and_then(|name| ModuleName::parse(name).ok());
@@ -45,10 +47,10 @@ pub(super) async fn look(server: &Server, database: &str) -> Result<OdooLive, Ed
         })
         .await?;
         let parameters = "COPY public.ir_config_parameter (key, value) TO STDOUT";
-        each_row(&session, &doing, parameters, |[key, value]| {
-            if key.as_deref() == Some(SETUP_KEY) {
-                live.setup = value.and_then(|value| serde_json::from_str::<Setup>(&value).ok());
-            }
+        each_row(&session, &doing, parameters, |[key, value]| match key.as_deref() {
+            Some(SETUP_KEY) => live.setup = value.and_then(|value| serde_json::from_str::<Setup>(&value).ok()),
+            Some(INDEXED_KEY) => live.search.indexed = value,
+            _ => {}
         })
         .await?;
         Ok(live)
@@ -69,6 +71,19 @@ pub(super) async fn known_modules(server: &Server, database: &str) -> Result<BTr
         Ok(modules)
     };
     server.within(INSIDE_DEADLINE, &doing, work).await
+}
+
+/// What a search works with. The basis is the same text as the set-up script (`setup.py`) writes.
+async fn search(session: &Session, doing: &str) -> Result<SearchLive, EdgeError> {
+    let sql = "SELECT ARRAY(SELECT extname::text FROM pg_extension WHERE extname::text = ANY ($1)),
+                      (SELECT e.oid::text || ' ' || coalesce((SELECT min(p.provolatile::text) FROM pg_proc p
+                                 JOIN pg_namespace n ON n.oid = p.pronamespace
+                                WHERE p.proname = 'unaccent' AND p.pronargs = 1 AND n.nspname = 'public'), '-')
+                         FROM pg_extension e WHERE e.extname = 'pg_trgm')";
+    let rows = session.query(doing, sql, &[&EXTENSIONS.as_slice()]).await?;
+    let Some(row) = rows.first() else { return Ok(SearchLive::default()) };
+    let extensions: Vec<String> = session.get(row, 0)?;
+    Ok(SearchLive { extensions: extensions.into_iter().collect(), basis: session.get(row, 1)?, indexed: None })
 }
 
 /// True when nobody has made a table, view or sequence in it.

@@ -16,10 +16,11 @@ mod lock;
 pub mod quote;
 mod roles;
 mod server;
+mod template;
 
 use crate::edges::database::InstallationLock;
 use crate::edges::{Ask, ByteStream, Database, EdgeError};
-use crate::model::live::{DatabaseLive, DatabaseObjectLive, OdooLive, RoleLive, Seen};
+use crate::model::live::{DatabaseLive, DatabaseObjectLive, EXTENSIONS, OdooLive, RoleLive, Seen};
 use crate::model::name::{InstallationId, InstanceName, ModuleName, Uid};
 use crate::model::secret::SecretString;
 use crate::model::settings::PostgresSettings;
@@ -33,6 +34,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+pub use template::Template;
 
 /// A bulk look reads three catalogs and measures the databases that were asked for, 3 ms each.
 const LOOK_DEADLINE: Duration = Duration::from_secs(60);
@@ -57,6 +59,8 @@ pub struct Postgres {
 struct Catalog {
     major_version: u32,
     connections_max: u32,
+    own_role: String,
+    extensions: BTreeSet<String>,
     roles: Vec<RoleRow>,
     databases: Vec<DatabaseRow>,
 }
@@ -91,6 +95,13 @@ impl Postgres {
         self
     }
 
+    /// The same with another template of databases than `innkeeper_template`.
+    #[must_use]
+    pub fn made_from(mut self, template: &str) -> Self {
+        self.server.set_template(template);
+        self
+    }
+
     /// The role that Innkeeper itself logs in as, for `doctor`.
     ///
     /// # Errors
@@ -113,11 +124,24 @@ impl Postgres {
         self.server.within(LOOK_DEADLINE, doing, work).await
     }
 
+    /// How the host's template of databases stands, and the command with which an operator makes it.
+    ///
+    /// # Errors
+    /// Connecting failed, or the server refused the query.
+    pub async fn template(&self) -> Result<(Template, String), EdgeError> {
+        let own_role = self.own_role().await?.name;
+        let doing = "could not look at the template of databases";
+        self.server.within(LOOK_DEADLINE, doing, template::examine(&self.server, &own_role)).await
+    }
+
     async fn catalog(&self, names: &[String]) -> Result<Catalog, EdgeError> {
         let session = self.server.admin().await?;
+        let (own_role, connections_max, extensions) = session.server_facts(&EXTENSIONS).await?;
         Ok(Catalog {
             major_version: session.major_version(),
-            connections_max: session.connections_max().await?,
+            connections_max,
+            own_role,
+            extensions: extensions.into_iter().collect(),
             roles: roles::list(&session, names, &self.installation).await?,
             databases: databases::list(&session, names, &self.installation).await?,
         })
@@ -172,6 +196,8 @@ impl Database for Postgres {
         let mut live = DatabaseLive {
             major_version: catalog.major_version,
             connections_max: catalog.connections_max,
+            own_role: catalog.own_role,
+            extensions: catalog.extensions,
             ..DatabaseLive::default()
         };
         for row in &catalog.roles {
@@ -210,6 +236,21 @@ impl Database for Postgres {
     async fn set_privileges(&self, spec: &DatabaseSpec) -> Result<(), EdgeError> {
         let doing = format!("could not set the privileges of the database {}", spec.database);
         let work = databases::settle(&self.server, &self.installation, spec, spec.provisioned);
+        self.server.within(EFFECT_DEADLINE, &doing, work).await
+    }
+
+    async fn accepts_password(&self, role: &str, password: &SecretString) -> Option<bool> {
+        self.server.accepts_password(role, password).await
+    }
+
+    async fn add_extensions(
+        &self,
+        spec: &DatabaseSpec,
+        extensions: &BTreeSet<String>,
+        password: &SecretString,
+    ) -> Result<(), EdgeError> {
+        let doing = format!("could not make extensions in the database {}", spec.database);
+        let work = databases::add_extensions(&self.server, &self.installation, spec, extensions, password);
         self.server.within(EFFECT_DEADLINE, &doing, work).await
     }
 

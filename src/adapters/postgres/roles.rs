@@ -70,6 +70,7 @@ impl RoleRow {
             login: self.login,
             excess: self.excess(),
             connection_limit: self.connection_limit,
+            password_refused: false,
         }
     }
 
@@ -137,9 +138,26 @@ pub(super) async fn set(
     set_limits(session, spec, &row).await?;
     narrow(session, &row).await?;
     match spec.access.ends_sessions() {
-        true => end_sessions(session, spec).await,
+        true => {
+            forget_settings(session, &spec.role).await?;
+            end_sessions(session, spec).await
+        }
         false => Ok(()),
     }
+}
+
+/// Takes back what `ALTER ROLE … SET` gave the role, which may have done it itself: with some settings no session of it
+/// begins, and so no backup.
+async fn forget_settings(session: &Session, role: &str) -> Result<(), EdgeError> {
+    let doing = format!("could not take back the settings of the role {role}");
+    let sql = "SELECT d.datname::text FROM pg_db_role_setting s JOIN pg_roles r ON r.oid = s.setrole
+                 LEFT JOIN pg_database d ON d.oid = s.setdatabase WHERE r.rolname = $1";
+    for row in session.query(&doing, sql, &[&role]).await? {
+        let database: Option<String> = session.get(&row, 0)?;
+        let place = database.map(|database| format!(" IN DATABASE {}", identifier(&database))).unwrap_or_default();
+        session.run(&doing, &format!("ALTER ROLE {}{place} RESET ALL", identifier(role))).await?;
+    }
+    Ok(())
 }
 
 /// Drops the role; absent is success. The server itself refuses one that still owns something.

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
 use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Config, NoTls, Row};
 
@@ -32,6 +33,9 @@ const ADMIN_OPTIONS: &str = "-c search_path=pg_catalog -c statement_timeout=115s
 /// error instead of a tenant's expression that runs, and a table that a module installation holds is not waited for.
 const INSIDE_OPTIONS: &str = "-c search_path=pg_catalog -c statement_timeout=10s -c lock_timeout=2s \
      -c default_transaction_read_only=on -c row_security=off";
+/// A tenant's session: its own role and database may have settings that would end it.
+const TENANT_OPTIONS: &str = "-c search_path=public -c statement_timeout=110s -c lock_timeout=30s \
+     -c default_transaction_read_only=off";
 
 /// One PostgreSQL server.
 pub(super) struct Server {
@@ -39,6 +43,8 @@ pub(super) struct Server {
     password_file: Option<PathBuf>,
     address: Arc<str>,
     admin: Mutex<Option<Session>>,
+    /// The host's template of databases.
+    template: String,
 }
 
 /// A connection to one database.
@@ -76,7 +82,23 @@ impl Server {
             .keepalives_idle(KEEPALIVE_IDLE)
             .application_name(format!("innkeeper {installation}"));
         let address = address(&config).into();
-        Ok(Self { config, password_file: settings.password_file.clone(), address, admin: Mutex::new(None) })
+        Ok(Self {
+            config,
+            password_file: settings.password_file.clone(),
+            address,
+            admin: Mutex::new(None),
+            template: super::template::NAME.to_owned(),
+        })
+    }
+
+    /// The name of the host's template.
+    pub(super) fn template(&self) -> &str {
+        &self.template
+    }
+
+    /// Gives the template another name.
+    pub(super) fn set_template(&mut self, name: &str) {
+        name.clone_into(&mut self.template);
     }
 
     /// The administration's session, for the time that the guard lives: one user at a time, so that no transaction of
@@ -98,6 +120,31 @@ impl Server {
     /// A short session for looking into `database`.
     pub(super) async fn inside(&self, database: &str) -> Result<Session, EdgeError> {
         self.connect(Some(database), INSIDE_OPTIONS).await
+    }
+
+    /// A short session for changing what is not the tenant's in `database`: only `pg_catalog` is searched.
+    pub(super) async fn inside_to_change(&self, database: &str) -> Result<Session, EdgeError> {
+        self.connect(Some(database), ADMIN_OPTIONS).await
+    }
+
+    /// A session as the tenant of `database`, whose role has the same name: whatever the tenant left in it, it runs with the
+    /// tenant's own rights.
+    pub(super) async fn as_tenant(&self, database: &str, password: &SecretString) -> Result<Session, EdgeError> {
+        let doing = format!("could not connect to the database {database} as its role");
+        let mut config = self.config_of(Some(database), TENANT_OPTIONS);
+        config.user(database).password(password.expose_secret());
+        self.open(config, &doing).await
+    }
+
+    /// Whether this password lets the role in; none where the server did not come to a verdict on it.
+    pub(super) async fn accepts_password(&self, role: &str, password: &SecretString) -> Option<bool> {
+        let mut config = self.config_of(Some(role), TENANT_OPTIONS);
+        config.user(role).password(password.expose_secret());
+        match tokio::time::timeout(CONNECT_DEADLINE, config.connect(NoTls)).await {
+            Ok(Ok(_)) => Some(true),
+            Ok(Err(error)) if error.code() == Some(&SqlState::INVALID_PASSWORD) => Some(false),
+            Ok(Err(_)) | Err(_) => None,
+        }
     }
 
     /// A session of its own in the administration's database, for what lives as long as its session.
@@ -129,22 +176,31 @@ impl Server {
     }
 
     async fn connect(&self, database: Option<&str>, options: &str) -> Result<Session, EdgeError> {
-        let mut config = self.config.clone();
+        let mut config = self.config_of(database, options);
         let doing = match database {
             Some(database) => format!("could not connect to the database {database}"),
             None => "could not connect".to_owned(),
         };
+        if let Some(password) = self.password(&doing).await? {
+            config.password(password.expose_secret());
+        }
+        self.open(config, &doing).await
+    }
+
+    fn config_of(&self, database: Option<&str>, options: &str) -> Config {
+        let mut config = self.config.clone();
         let options = config.get_options().map_or_else(|| options.to_owned(), |own| format!("{own} {options}"));
         config.options(options);
         if let Some(database) = database {
             config.dbname(database);
         }
-        if let Some(password) = self.password(&doing).await? {
-            config.password(password.expose_secret());
-        }
+        config
+    }
+
+    async fn open(&self, config: Config, doing: &str) -> Result<Session, EdgeError> {
         let (client, connection) = match tokio::time::timeout(CONNECT_DEADLINE, config.connect(NoTls)).await {
-            Ok(connected) => connected.map_err(|e| error::connect(&self.address, &doing, e))?,
-            Err(_) => return Err(error::connect_deadline(&self.address, &doing, CONNECT_DEADLINE)),
+            Ok(connected) => connected.map_err(|e| error::connect(&self.address, doing, e))?,
+            Err(_) => return Err(error::connect_deadline(&self.address, doing, CONNECT_DEADLINE)),
         };
         let major_version = major_version(connection.parameter("server_version"));
         // Ends by itself when the client is dropped or the connection breaks.
@@ -155,7 +211,7 @@ impl Server {
         });
         if major_version < MAJOR_VERSION_MIN {
             let text = format!("PostgreSQL {major_version} is too old: {MAJOR_VERSION_MIN} or newer is needed");
-            return Err(error::refused(&doing, text));
+            return Err(error::refused(doing, text));
         }
         Ok(Session { client, address: self.address.clone(), major_version })
     }
@@ -177,12 +233,15 @@ impl Session {
         self.major_version
     }
 
-    /// `max_connections`
-    pub(super) async fn connections_max(&self) -> Result<u32, EdgeError> {
-        let sql = "SELECT current_setting('max_connections')::int4";
-        let rows = self.query("could not read max_connections", sql, &[]).await?;
-        let count: i32 = rows.first().map_or(Ok(0), |row| self.get(row, 0))?;
-        Ok(u32::try_from(count).unwrap_or(0))
+    /// The role that this session is, `max_connections`, and those of `extensions` that the server has the files of.
+    pub(super) async fn server_facts(&self, extensions: &[&str]) -> Result<(String, u32, Vec<String>), EdgeError> {
+        let doing = "could not ask the server about itself";
+        let sql = "SELECT current_user::text, current_setting('max_connections')::int4,
+                          ARRAY(SELECT name::text FROM pg_available_extensions WHERE name::text = ANY ($1))";
+        let rows = self.query(doing, sql, &[&extensions]).await?;
+        let Some(row) = rows.first() else { return Err(error::refused(doing, "it says nothing")) };
+        let connections: i32 = self.get(row, 1)?;
+        Ok((self.get(row, 0)?, u32::try_from(connections).unwrap_or(0), self.get(row, 2)?))
     }
 
     /// Runs one query.

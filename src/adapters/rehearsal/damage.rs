@@ -36,6 +36,12 @@ pub enum Damage {
     RoleAltered,
     /// `GRANT CONNECT … TO PUBLIC`
     PrivilegesGranted,
+    /// The database is its tenant's, as earlier versions made it.
+    OwnerChanged,
+    /// `ALTER ROLE … PASSWORD`: a role may change its own.
+    PasswordChanged,
+    /// `DROP EXTENSION pg_trgm CASCADE`: its indexes go with it.
+    ExtensionDropped,
     /// A program that has the password of odoo.conf writes into the database, and stays connected.
     WrittenFromOutside,
     /// The disk gives other bytes of a backup than it was given. Not among those of any moment: a moment before data go
@@ -83,7 +89,7 @@ pub enum Damage {
 
 impl Damage {
     /// Every kind that Innkeeper repairs alone.
-    pub const REPAIRABLE: [Self; 19] = [
+    pub const REPAIRABLE: [Self; 22] = [
         Self::ContainerKilled,
         Self::ContainerRemoved,
         Self::LimitsChanged,
@@ -95,6 +101,9 @@ impl Damage {
         Self::ImageReplaced,
         Self::RoleAltered,
         Self::PrivilegesGranted,
+        Self::OwnerChanged,
+        Self::PasswordChanged,
+        Self::ExtensionDropped,
         Self::WrittenFromOutside,
         Self::SiteEdited,
         Self::SitesLost,
@@ -142,9 +151,13 @@ impl World {
             D::ConfEdited | D::ConfRemoved | D::NetworkRemoved | D::ImageReplaced | D::PortTaken => {
                 self.damage_host(damage, instance)
             }
-            D::RoleAltered | D::PrivilegesGranted | D::DatabaseDropped | D::VolumeRemoved => {
-                self.damage_data(damage, instance)
-            }
+            D::RoleAltered
+            | D::PrivilegesGranted
+            | D::OwnerChanged
+            | D::PasswordChanged
+            | D::ExtensionDropped
+            | D::DatabaseDropped
+            | D::VolumeRemoved => self.damage_data(damage, instance),
             D::WrittenFromOutside => self.write_from_outside(instance),
             D::BackupSpoiled | D::FilesLost => self.damage_kept(damage, instance),
             D::SiteEdited | D::SitesLost | D::ProxyForgot | D::TemplatesChanged | D::ForeignHost => {
@@ -207,16 +220,29 @@ impl World {
 
     fn damage_data(&mut self, damage: Damage, instance: &InstanceName) -> bool {
         let resources = Resources::of(instance);
+        let database = self.databases.get_mut(&resources.database).filter(|database| database.owner.tag().is_some());
         match damage {
+            Damage::OwnerChanged => {
+                let Some(database) = database else { return false };
+                database.opened = false;
+                std::mem::replace(&mut database.owner_role, resources.database.clone()) != resources.database
+            }
+            Damage::PasswordChanged => {
+                let role = self.roles.get_mut(&resources.database).filter(|role| role.owner.tag().is_some());
+                role.map(|role| role.password = SecretString::from("changed behind our back")).is_some()
+            }
+            Damage::ExtensionDropped => {
+                let Some(database) = database else { return false };
+                database.odoo.search.basis = None;
+                database.odoo.search.extensions.remove("pg_trgm")
+            }
             Damage::RoleAltered => {
                 let Some(role) = self.roles.get_mut(&resources.database) else { return false };
                 (role.login, role.connection_limit) = (false, 1);
                 role.owner.tag().is_some() && role.excess.insert("CREATEDB".to_owned())
             }
             Damage::PrivilegesGranted => {
-                let database = self.databases.get_mut(&resources.database);
-                let ours = database.filter(|database| database.owner.tag().is_some());
-                ours.is_some_and(|database| database.others_may_connect.insert("PUBLIC".to_owned()))
+                database.is_some_and(|database| database.others_may_connect.insert("PUBLIC".to_owned()))
             }
             Damage::DatabaseDropped => self.databases.remove(&resources.database).is_some(),
             _ => {
@@ -368,6 +394,7 @@ impl Database {
         Self {
             owner: Owner::Foreign(NO_COMMENT.to_owned()),
             owner_role,
+            opened: true,
             valid: true,
             provisioned: false,
             others_may_connect: BTreeSet::new(),

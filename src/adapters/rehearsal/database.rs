@@ -1,13 +1,13 @@
 //! The rehearsed PostgreSQL. Promises as `adapters::postgres` keeps them: a new database has no comment for a moment and
 //! is adopted while it is empty, and what was set up in a broken one is never dropped.
 
-use super::world::{NO_COMMENT, Role};
+use super::world::{NO_COMMENT, OWN_ROLE, Role};
 use super::{Rehearsal, World, claim_part, conflict, failed, refused};
 use crate::edges::database::InstallationLock;
 use crate::edges::{Ask, ByteStream, Database, Edge, EdgeError};
-use crate::model::live::{DatabaseLive, DatabaseObjectLive, OdooLive, RoleLive, Seen};
+use crate::model::live::{DatabaseLive, DatabaseObjectLive, EXTENSIONS, OdooLive, RoleLive, Seen};
 use crate::model::name::{InstanceName, ModuleName, Uid};
-use crate::model::secret::SecretString;
+use crate::model::secret::{ExposeSecret, SecretString};
 use crate::model::service::{Component, Owner, Tag};
 use crate::model::step::{DatabaseSpec, RoleSpec};
 use async_trait::async_trait;
@@ -22,6 +22,8 @@ const PUBLIC: &str = "PUBLIC";
 const MAJOR_VERSION: u32 = 15;
 /// An empty database of PostgreSQL 15.
 pub(super) const EMPTY_BYTES: u64 = 8 << 20;
+/// What the instance's role may do with its database.
+const PRIVILEGES: [&str; 3] = ["CONNECT", "CREATE", "TEMPORARY"];
 /// What a customer stores at once.
 pub(super) const CONTENT_BYTES: u64 = 64 << 10;
 /// `max_connections`
@@ -49,6 +51,24 @@ impl Database for Rehearsal {
     async fn set_privileges(&self, spec: &DatabaseSpec) -> Result<(), EdgeError> {
         let settle = |world: &mut World, _| world.settle(spec, spec.provisioned);
         self.effect(EDGE, "set_privileges", &spec.database, &[&settle]).await
+    }
+
+    async fn accepts_password(&self, role: &str, password: &SecretString) -> Option<bool> {
+        let asked = Rehearsal::look(self, EDGE, "accepts_password", |world, _| {
+            let role = world.roles.get(role).filter(|role| role.login && role.connection_limit != 0);
+            Ok(role.map(|role| role.password.expose_secret() == password.expose_secret()))
+        });
+        asked.await.unwrap_or_default()
+    }
+
+    async fn add_extensions(
+        &self,
+        spec: &DatabaseSpec,
+        extensions: &BTreeSet<String>,
+        password: &SecretString,
+    ) -> Result<(), EdgeError> {
+        let add = |world: &mut World, _| world.add_extensions(spec, extensions, password);
+        self.effect(EDGE, "add_extensions", &spec.database, &[&add]).await
     }
 
     async fn mark_provisioned(&self, spec: &DatabaseSpec) -> Result<(), EdgeError> {
@@ -110,6 +130,7 @@ impl World {
                     valid: database.valid,
                     provisioned: database.provisioned,
                     others_may_connect: database.others_may_connect.clone(),
+                    lacking: database.lacking(name),
                     size_bytes: EMPTY_BYTES + database.content * CONTENT_BYTES,
                 };
                 (name.clone(), live)
@@ -123,19 +144,21 @@ impl World {
         DatabaseLive {
             major_version: MAJOR_VERSION,
             connections_max: CONNECTIONS_MAX,
+            own_role: OWN_ROLE.to_owned(),
+            extensions: EXTENSIONS.map(str::to_owned).into(),
             roles: roles.map(|(name, role)| (name.clone(), role.live())).collect(),
             inside: inside.collect(),
             databases,
         }
     }
 
-    /// The mark under which an empty database without a comment is taken for ours: that of the role which owns it.
+    /// The mark under which an empty database without a comment is taken for ours: that of the role of its name.
     fn adopted(&self, name: &str) -> Option<Owner> {
         let database = self.databases.get(name)?;
         let bare = matches!(&database.owner, Owner::Foreign(whose) if whose == NO_COMMENT);
         let tag = self.roles.get(name)?.owner.tag()?;
-        let left_over =
-            bare && database.owner_role == name && database.odoo == OdooLive::default() && database.content == 0;
+        let ours = database.owner_role == name || database.owner_role == OWN_ROLE;
+        let left_over = bare && ours && database.odoo.is_empty() && database.content == 0;
         left_over.then(|| Owner::Ours(Tag { component: Component::Database, ..tag.clone() }))
     }
 
@@ -200,7 +223,8 @@ impl World {
         }
         let database = super::world::Database {
             owner: Owner::Foreign(NO_COMMENT.to_owned()),
-            owner_role: spec.database.clone(),
+            owner_role: OWN_ROLE.to_owned(),
+            opened: false,
             valid: true,
             provisioned: false,
             others_may_connect: BTreeSet::from([PUBLIC.to_owned()]),
@@ -209,6 +233,29 @@ impl World {
             content: 0,
         };
         self.databases.insert(spec.database.clone(), database);
+        Ok(())
+    }
+
+    /// Connected as the tenant, whose password it takes.
+    fn add_extensions(
+        &mut self,
+        spec: &DatabaseSpec,
+        extensions: &BTreeSet<String>,
+        password: &SecretString,
+    ) -> Result<(), EdgeError> {
+        let role = self.own_role(&spec.database, (&spec.instance, spec.uid))?;
+        let let_in = role.login && role.password.expose_secret() == password.expose_secret();
+        self.claim_database(spec)?;
+        let Some(database) = self.databases.get_mut(&spec.database).filter(|database| let_in && database.valid) else {
+            return Err(failed(EDGE, format!("the role {} is not let into its database", spec.database)));
+        };
+        let search = &mut database.odoo.search;
+        let before = search.extensions.clone();
+        search.extensions.extend(extensions.iter().cloned());
+        if search.extensions != before && search.extensions.contains("pg_trgm") {
+            // Another one than its indexes were made with.
+            search.basis = Some(format!("{}+", search.indexed.as_deref().unwrap_or("pg_trgm")));
+        }
         Ok(())
     }
 
@@ -240,7 +287,7 @@ impl World {
             return Ok(());
         }
         self.own_role(name, whose)?;
-        if self.databases.values().any(|database| database.owner_role == name) {
+        if self.databases.contains_key(name) || self.databases.values().any(|database| database.owner_role == name) {
             return Err(failed(EDGE, format!("the role {name} cannot be dropped because some objects depend on it")));
         }
         self.roles.remove(name);
@@ -260,10 +307,19 @@ impl World {
             component: Component::Database,
             digest: String::new(),
         });
-        database.owner_role = spec.database.clone();
+        database.owner_role = OWN_ROLE.to_owned();
+        database.opened = true;
         database.others_may_connect.clear();
         database.provisioned |= provisioned;
         Ok(())
+    }
+}
+
+impl super::world::Database {
+    /// What the role of its name may not do with it.
+    fn lacking(&self, name: &str) -> BTreeSet<String> {
+        let open = self.opened || self.owner_role == name;
+        PRIVILEGES.into_iter().filter(|_| !open).map(str::to_owned).collect()
     }
 }
 
@@ -275,6 +331,7 @@ impl Role {
             login: self.login,
             excess: self.excess.clone(),
             connection_limit: self.connection_limit,
+            password_refused: false,
         }
     }
 }

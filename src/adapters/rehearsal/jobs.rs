@@ -112,6 +112,7 @@ impl World {
                     former if taken => former.map(|former| Setup { admin_login: former.admin_login, ..setup }),
                     _ => Some(setup),
                 };
+                database.odoo.search.indexed.clone_from(&database.odoo.search.basis);
                 (0, if taken { refused } else { String::new() })
             }
             _ => (1, "KeyError: 'ir.config_parameter'".to_owned()),

@@ -15,6 +15,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub const NO_LABEL: &str = "no Innkeeper label";
 /// What a role or a database that is not ours is told to be.
 pub const NO_COMMENT: &str = "no Innkeeper comment";
+/// The role that Innkeeper logs in as.
+pub const OWN_ROLE: &str = "innkeeper";
 /// From the start of a container to its first healthy answer: 1.2 s were measured.
 const BOOT_S: u64 = 2;
 /// One that ends by itself is started again after so long: Docker waits a minute at most.
@@ -201,6 +203,8 @@ pub struct Database {
     pub owner: Owner,
     /// The role that owns it.
     pub owner_role: String,
+    /// The role of its name may connect and make things in it, as an owner may.
+    pub opened: bool,
     /// False after an interrupted DROP.
     pub valid: bool,
     /// The mark in its comment.
@@ -388,7 +392,9 @@ impl World {
         let (user, password, database) = (option("db_user")?, option("db_password")?, option("db_name")?);
         let role = self.roles.get(user)?;
         let allowed = role.login && role.connection_limit != 0 && role.password.expose_secret() == password;
-        self.databases.get(database).filter(|database| allowed && database.valid && database.owner_role == user)
+        self.databases
+            .get(database)
+            .filter(|database| allowed && database.valid && (database.opened || database.owner_role == user))
     }
 }
 

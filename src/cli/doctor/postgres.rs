@@ -1,11 +1,11 @@
 //! PostgreSQL: whether it answers, what our role may do, and whether there are connections for the whole fleet.
 
-use super::Finding;
-use crate::adapters::postgres::{OwnRole, Postgres};
+use super::{Finding, count};
+use crate::adapters::postgres::{OwnRole, Postgres, Template};
 use crate::diff;
 use crate::edges::{Ask, Database, EdgeError};
-use crate::model::live::DatabaseLive;
-use crate::model::name::InstallationId;
+use crate::model::live::{DatabaseLive, EXTENSIONS, OdooLive, Seen};
+use crate::model::name::{InstallationId, Resources};
 use crate::model::status::chain;
 use crate::model::wanted::WantedState;
 use crate::spec::Fleet;
@@ -16,9 +16,12 @@ const CONNECTIONS_OTHERS: u32 = 15;
 /// The server, the role, the connections.
 pub(super) async fn check(fleet: &Fleet, installation: &InstallationId) -> Vec<Finding> {
     match look(fleet, installation).await {
-        Ok((role, live)) => {
+        Ok(Looked { role, live, template }) => {
             let server = format!("answers, version {}", live.major_version);
-            vec![Finding::ok("PostgreSQL", server), attributes(&role), connections(fleet, live.connections_max)]
+            let mut findings =
+                vec![Finding::ok("PostgreSQL", server), attributes(&role), connections(fleet, live.connections_max)];
+            findings.extend(search(&live, template));
+            findings
         }
         // The check of the password file says it, with what to do.
         Err(_) if fleet.settings.postgres.password_file.as_ref().is_some_and(|file| !file.exists()) => {
@@ -36,10 +39,66 @@ pub(super) async fn check(fleet: &Fleet, installation: &InstallationId) -> Vec<F
     }
 }
 
-async fn look(fleet: &Fleet, installation: &InstallationId) -> Result<(OwnRole, DatabaseLive), EdgeError> {
+struct Looked {
+    role: OwnRole,
+    live: DatabaseLive,
+    /// The host's template, and the command that makes it.
+    template: (Template, String),
+}
+
+async fn look(fleet: &Fleet, installation: &InstallationId) -> Result<Looked, EdgeError> {
     let postgres = Postgres::new(&fleet.settings.postgres, installation.clone())?;
     let role = postgres.own_role().await?;
-    Ok((role, postgres.look(&Ask::default()).await?))
+    let instances = fleet.instances.keys().map(|name| (name.clone(), Resources::of(name))).collect();
+    let live = postgres.look(&Ask { instances, ..Ask::default() }).await?;
+    Ok(Looked { role, live, template: postgres.template().await? })
+}
+
+/// What searching in Odoo's databases works with.
+fn search(live: &DatabaseLive, (template, command): (Template, String)) -> Vec<Finding> {
+    let missing: Vec<&str> = EXTENSIONS.into_iter().filter(|extension| !live.extensions.contains(*extension)).collect();
+    let mut findings = Vec::new();
+    if !missing.is_empty() {
+        findings.push(Finding::fail(
+            "extensions",
+            format!(
+                "the server has no extension {}: searching in Odoo is slow and does not pass over accents",
+                missing.join(", ")
+            ),
+            "install PostgreSQL's contrib modules (Debian: part of postgresql-NN; Red Hat: postgresql-contrib)",
+        ));
+    }
+    let no_index = "unaccent() may stand in no index, so a search by a part of a name reads its whole table";
+    findings.push(match template {
+        Template::Good => Finding::ok("template", "new databases are made from innkeeper_template"),
+        Template::Missing => {
+            Finding::warn("template", format!("there is no database innkeeper_template; databases made without it have a slower unaccent()"), command)
+        }
+        Template::Unfit(why) => Finding::warn(
+            "template",
+            format!("innkeeper_template: {why}"),
+            format!("as superuser: ALTER DATABASE innkeeper_template IS_TEMPLATE false; DROP DATABASE innkeeper_template; then {command}"),
+        ),
+    });
+    let slow: Vec<&str> = live.inside.iter().filter(|(_, odoo)| is_slow(odoo)).map(|(name, _)| name.as_str()).collect();
+    if !slow.is_empty() {
+        findings.push(Finding::warn(
+            "search",
+            format!("in {} {no_index}", count(slow.len(), "database", "databases")),
+            format!(
+                "for d in {}; do sudo -u postgres psql -d $d -c 'ALTER FUNCTION public.unaccent(text) IMMUTABLE'; done; \
+                 the indexes are made anew by themselves",
+                slow.join(" ")
+            ),
+        ));
+    }
+    findings
+}
+
+/// `unaccent()` is there and may stand in no index.
+fn is_slow(odoo: &Seen<OdooLive>) -> bool {
+    let basis = odoo.known().and_then(|odoo| odoo.search.basis.as_deref());
+    basis.is_some_and(|basis| basis.ends_with(" s"))
 }
 
 fn attributes(role: &OwnRole) -> Finding {

@@ -40,6 +40,7 @@ impl Effect {
             | Action::WriteConf { .. }
             | Action::PutSite(_)
             | Action::SetPrivileges(_)
+            | Action::AddExtensions(_)
             | Action::MarkProvisioned(_)
             | Action::RunJob(_)
             | Action::StopJob { .. }
@@ -105,6 +106,7 @@ pub(crate) fn verb(action: &Action) -> &'static str {
         | Action::CreateService { .. } => "create",
         Action::SetRole(_) => "set",
         Action::SetPrivileges(_) => "set the privileges of",
+        Action::AddExtensions(_) => "make extensions in",
         Action::MarkProvisioned(_) => "mark as set up:",
         Action::WriteConf { .. } => "write",
         Action::RunJob(job) => match job.work {

@@ -3,6 +3,7 @@
 mod after;
 mod errands;
 pub(crate) mod monitor;
+mod password;
 mod tell;
 
 use crate::apply::{self, Outcome};
@@ -118,7 +119,9 @@ async fn instance(
     let live = {
         // Never closed.
         let _place = keeper.looks.acquire().await;
-        keeper.look(&ask(keeper, name)).await
+        let mut live = keeper.look(&ask(keeper, name)).await;
+        password::prove(keeper, name, &mut live).await;
+        live
     };
     let Some(Decision { facts, changes }) = decide(keeper, name, live)? else {
         return Ok(Report::new(subject, began, InstanceChanges::default(), Next::Quiet));

@@ -3,6 +3,7 @@
 use super::house::in_a_house;
 use crate::world::name;
 use innkeeper::adapters::rehearsal::Damage;
+use innkeeper::model::status::State;
 use std::time::Duration;
 
 #[test]
@@ -45,6 +46,36 @@ fn a_generation_edited_by_hand_is_the_hosts_drift() {
         daemon.until("its repair", |daemon| daemon.reasons().contains(&"DriftRepaired".to_owned())).await;
         let told = daemon.told();
         assert!(told.iter().any(|line| line.contains(" DriftFound: site")), "{told:#?}");
+        daemon.stop().await;
+    });
+}
+
+#[test]
+fn a_password_that_was_changed_is_found_by_logging_in_once_and_given_anew() {
+    in_a_house(async |house| {
+        let daemon = house.settled_daemon(&["acme"]).await;
+        assert!(house.rehearsal.damage(Damage::PasswordChanged, &name("acme")));
+        daemon.until_told("DriftRepaired").await;
+        let told = daemon.told();
+        let is_told = |reason: &str| told.iter().any(|line| line.starts_with(reason) && line.contains("password"));
+        assert!(is_told("acme DriftFound: role odoo_acme"), "{told:#?}");
+        assert!(is_told("acme DriftRepaired: role odoo_acme"), "{told:#?}");
+        daemon.until_state("acme", State::Ready).await;
+        daemon.stop().await;
+    });
+}
+
+#[test]
+fn an_instance_that_is_down_for_another_reason_is_logged_in_for_seldom() {
+    in_a_house(async |house| {
+        let daemon = house.settled_daemon(&["acme"]).await;
+        house
+            .rehearsal
+            .with(|world| world.broken_images = world.images.values().map(|image| image.id.clone()).collect());
+        house.rehearsal.forget_calls();
+        tokio::time::sleep(Duration::from_secs(3_600)).await;
+        let asked = house.rehearsal.calls().iter().filter(|call| call.method == "accepts_password").count();
+        assert!((1..=12).contains(&asked), "asked {asked} times in an hour");
         daemon.stop().await;
     });
 }

@@ -1,12 +1,12 @@
 //! Decisions over what is inside Odoo: modules, set-up, jobs, releases.
 
-use super::{check, holds, kinds, ready};
+use super::{check, converge, holds, kinds, ready};
 use crate::world::{World, facts, module, name, uid, wanted};
 use expect_test::expect;
 use innkeeper::diff::changes_of;
 use innkeeper::diff::facts::Facts;
 use innkeeper::model::changes::HoldReason;
-use innkeeper::model::live::{JobLive, JobState, OdooLive, Seen};
+use innkeeper::model::live::{JobLive, JobState, OdooLive, SearchLive, Seen};
 use innkeeper::model::service::{Component, Owner, Tag};
 use innkeeper::model::size::Bytes;
 use innkeeper::model::step::Action;
@@ -218,4 +218,76 @@ fn odoos_own_memory_limit_lies_below_the_containers() {
     assert_eq!(limits_of(16_384, 8), (2_240, 2_560), "never more than Odoo's own");
     assert_eq!(limits_of(512, 2), (560, 640), "a healthy worker has 315 MiB");
     assert_eq!(limits_of(1_024, 0), (2_048, 2_560), "threads reserve what they do not use");
+}
+
+fn search_of(facts: &mut Facts) -> &mut SearchLive {
+    let Seen::Known(odoo) = facts.database().inside.get_mut("odoo_acme").unwrap() else { panic!("it was looked at") };
+    &mut odoo.search
+}
+
+#[test]
+fn a_database_of_an_earlier_version_gets_extensions_and_the_indexes_that_odoo_left_out() {
+    let mut facts = ready();
+    facts.database().databases.get_mut("odoo_acme").unwrap().owner_role = "odoo_acme".to_owned();
+    *search_of(&mut facts) = SearchLive::default();
+    check(
+        &facts,
+        &expect![[r#"
+        set-privileges [ToolUpgrade None] its tenant can take its mark away
+            owner: odoo_acme → innkeeper
+        add-extensions [ToolUpgrade None] extensions that Odoo's search works with are missing after set-privileges
+            extension: - → pg_trgm
+            extension: - → unaccent
+        set-up [ToolUpgrade None] indexes that Odoo's search works with may be missing after set-privileges, add-extensions
+            trigram indexes: - → (those that are missing)
+    "#]],
+    );
+    converge(&mut facts);
+    assert!(search_of(&mut facts).is_indexed());
+    assert_eq!(kinds(&facts), Vec::<&str>::new());
+}
+
+#[test]
+fn an_extension_that_is_dropped_is_drift_and_so_are_its_indexes() {
+    let mut facts = ready();
+    let search = search_of(&mut facts);
+    search.extensions.remove("pg_trgm");
+    search.basis = None;
+    check(
+        &facts,
+        &expect![[r#"
+            add-extensions [Drift None] extensions that Odoo's search works with are missing
+                extension: - → pg_trgm
+            set-up [Drift None] indexes that Odoo's search works with may be missing after add-extensions
+                trigram indexes: - → (those that are missing)
+        "#]],
+    );
+    // Made anew by somebody else: its indexes went with it all the same.
+    let search = search_of(&mut facts);
+    search.extensions.insert("pg_trgm".to_owned());
+    search.basis = Some("another one".to_owned());
+    assert_eq!(kinds(&facts), ["set-up"]);
+}
+
+#[test]
+fn what_the_server_does_not_have_is_not_waited_for() {
+    let mut facts = facts([wanted("acme")]);
+    facts.database().extensions.clear();
+    assert!(!kinds(&facts).contains(&"add-extensions"));
+    converge(&mut facts);
+    assert_eq!(kinds(&facts), Vec::<&str>::new());
+}
+
+#[test]
+fn a_database_is_taken_from_its_tenant_when_its_odoo_does_not_look_for_owned_ones_any_more() {
+    let mut facts = ready();
+    facts.database().databases.get_mut("odoo_acme").unwrap().owner_role = "odoo_acme".to_owned();
+    let conf = facts.engine().configs.get_mut(&name("acme")).unwrap();
+    let wanted = std::mem::replace(&mut conf.digest, "v1:of an earlier version".to_owned());
+    assert_eq!(kinds(&facts), ["write-conf", "restart-container"], "it runs on an older odoo.conf");
+    let conf = facts.engine().configs.get_mut(&name("acme")).unwrap();
+    conf.digest = wanted;
+    assert_eq!(kinds(&facts), ["set-privileges"]);
+    converge(&mut facts);
+    assert_eq!(kinds(&facts), Vec::<&str>::new());
 }

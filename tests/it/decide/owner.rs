@@ -8,6 +8,7 @@ use innkeeper::model::changes::HoldReason;
 use innkeeper::model::live::{OdooLive, Seen};
 use innkeeper::model::name::Domain;
 use innkeeper::model::service::{Component, Owner, Tag};
+use innkeeper::model::wanted::WantedState;
 
 fn foreign() -> Owner {
     Owner::Foreign("no Innkeeper label".to_owned())
@@ -78,6 +79,27 @@ fn a_foreign_object_on_a_needed_name_is_a_conflict_and_stays() {
         damage(&mut facts);
         assert_eq!(holds(&facts), [HoldReason::Conflict], "case {nth}");
         assert_eq!(kinds(&facts), Vec::<&str>::new(), "case {nth}");
+    }
+}
+
+#[test]
+fn nothing_that_is_wrong_with_data_keeps_a_container_of_our_own_from_being_stopped() {
+    let damage: [fn(&mut Facts); 3] = [
+        |facts| facts.database().databases.get_mut("odoo_acme").unwrap().owner = foreign(),
+        |facts| facts.database().roles.get_mut("odoo_acme").unwrap().owner = foreign(),
+        |facts| {
+            facts.instance("acme").provisioned = true;
+            facts.database().databases.clear();
+            facts.database().inside.clear();
+        },
+    ];
+    for (nth, damage) in damage.into_iter().enumerate() {
+        let mut facts = ready();
+        facts.wanted("acme").state = WantedState::Stopped;
+        damage(&mut facts);
+        assert_eq!(kinds(&facts), ["put-site", "stop-container"], "case {nth}");
+        facts.engine().services.get_mut("ik-acme").unwrap().owner = foreign();
+        assert_eq!(kinds(&facts), ["put-site"], "case {nth}: one that is not ours runs on");
     }
 }
 

@@ -38,7 +38,7 @@ fn another_number_of_workers_needs_a_restart() {
         &facts,
         &expect![[r#"
             set-role [Intended None] the role is not as it should be
-                connection_limit: 40 → 16
+                connection_limit: 48 → 16
             write-conf [Intended None] another odoo.conf is asked for
                 odoo.conf: - → workers 0, db_maxconn 8
             put-site [Intended None] the site's row differs
@@ -130,19 +130,22 @@ fn a_missing_image_holds_what_needs_it() {
     check(
         &facts,
         &expect![[r#"
-        set-role [Intended None] new instance
-            connection_limit: - → 40
-        create-database [Intended None] new instance after set-role
-            owner: - → odoo_acme
-        create-network [Intended None] no container of the fleet has a network yet
-        create-volume [Intended None] new instance after create-database
-        put-site [Intended None] new instance
-            host: - → acme.example.com
-            page: - → being prepared
-        obtain-certificate:acme.example.com [Intended None] no certificate is stored for it after put-site
-            name: - → acme.example.com
-        hold ImageMissing: image odoo:19.0 is not on this host: docker pull odoo:19.0
-    "#]],
+            set-role [Intended None] new instance
+                connection_limit: - → 48
+            create-database [Intended None] new instance after set-role
+                of: - → odoo_acme
+            add-extensions [Intended None] Odoo's search works with them after set-role, create-database
+                extension: - → pg_trgm
+                extension: - → unaccent
+            create-network [Intended None] no container of the fleet has a network yet
+            create-volume [Intended None] new instance after create-database
+            put-site [Intended None] new instance
+                host: - → acme.example.com
+                page: - → being prepared
+            obtain-certificate:acme.example.com [Intended None] no certificate is stored for it after put-site
+                name: - → acme.example.com
+            hold ImageMissing: image odoo:19.0 is not on this host: docker pull odoo:19.0
+        "#]],
     );
 }
 

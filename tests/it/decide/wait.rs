@@ -63,18 +63,18 @@ fn a_failed_step_waits_its_time_with_all_that_comes_after_it() {
     check(
         &facts,
         &expect![[r#"
-        set-role [Intended None] new instance
-            connection_limit: - → 40
-        create-network [Intended None] no container of the fleet has a network yet
-        write-conf [Intended None] new instance
-            workers: - → 2
-        put-site [Intended None] new instance
-            host: - → acme.example.com
-            page: - → being prepared
-        obtain-certificate:acme.example.com [Intended None] no certificate is stored for it after put-site
-            name: - → acme.example.com
-        hold BackOff: create-database: invalid module names, ignored: crmm; attempt 1 failed, the next is due at 2026-03-01T12:00:10Z
-    "#]],
+            set-role [Intended None] new instance
+                connection_limit: - → 48
+            create-network [Intended None] no container of the fleet has a network yet
+            write-conf [Intended None] new instance
+                workers: - → 2
+            put-site [Intended None] new instance
+                host: - → acme.example.com
+                page: - → being prepared
+            obtain-certificate:acme.example.com [Intended None] no certificate is stored for it after put-site
+                name: - → acme.example.com
+            hold BackOff: create-database: invalid module names, ignored: crmm; attempt 1 failed, the next is due at 2026-03-01T12:00:10Z
+        "#]],
     );
     facts.now = "2026-03-01T12:00:11Z".parse().unwrap();
     assert!(kinds(&facts).contains(&"create-database"), "its time came");

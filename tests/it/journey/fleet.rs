@@ -273,6 +273,12 @@ impl Fleet {
         self.psql(self.lab.get("LAB_PG_URL"), sql).unwrap_or_else(|error| panic!("{sql}: {error}"))
     }
 
+    /// The same in another database.
+    pub(crate) fn sql_in(&self, database: &str, sql: &str) -> String {
+        let (server, _) = self.lab.get("LAB_PG_URL").rsplit_once('/').unwrap();
+        self.psql(&format!("{server}/{database}"), sql).unwrap_or_else(|error| panic!("{sql}: {error}"))
+    }
+
     /// Runs SQL over any connection.
     pub(crate) fn psql(&self, url: &str, sql: &str) -> Result<String, String> {
         let output = Command::new("psql")

@@ -48,6 +48,7 @@ async fn a_dropped_file_becomes_a_site_that_answers() {
     work_goes_on_while_domains_change(&fleet).await;
     stop_says_so_and_start_serves_again(&fleet).await;
     damage_is_repaired_and_told(&fleet).await;
+    what_a_tenant_undoes_is_put_right(&fleet).await;
     errands_are_done_once(&fleet);
     assert_eq!(fleet.stop_daemon(), 0, "a clean shutdown");
 }
@@ -340,6 +341,27 @@ async fn damage_is_repaired_and_told(fleet: &Fleet) {
     fleet.until("the vhost is as rendered", SOON, |fleet| !vhost_lines(fleet).contains(&edited));
     fleet.wait_settled("acme");
     assert!(repairs(fleet) >= before + 4, "each told as drift: {:#?}", fleet.events("acme"));
+    Browser::new(fleet, HOST).login_page().await;
+}
+
+/// A tenant's own role may do all of this, from a server action of its Odoo.
+async fn what_a_tenant_undoes_is_put_right(fleet: &Fleet) {
+    let indexes = "SELECT count(*) FROM pg_indexes WHERE indexdef LIKE '%gin_trgm_ops%'";
+    let before = fleet.sql_in(DATABASE, indexes);
+    assert_ne!(before, "0", "Odoo made its trigram indexes");
+    fleet.sql_in(DATABASE, "SET ROLE odoo_acme; DROP EXTENSION pg_trgm CASCADE");
+    assert_eq!(fleet.sql_in(DATABASE, indexes), "0");
+    fleet.until("the indexes are back", SOON * 2, |fleet| fleet.sql_in(DATABASE, indexes) == before);
+    fleet.wait_settled("acme");
+
+    fleet.sql_in(DATABASE, "SET ROLE odoo_acme; ALTER ROLE odoo_acme PASSWORD 'another'");
+    docker(&["restart", CONTAINER]);
+    let told = |fleet: &Fleet, reason: &str| {
+        fleet.events("acme").iter().any(|event| event.starts_with(reason) && event.contains("password"))
+    };
+    fleet.until("its password is given anew", SOON, |fleet| told(fleet, "DriftRepaired: role odoo_acme"));
+    assert!(told(fleet, "DriftFound: role odoo_acme"), "{:#?}", fleet.events("acme"));
+    fleet.wait_settled("acme");
     Browser::new(fleet, HOST).login_page().await;
 }
 

@@ -2,7 +2,7 @@
 //! Innkeeper did, and says what is wrong.
 
 use innkeeper::adapters::rehearsal::world::{
-    Ailment, Container, ContainerState, NO_COMMENT, NO_LABEL, StoredBackup, stored,
+    Ailment, Container, ContainerState, NO_COMMENT, NO_LABEL, OWN_ROLE, StoredBackup, stored,
 };
 use innkeeper::adapters::rehearsal::{Call, Rehearsal, World};
 use innkeeper::daemon::known::board::Board;
@@ -10,7 +10,6 @@ use innkeeper::edges::Edge;
 use innkeeper::journal::Journal;
 use innkeeper::model::backup::Part;
 use innkeeper::model::changes::HoldReason;
-use innkeeper::model::live::OdooLive;
 use innkeeper::model::name::{Domain, InstanceName, Resources, Uid};
 use innkeeper::model::secret::ExposeSecret;
 use innkeeper::model::service::{Owner, Ports};
@@ -74,8 +73,10 @@ pub(crate) fn remove_foreign(world: &mut World) {
     let roles = world.roles.clone();
     world.roles.retain(|_, it| !foreign(&it.owner));
     // A database that was just made has no mark yet; its role tells whose it is.
-    world.databases.retain(|_, it| {
-        !foreign(&it.owner) || roles.get(&it.owner_role).is_some_and(|role| role.owner.tag().is_some())
+    world.databases.retain(|name, it| {
+        let made_for_it = it.owner_role == OWN_ROLE || it.owner_role == *name;
+        let role_is_ours = roles.get(name).is_some_and(|role| role.owner.tag().is_some());
+        !foreign(&it.owner) || made_for_it && role_is_ours
     });
     world.foreign_ports.clear();
     world.ailments.clear();
@@ -148,7 +149,7 @@ fn releases_agree(_: &World, after: &World) -> Vec<String> {
 fn data_stay(before: &World, after: &World) -> Vec<String> {
     let mut wrong = Vec::new();
     for (name, old) in &before.databases {
-        let holds_data = old.provisioned || old.content > 0 || old.odoo != OdooLive::default();
+        let holds_data = old.provisioned || old.content > 0 || !old.odoo.is_empty();
         let stays = after.databases.get(name).is_some_and(|new| {
             new.serial == old.serial && new.content >= old.content && new.provisioned >= old.provisioned
         });

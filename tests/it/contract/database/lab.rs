@@ -2,7 +2,9 @@
 
 mod closing;
 mod damage;
+mod hostile;
 mod inside;
+mod like_odoo;
 mod locking;
 mod outage;
 pub(crate) mod world;
@@ -29,7 +31,7 @@ fn an_instance_gets_a_role_and_a_database_that_carry_its_mark() {
 
         let database = &live.databases[tenant.name()];
         assert_eq!(database.owner, Owner::Ours(tenant.tag(Component::Database)));
-        assert_eq!(database.owner_role, tenant.name());
+        assert_eq!((&database.owner_role[..], &live.own_role[..]), ("innkeeper", "innkeeper"));
         assert!(database.valid && !database.provisioned, "{database:?}");
         assert!(database.others_may_connect.is_empty(), "{database:?}");
         assert!(database.size_bytes > 1_000_000, "{database:?}");

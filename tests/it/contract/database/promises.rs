@@ -53,6 +53,14 @@ impl Server for World {
         self.root(&format!("UPDATE pg_database SET datconnlimit = -2 WHERE datname = '{database}'")).await;
     }
 
+    async fn give_to_tenant(&self, database: &str) {
+        self.give_away(database).await;
+    }
+
+    async fn change_password(&self, role: &str) {
+        self.root(&format!("ALTER ROLE {role} PASSWORD 'another'")).await;
+    }
+
     async fn widen(&self, role: &str) {
         self.root(&format!("ALTER ROLE {role} CREATEDB")).await;
     }

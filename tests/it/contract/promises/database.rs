@@ -28,6 +28,9 @@ macro_rules! database {
             a_broken_database_can_be_dropped
             a_widened_role_is_seen_and_narrowed
             a_password_changes_with_its_mark_and_only_then
+            a_password_that_somebody_changed_is_refused_and_given_anew
+            extensions_are_made_in_its_own_database_alone
+            a_database_in_its_tenants_hands_is_taken_back_and_its_tenant_still_works_in_it
             without_its_role_no_database_is_made_and_without_a_database_nothing_is_marked
             dropped_is_gone_whoever_is_connected_and_what_is_gone_may_be_dropped
             a_role_that_owns_a_database_is_not_dropped
@@ -58,6 +61,10 @@ pub(crate) trait Server: Side {
     async fn work_in(&self, database: &str);
     /// Leaves the database as an interrupted DROP does.
     async fn spoil(&self, database: &str);
+    /// Gives the database to its tenant, as earlier versions did.
+    async fn give_to_tenant(&self, database: &str);
+    /// Somebody changes the role's password.
+    async fn change_password(&self, role: &str);
     /// Gives the role CREATEDB.
     async fn widen(&self, role: &str);
     /// A session of the tenant's own, where there is such a thing.
@@ -161,7 +168,8 @@ pub(crate) async fn an_instance_gets_a_role_and_a_database_that_carry_its_mark(s
     assert_eq!((role.password_mark.as_deref(), role.login), (Some(tenant.mark.as_str()), true));
     assert_eq!((role.connection_limit, role.excess.len()), (17, 0));
     assert_eq!(database.owner, tenant.owner(Component::Database));
-    assert_eq!((database.owner_role.clone(), database.others_may_connect.len()), (tenant.name(), 0));
+    assert_eq!((&database.owner_role, database.others_may_connect.len()), (&live.own_role, 0));
+    assert!(database.lacking.is_empty(), "{database:?}");
     assert_eq!((database.valid, database.provisioned), (true, false));
     assert!(live.inside[&tenant.name()].known().is_some(), "it was looked into");
     assert!(side.database().known_modules(&tenant.name()).await.unwrap().is_empty(), "Odoo is not in it yet");
@@ -311,6 +319,62 @@ pub(crate) async fn a_password_changes_with_its_mark_and_only_then(side: &impl S
     let again = RoleSpec { set_password: true, ..tenant.role() };
     edge.set_role(&again, &tenant.password, "another-mark").await.unwrap();
     assert!(tenant.dump(edge, &tenant.password).await.is_ok());
+}
+
+pub(crate) async fn a_password_that_somebody_changed_is_refused_and_given_anew(side: &impl Server) {
+    let tenant = provisioned(side).await;
+    let edge = side.database();
+    let accepted = async || edge.accepts_password(&tenant.name(), &tenant.password).await;
+    assert_eq!(accepted().await, Some(true));
+    side.change_password(&tenant.name()).await;
+    assert_eq!(accepted().await, Some(false));
+    let live = look(edge, &[&tenant]).await;
+    assert_eq!(live.roles[&tenant.name()].password_mark.as_deref(), Some(tenant.mark.as_str()), "no look tells");
+    let anew = RoleSpec { set_password: true, ..tenant.role() };
+    edge.set_role(&anew, &tenant.password, &tenant.mark).await.unwrap();
+    assert_eq!(accepted().await, Some(true));
+    // Nobody is let in whatever the password, so nothing is known of it.
+    edge.set_role(&RoleSpec { access: Access::Nobody, ..tenant.role() }, &tenant.password, &tenant.mark).await.unwrap();
+    let wrong = SecretString::from("wrong");
+    assert_eq!(side.stopped().accepts_password(&tenant.name(), &wrong).await, None);
+}
+
+pub(crate) async fn extensions_are_made_in_its_own_database_alone(side: &impl Server) {
+    let (tenant, neighbour) = (provisioned(side).await, provisioned(side).await);
+    let edge = side.database();
+    let search = async |of: &Tenant| look(edge, &[of]).await.inside[&of.name()].known().unwrap().search.clone();
+    let wanted = look(edge, &[]).await.extensions;
+    assert_eq!(wanted, ["pg_trgm", "unaccent"].map(str::to_owned).into(), "the server has them");
+    assert!(search(&tenant).await.extensions.is_empty() && search(&tenant).await.is_indexed());
+    for _ in 0..2 {
+        edge.add_extensions(&tenant.database(), &wanted, &tenant.password).await.unwrap();
+        let made = search(&tenant).await;
+        assert_eq!(made.extensions, wanted);
+        assert!(made.basis.is_some() && !made.is_indexed(), "who made them without indexes is told: {made:?}");
+    }
+    assert!(search(&neighbour).await.extensions.is_empty());
+    let later = tenant.reborn();
+    assert_eq!(kind(edge.add_extensions(&later.database(), &wanted, &later.password).await), ErrorKind::Conflict);
+    let wrong = SecretString::from("wrong");
+    assert!(edge.add_extensions(&neighbour.database(), &wanted, &wrong).await.is_err(), "as its own role, not as ours");
+}
+
+pub(crate) async fn a_database_in_its_tenants_hands_is_taken_back_and_its_tenant_still_works_in_it(side: &impl Server) {
+    let tenant = provisioned(side).await;
+    let edge = side.database();
+    edge.mark_provisioned(&tenant.database()).await.unwrap();
+    side.give_to_tenant(&tenant.name()).await;
+    let live = look(edge, &[&tenant]).await;
+    let database = &live.databases[&tenant.name()];
+    assert_eq!((&database.owner_role, database.lacking.len()), (&tenant.name(), 0), "an owner lacks nothing");
+    edge.set_privileges(&tenant.database()).await.unwrap();
+    let live = look(edge, &[&tenant]).await;
+    let database = &live.databases[&tenant.name()];
+    assert_eq!((&database.owner_role, database.lacking.len()), (&live.own_role, 0));
+    assert!(database.provisioned && database.others_may_connect.is_empty(), "{database:?}");
+    let wanted = live.extensions.clone();
+    edge.add_extensions(&tenant.database(), &wanted, &tenant.password).await.expect("the tenant makes things in it");
+    assert!(tenant.dump(edge, &tenant.password).await.is_ok(), "and reads all of it");
 }
 
 pub(crate) async fn without_its_role_no_database_is_made_and_without_a_database_nothing_is_marked(side: &impl Server) {

@@ -55,6 +55,7 @@ impl Server for Stage {
             let database = Stored {
                 owner: nobody(),
                 owner_role: owner.unwrap_or("postgres").to_owned(),
+                opened: false,
                 valid: true,
                 provisioned: false,
                 others_may_connect: BTreeSet::from(["PUBLIC".to_owned()]),
@@ -72,6 +73,17 @@ impl Server for Stage {
 
     async fn spoil(&self, database: &str) {
         self.rehearsal.with(|world| world.databases.get_mut(database).unwrap().valid = false);
+    }
+
+    async fn give_to_tenant(&self, database: &str) {
+        self.rehearsal.with(|world| {
+            let found = world.databases.get_mut(database).unwrap();
+            (found.owner_role, found.opened) = (database.to_owned(), false);
+        });
+    }
+
+    async fn change_password(&self, role: &str) {
+        self.rehearsal.with(|world| world.roles.get_mut(role).unwrap().password = SecretString::from("another"));
     }
 
     async fn widen(&self, role: &str) {

@@ -85,6 +85,7 @@ fn serve(world: &mut World, name: &str) -> Ports {
     let database = Database {
         owner: Owner::Foreign(NO_COMMENT.to_owned()),
         owner_role: name.to_owned(),
+        opened: true,
         valid: true,
         provisioned: true,
         others_may_connect: BTreeSet::new(),

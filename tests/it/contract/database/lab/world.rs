@@ -23,6 +23,7 @@ pub(crate) struct World {
     key: InstallationKey,
     superuser: Client,
     names: Mutex<Vec<String>>,
+    templates: Mutex<Vec<String>>,
 }
 
 /// One instance of it.
@@ -71,7 +72,7 @@ impl World {
         let installation = key.id();
         let postgres = Postgres::new(&settings(&lab, None), installation.clone()).unwrap();
         let superuser = connect(lab.get("LAB_PG_URL").parse().unwrap()).await.unwrap();
-        Self { lab, installation, postgres, key, superuser, names: Mutex::default() }
+        Self { lab, installation, postgres, key, superuser, names: Mutex::default(), templates: Mutex::default() }
     }
 
     /// A new instance: only words so far, nothing is made.
@@ -105,6 +106,16 @@ impl World {
     /// Runs statements as the superuser, in the database `postgres`.
     pub(crate) async fn root(&self, sql: &str) {
         self.superuser.batch_execute(sql).await.unwrap_or_else(|e| panic!("{sql}: {}", text_of(&e)));
+    }
+
+    /// Gives the database to its tenant's role, as earlier versions had it.
+    pub(crate) async fn give_away(&self, database: &str) {
+        let root = self.root_in(database).await;
+        let sql = format!(
+            "ALTER SCHEMA public OWNER TO pg_database_owner; ALTER DATABASE {database} OWNER TO {database}; \
+             REVOKE ALL ON DATABASE {database} FROM innkeeper"
+        );
+        root.batch_execute(&sql).await.unwrap_or_else(|e| panic!("{sql}: {}", text_of(&e)));
     }
 
     /// A superuser's session in another database.
@@ -156,7 +167,17 @@ impl World {
         self.superuser.query_one(sql, &[&name]).await.unwrap().get(0)
     }
 
+    /// A template to drop at the end.
+    pub(crate) fn remember_template(&self, name: &str) {
+        self.remember(name);
+        self.templates.lock().unwrap().push(name.to_owned());
+    }
+
     async fn clean_up(&self) {
+        let templates = self.templates.lock().unwrap().clone();
+        for name in &templates {
+            self.root(&format!("UPDATE pg_database SET datistemplate = false WHERE datname = '{name}'")).await;
+        }
         let names = self.names.lock().unwrap().clone();
         for name in &names {
             self.root(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await;
