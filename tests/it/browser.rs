@@ -11,8 +11,8 @@
 //! assert!(browser.requests().iter().all(|request| request.url.starts_with("https://acme.")));
 //! ```
 //!
-//! Every name that ends in `.test` is this machine, no other name leads anywhere, and TLS is verified. Everything waits for
-//! what it is about, with a limit. A test that fails leaves `failed.png`, and every test leaves `told.txt` (console,
+//! Every name that ends in `.test` is this machine, no other name leads anywhere, and TLS is verified. Containers that come
+//! and go cut no request of it. Everything waits for what it is about, with a limit. A test that fails leaves `failed.png`, and every test leaves `told.txt` (console,
 //! requests, websockets), in its folder below `target/browser/`. Nobody but this module knows the protocol:
 //! <https://chromedevtools.github.io/devtools-protocol/>.
 #![expect(clippy::disallowed_methods, reason = "a browser is waited for by the clock on the wall")]
@@ -245,6 +245,11 @@ impl Browser {
         let file = self.folder.join(format!("{name}.png"));
         fs::write(&file, bytes.map_err(|e| e.to_string())?).map_err(|e| e.to_string())?;
         Ok(file)
+    }
+
+    /// The process of the browser itself.
+    pub(crate) fn process(&self) -> u32 {
+        self.line.process()
     }
 
     /// All requests so far, of the page and its workers, in their order.

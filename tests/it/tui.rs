@@ -6,6 +6,7 @@ pub(crate) mod fixtures;
 mod laws;
 mod merged;
 mod panels;
+pub(crate) mod picture;
 mod preferences;
 pub(crate) mod pty;
 mod reading;

@@ -2,6 +2,11 @@
 //!
 //! Chromium ends by itself when its pipe is closed. So nothing of it is left behind, however the test ends.
 
+use rustix::io::Errno;
+use rustix::net::AddressFamily;
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
+};
 use serde_json::{Value, json};
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
@@ -36,7 +41,8 @@ impl Line {
             trust(home.path(), root);
         }
         fs::create_dir(home.path().join("downloads")).unwrap();
-        let mut child = Command::new("sh")
+        let mut command = Command::new("sh");
+        command
             .args(["-c", ONTO_3_AND_4, "sh", "chromium", "--headless", "--remote-debugging-pipe", "--no-sandbox"])
             .args(["--disable-gpu", "--disable-quic", "--disable-dev-shm-usage", "--disable-background-networking"])
             .args(["--disable-component-update", "--disable-sync", "--disable-extensions", "--no-first-run"])
@@ -51,9 +57,8 @@ impl Line {
             .env("TMPDIR", home.path())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(File::create(log).unwrap())
-            .spawn()
-            .expect("`sh` starts");
+            .stderr(File::create(log).unwrap());
+        let mut child = start_deaf(&mut command);
         let (sender, messages) = channel();
         let mut answers = BufReader::new(child.stdout.take().unwrap());
         std::thread::spawn(move || {
@@ -69,6 +74,11 @@ impl Line {
             }
         });
         Self { commands: child.stdin.take(), child, messages, number: 0, home }
+    }
+
+    /// Chromium's process.
+    pub(super) fn process(&self) -> u32 {
+        self.child.id()
     }
 
     /// Where downloads are stored, each as a file that is named by its id.
@@ -119,6 +129,26 @@ impl Drop for Line {
             std::thread::sleep(Duration::from_millis(20));
         }
     }
+}
+
+/// Chromium cuts every request when an address of the host comes or goes, and with containers they come and go all the time.
+/// So it is refused the socket on which the kernel tells of that. The thread that starts it is refused it first: a process
+/// inherits that.
+fn start_deaf(command: &mut Command) -> Child {
+    let netlink = AddressFamily::NETLINK.as_raw().into();
+    let is_netlink = SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, netlink).unwrap();
+    let rules = [(libc::SYS_socket, vec![SeccompRule::new(vec![is_netlink]).unwrap()])].into();
+    let refusal = SeccompAction::Errno(Errno::AFNOSUPPORT.raw_os_error().unsigned_abs());
+    let filter =
+        SeccompFilter::new(rules, SeccompAction::Allow, refusal, std::env::consts::ARCH.try_into().unwrap()).unwrap();
+    let filter: BpfProgram = filter.try_into().unwrap();
+    std::thread::scope(|scope| {
+        let starting = scope.spawn(|| {
+            seccompiler::apply_filter(&filter).unwrap();
+            command.spawn().expect("`sh` starts")
+        });
+        starting.join().unwrap()
+    })
 }
 
 /// Chromium asks the NSS database in its home whom to trust besides the public authorities.

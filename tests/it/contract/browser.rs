@@ -3,6 +3,7 @@
 
 use super::authority::pebble::Issuer;
 use crate::browser::{Browser, PHONE, Scheme};
+use crate::source::root;
 use openssl::hash::{MessageDigest, hash};
 use openssl::ssl::{SslAcceptor, SslMethod, SslStream};
 use serde_json::json;
@@ -200,4 +201,21 @@ fn a_picture_has_the_screen_that_was_asked_for() {
     assert_eq!(picture[16..24], [780_u32.to_be_bytes(), 1688_u32.to_be_bytes()].concat());
     browser.screen(PHONE, Scheme::Light);
     assert_eq!(browser.ask("getComputedStyle(document.body).backgroundColor"), "rgba(0, 0, 0, 0)");
+}
+
+/// Whoever listens for addresses of the host has a socket of the routing family; its number is that of its process.
+#[test]
+fn containers_that_come_and_go_cut_no_request() {
+    let listeners = || {
+        let sockets = fs::read_to_string("/proc/net/netlink").unwrap();
+        let routing = sockets.lines().map(|line| line.split_whitespace().collect::<Vec<_>>()).filter(|it| it[1] == "0");
+        routing.map(|socket| socket[2].to_owned()).collect::<Vec<_>>()
+    };
+    let pages = Pages::serve();
+    let mut browser = Browser::start("contract-deaf", Some(&pages.root()));
+    browser.open(&pages.url("/calm"));
+    let process = browser.process().to_string();
+    assert!(!listeners().contains(&process), "it would cut its requests");
+    let log = fs::read_to_string(root().join("target/browser/contract-deaf/chromium.log")).unwrap();
+    assert!(log.contains("Could not create NETLINK socket"), "it did not even ask:\n{log}");
 }

@@ -9,6 +9,7 @@ mod disk;
 mod engine;
 mod firewall;
 mod hundred_sites;
+mod picture;
 pub(crate) mod promises;
 pub(crate) mod proxy;
 mod tmux;

@@ -11,6 +11,7 @@ mod fleet;
 mod gallows;
 mod odoo;
 mod one_customer;
+mod person;
 mod reports;
 mod running_work;
 mod the_end;
