@@ -49,7 +49,7 @@ const COLOURS: [(&str, Color, &str, &str); 9] = [
 const PAPER: (&str, &str) = ("#fbfcfd", "#14171c");
 
 /// Name, company, state.
-const CUSTOMERS: [(&str, &str, Stands); 23] = [
+const CUSTOMERS: &[(&str, &str, Stands)] = &[
     ("willow-bakery", "Willow Bakery", Stands::Failed),
     ("lotus-spa", "Lotus Spa & Hotel", Stands::Degraded),
     ("harbor-fish", "Harbor Fish Co", Stands::Provisioning),
@@ -67,6 +67,7 @@ const CUSTOMERS: [(&str, &str, Stands); 23] = [
     ("lumen", "Lumen Electric", Stands::Ready),
     ("mill-house", "Mill House", Stands::Ready),
     ("northgate", "Northgate Clinic", Stands::Ready),
+    ("oakley", "Oakley Timber", Stands::Ready),
     ("pinewood", "Pinewood School", Stands::Ready),
     ("quarry", "Quarry Stone", Stands::Ready),
     ("saffron", "Saffron Kitchen", Stands::Ready),
