@@ -4,7 +4,7 @@ use super::pages::PAGES;
 use super::template::Mistake;
 use crate::model::name::{Language, shorten};
 use crate::spec::nearest;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -38,12 +38,14 @@ impl Texts {
 
     /// Reads `text`, the file `pages/<file>`: all that is sound of it, and all mistakes with their places.
     pub(super) fn read(file: &str, text: &str) -> (Self, Vec<Mistake>) {
-        let mut reading = Reading { file, text, texts: Self::default(), mistakes: Vec::new() };
+        let mut reading = Reading { file, text, texts: Self::default(), mistakes: Vec::new(), broken: BTreeSet::new() };
         let stem = file.split('.').next().unwrap_or_default();
         if Language::parse(stem).is_err() {
             reading.tell(None, "the file is not named after a language, such as de.toml or pt_BR.toml".to_owned());
         }
         let (tree, errors) = DeTable::parse_recoverable(text);
+        let broken = errors.iter().filter_map(|error| Some(place(text, error.span()?.start).0));
+        reading.broken = broken.collect();
         for error in errors {
             reading.tell(error.span().map(|span| span.start), format!("this is not TOML: {}", error.message()));
         }
@@ -60,6 +62,8 @@ struct Reading<'t> {
     text: &'t str,
     texts: Texts,
     mistakes: Vec<Mistake>,
+    /// Lines that are no TOML.
+    broken: BTreeSet<u32>,
 }
 
 impl Reading<'_> {
@@ -74,6 +78,10 @@ impl Reading<'_> {
         };
         for (key, node) in entries {
             let (at, key) = (key.span().start, key.get_ref());
+            // What the parser makes of a broken line is a guess.
+            if self.broken.contains(&place(self.text, at).0) {
+                continue;
+            }
             match node.get_ref() {
                 _ if !keys.contains(&&**key) => self.unknown("key", at, key, keys.iter().copied()),
                 DeValue::String(text) if text.chars().count() > TEXT_CHARS_MAX => {

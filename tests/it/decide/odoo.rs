@@ -197,6 +197,8 @@ fn a_website_that_comes_later_gets_the_company_s_language() {
             set-up [Intended None] the file asks for another set-up after install-modules
                 company.language: en_US → vi_VN
                 website.language: - → vi_VN
+            put-site [Intended None] the site's row differs
+                language of its pages: en_US → vi_VN
         "#]],
     );
 }

@@ -225,7 +225,13 @@ fn a_name_that_leads_to_another_is_proven_by_its_redirect_and_its_certificate() 
 fn pages_follow_the_companys_language_and_a_row_of_an_earlier_version_is_no_drift() {
     let mut facts = ready();
     facts.proxy().sites.get_mut(&name("acme")).unwrap().row.language = None;
-    check(&facts, &expect![[r#""#]]);
+    check(
+        &facts,
+        &expect![[r#"
+        put-site [Intended None] the site's row differs
+            language of its pages: English → en_US
+    "#]],
+    );
 }
 
 /// `acme` and `beta`, both ready.
