@@ -2,12 +2,13 @@
 //! open as any other: it is told everywhere, and says who knows of it and until when.
 
 use super::context::Context;
-use super::failure::{Exit, Failure, Trouble};
+use super::failure::{ErrorMember, Exit, Failure, Trouble};
 use super::render::style::{FAINT, PLAIN, STRONG, WARN};
 use super::render::table::{Cell, Column, render as table, text};
 use super::render::text::{between, harmless, local};
-use super::{args, explain, fleet, moment, world};
+use super::{args, explain, fleet, moment, selection, world};
 use crate::control::{Client, SilenceRequest};
+use crate::model::filter::is_filter;
 use crate::model::name::InstanceName;
 use crate::model::settings::Settings;
 use crate::model::silence::{AlertsOf, Quiet, Silence};
@@ -20,19 +21,19 @@ use serde::Serialize;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Instances; without any, the whole fleet and the host
+    /// Instances, or a filter as `status` takes it; without any, the whole fleet and the host
+    #[arg(value_name = "NAME|FILTER")]
     names: Vec<String>,
 }
 
 /// Which alerts are meant.
 #[derive(Debug, clap::Args)]
 pub(crate) struct OfArgs {
-    /// The instance
-    #[arg(required_unless_present = "host")]
-    name: Option<String>,
-    /// Only alerts of this reason, such as DiskNearlyFull
-    reason: Option<String>,
-    /// The alerts of the host instead of those of an instance
+    /// Instances, or a filter as `status` takes it; and, where only alerts of one reason are meant, that reason, such as
+    /// DiskNearlyFull
+    #[arg(required_unless_present = "host", value_name = "NAME|FILTER|REASON")]
+    names: Vec<String>,
+    /// The alerts of the host instead of those of instances
     #[arg(long)]
     host: bool,
 }
@@ -40,7 +41,7 @@ pub(crate) struct OfArgs {
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("end").args(["lasts", "until"]).required(true))]
 #[command(after_help = "\
-Without a REASON every alert of the instance is silenced, those that come meanwhile too: for work on it.
+Without a REASON every alert of the instances is silenced, those that come meanwhile too: for work on it.
 --until takes \"tomorrow\" (08:00), \"2026-03-01 14:00\" in the fleet's time zone, or an RFC 3339 time.")]
 pub(crate) struct SilenceArgs {
     #[command(flatten)]
@@ -65,12 +66,16 @@ struct Document<'a> {
 struct Noted<'a> {
     schema: u32,
     silences: &'a [Silence],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<ErrorMember<'a>>,
 }
 
 #[derive(Debug, Serialize)]
-struct Ended {
+struct Ended<'a> {
     schema: u32,
     ended: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<ErrorMember<'a>>,
 }
 
 const COLUMNS: [Column; 5] =
@@ -78,7 +83,7 @@ const COLUMNS: [Column; 5] =
 
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
     let fleet = fleet::read_or_remember(cx)?;
-    let names = fleet::many(&args.names, &fleet::known(cx, &fleet))?;
+    let names = selection::some(cx, &fleet, &args.names)?;
     let status = world::status(cx, &fleet)?;
     let mut silences = fleet::journal(cx, &fleet.settings)?.silences().map_err(|error| fleet::of_journal(&error))?;
     let mut alerts = status.alerts;
@@ -139,40 +144,88 @@ fn known(quiet: &Quiet, zone: &TimeZone) -> String {
 /// Somebody knows of what is open now.
 pub(crate) fn acknowledge(cx: &Context, args: &OfArgs) -> Result<Exit, Failure> {
     let fleet = fleet::read_or_remember(cx)?;
-    note(cx, &fleet, SilenceRequest { of: of(cx, &fleet, args)?, until: None })
+    note(cx, &fleet, args, None)
 }
 
 /// Somebody knows, for a while.
 pub(crate) fn silence(cx: &Context, args: &SilenceArgs) -> Result<Exit, Failure> {
     let fleet = fleet::read_or_remember(cx)?;
     let until = until(args, (cx.now)(), &cx.zone(&fleet.settings))?;
-    note(cx, &fleet, SilenceRequest { of: of(cx, &fleet, &args.of)?, until: Some(until) })
+    note(cx, &fleet, &args.of, Some(until))
 }
 
-fn note(cx: &Context, fleet: &Fleet, request: SilenceRequest) -> Result<Exit, Failure> {
-    let asked = ask(&fleet.settings, async |client| client.silence(request).await);
-    let silences = world::block_on(asked)??;
-    if cx.json {
-        cx.document(&Noted { schema: SCHEMA, silences: &silences })?;
+fn note(cx: &Context, fleet: &Fleet, args: &OfArgs, until: Option<Timestamp>) -> Result<Exit, Failure> {
+    let (mut noted, mut refused): (Vec<Silence>, Vec<Failure>) = (Vec::new(), Vec::new());
+    let (all, by_filter) = meant(cx, fleet, args)?;
+    for of in all {
+        let request = SilenceRequest { of, until };
+        match world::block_on(ask(&fleet.settings, async |client| client.silence(request).await))? {
+            Ok(silences) => noted.extend(silences),
+            Err(failure) => refused.push(failure),
+        }
+    }
+    if by_filter && !noted.is_empty() {
+        // A filter finds many of whom only some have an alert.
+        refused.clear();
+    }
+    let failure = of_several(noted.len(), refused);
+    if cx.json && (failure.is_none() || !noted.is_empty()) {
+        cx.document(&Noted { schema: SCHEMA, silences: &noted, error: failure.as_ref().map(Failure::member) })?;
     }
     let zone = cx.zone(&fleet.settings);
-    for silence in silences.iter().filter(|_| !cx.json) {
+    for silence in noted.iter().filter(|_| !cx.json) {
         cx.notice(&format!("{}: {}", words(&silence.of), known(&silence.quiet, &zone)));
     }
-    Ok(Exit::Done)
+    ended(failure, !noted.is_empty())
 }
 
 /// It asks for attention again.
 pub(crate) fn unsilence(cx: &Context, args: &OfArgs) -> Result<Exit, Failure> {
     let fleet = fleet::read_or_remember(cx)?;
-    let of = of(cx, &fleet, args)?;
-    let told = words(&of);
-    let ended = world::block_on(ask(&fleet.settings, async |client| client.unsilence(of).await))??;
-    match cx.json {
-        true => cx.document(&Ended { schema: SCHEMA, ended })?,
-        false => cx.notice(&format!("{told}: open again")),
+    let (mut count, mut refused): (u64, Vec<Failure>) = (0, Vec::new());
+    let (all, by_filter) = meant(cx, &fleet, args)?;
+    for of in all {
+        let told = words(&of);
+        match world::block_on(ask(&fleet.settings, async |client| client.unsilence(of).await))? {
+            Ok(ended) => {
+                count += ended;
+                if !cx.json {
+                    cx.notice(&format!("{told}: open again"));
+                }
+            }
+            Err(failure) => refused.push(failure),
+        }
     }
-    Ok(Exit::Done)
+    if by_filter && count > 0 {
+        refused.clear();
+    }
+    let failure = of_several(usize::try_from(count).unwrap_or(usize::MAX), refused);
+    if cx.json && (failure.is_none() || count > 0) {
+        cx.document(&Ended { schema: SCHEMA, ended: count, error: failure.as_ref().map(Failure::member) })?;
+    }
+    ended(failure, count > 0)
+}
+
+/// One failure for those that were refused: partly, where others were not.
+fn of_several(done: usize, mut refused: Vec<Failure>) -> Option<Failure> {
+    let last = refused.pop()?;
+    if refused.is_empty() && done == 0 {
+        return Some(last);
+    }
+    let messages = refused.iter().chain([&last]).map(|failure| failure.message.clone()).collect::<Vec<_>>().join("; ");
+    Some(match done {
+        0 => Failure { message: messages, ..last },
+        _ => Failure::new(Trouble::PartlyApplied, messages),
+    })
+}
+
+/// The end of the command. `answered`: the document that tells the failure was written.
+fn ended(failure: Option<Failure>, answered: bool) -> Result<Exit, Failure> {
+    match failure {
+        None => Ok(Exit::Done),
+        Some(failure) if answered => Err(failure.answered()),
+        Some(failure) => Err(failure),
+    }
 }
 
 /// Alerts are the daemon's: without one there is nobody to silence.
@@ -200,16 +253,36 @@ fn until(args: &SilenceArgs, now: Timestamp, zone: &TimeZone) -> Result<Timestam
     }
 }
 
-/// With `--host` the first word is the reason.
-fn of(cx: &Context, fleet: &Fleet, args: &OfArgs) -> Result<AlertsOf, Failure> {
-    let (name, reason) = match args.host {
-        true => (None, args.name.as_ref().or(args.reason.as_ref())),
-        false => (args.name.as_ref(), args.reason.as_ref()),
-    };
+/// The alerts that are meant: of each instance those of each reason, or all of them. Names are lower case, reasons are not; one
+/// that is typed so all the same is a reason where no instance has that name. True: a filter found the instances.
+fn meant(cx: &Context, fleet: &Fleet, args: &OfArgs) -> Result<(Vec<AlertsOf>, bool), Failure> {
     let known = fleet::known(cx, fleet);
-    let instance = name.map(|name| fleet::one(name, &known)).transpose()?;
-    let reason = reason.map(|reason| reason_typed(cx, fleet, reason)).transpose()?;
-    Ok(AlertsOf { instance, reason })
+    let is_name = |word: &String| is_filter(word) || known.iter().any(|name| name.as_str() == word);
+    let is_upper = |word: &String| word.starts_with(|c: char| c.is_ascii_uppercase());
+    let is_reason =
+        |word: &String| args.host || !is_name(word) && (is_upper(word) || reason_typed(cx, fleet, word).is_ok());
+    let (reasons, names): (Vec<String>, Vec<String>) = args.names.iter().cloned().partition(is_reason);
+    let reasons: Vec<String> =
+        reasons.iter().map(|reason| reason_typed(cx, fleet, reason)).collect::<Result<_, Failure>>()?;
+    if names.is_empty() && !args.host {
+        let message = format!("{} is the reason of an alert: whose alerts are meant?", reasons.join(" "));
+        return Err(Failure::new(Trouble::Usage, message).hint("name instances, or say --host"));
+    }
+    let (instances, by_filter): (Vec<Option<InstanceName>>, bool) = match args.host {
+        true => (vec![None], false),
+        false => {
+            let chosen = selection::of(cx, fleet, &names)?;
+            (chosen.names.into_iter().map(Some).collect(), chosen.by_filter)
+        }
+    };
+    let reasons: Vec<Option<String>> =
+        if reasons.is_empty() { vec![None] } else { reasons.into_iter().map(Some).collect() };
+    let pair = |instance: &Option<InstanceName>, reason: &Option<String>| AlertsOf {
+        instance: instance.clone(),
+        reason: reason.clone(),
+    };
+    let pairs = instances.iter().flat_map(|it| reasons.iter().map(move |reason| pair(it, reason)));
+    Ok((pairs.collect(), by_filter))
 }
 
 /// One that is open, or one that there can be: anything else is a slip of the finger.

@@ -8,7 +8,7 @@ use super::render::style::{BAD, STRONG, paint};
 use super::render::text::{count, harmless};
 use super::signals::Endings;
 use super::world;
-use super::{args, fleet, plan, saved};
+use super::{args, fleet, plan, saved, selection};
 use crate::control::{ApplyRequest, Client, Converged, End, InstanceEnd, Verdict};
 use crate::daemon::{self, Conduct, ConvergeError, Plan};
 use crate::model::changes::{HoldReason, InstanceChanges};
@@ -23,8 +23,8 @@ use tokio_util::sync::CancellationToken;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Instances; without any, the whole fleet
-    #[arg(conflicts_with = "plan")]
+    /// Instances, or a filter as `status` takes it; without any, those that are confirmed, else the whole fleet
+    #[arg(conflicts_with = "plan", value_name = "NAME|FILTER")]
     names: Vec<String>,
     /// Apply a plan saved by `plan --out FILE`, without asking
     #[arg(long, value_name = "FILE")]
@@ -69,7 +69,11 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
     let saved = args.plan.as_deref().map(saved::load).transpose()?;
     let names = match &saved {
         Some(saved) => saved.names.clone(),
-        None => fleet::many(&args.names, &fleet::known(cx, &fleet))?,
+        // Who confirms one instance is told of that one, whatever becomes of others meanwhile.
+        None if args.names.is_empty() && !args.confirm.is_empty() => {
+            selection::some(cx, &fleet, &args.confirm).map_err(nobody_confirmed)?
+        }
+        None => selection::some(cx, &fleet, &args.names)?,
     };
     let look = world::look(cx, &names)?;
     if let (Some(saved), Some(file)) = (&saved, &args.plan) {
@@ -146,6 +150,11 @@ fn permits(args: &Args, look: &Plan) -> Result<Vec<InstanceName>, Failure> {
         true => Ok(chosen),
         false => Err(refuse(format!("{} were confirmed, and --max-destroy allows {max}", chosen.len()))),
     }
+}
+
+/// A name that is not there was confirmed.
+fn nobody_confirmed(failure: Failure) -> Failure {
+    Failure { trouble: Trouble::NotConfirmed, exit: Exit::Refused, ..failure }
 }
 
 /// Asks for `yes`, unless the plan was reviewed before or nobody wants to be asked.

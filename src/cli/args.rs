@@ -46,7 +46,7 @@ pub(crate) struct Globals {
     /// The settings file, when it is not DIR/innkeeper.toml
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// Answer with one JSON document on stdout
+    /// Answer with one JSON document on stdout; events and followed output are JSON lines
     #[arg(long, global = true)]
     pub(crate) json: bool,
     /// When to use colours
@@ -95,7 +95,7 @@ pub(crate) enum Command {
     Init(super::init::Args),
     /// Write a checked instance file for a new customer
     New(super::new::Args),
-    /// Validate files and print all problems
+    /// Validate files, or instances by name, and print all problems
     Check(super::check::Args),
     /// List service plans with limits, modules, used and free places
     Plans,
@@ -119,11 +119,11 @@ pub(crate) enum Command {
     Events(super::events::Args),
     /// Show the output of an instance's container or job
     Logs(super::logs::Args),
-    /// Set state = "running" in an instance's file
+    /// Set state = "running" in instances' files
     Start(super::switch::Args),
-    /// Set state = "stopped" in an instance's file
+    /// Set state = "stopped" in instances' files
     Stop(super::switch::Args),
-    /// Set state = "absent" in an instance's file: its end, data kept for a while
+    /// Set state = "absent" in instances' files: their end, data kept for a while
     Retire(super::retire::Args),
     /// List open alerts, and who knows of them
     Alerts(super::alerts::Args),
@@ -135,9 +135,9 @@ pub(crate) enum Command {
     Unsilence(super::alerts::OfArgs),
     /// List the backups that there are
     Backups(super::backups::Args),
-    /// Restart an instance's container
+    /// Restart instances' containers
     Restart(super::errands::Args),
-    /// Forget an instance's failures and try again now
+    /// Forget instances' failures and try again now
     Retry(super::errands::Args),
     /// Open the dashboard
     Top(super::top::Args),
@@ -147,12 +147,16 @@ pub(crate) enum Command {
     Doctor(super::doctor::Args),
     /// Print the JSON Schema of a file, for editors
     Schema(super::schema::Args),
-    /// Explain a code or a reason
+    /// Explain any word or code that is shown: states, reasons, conditions, steps
     Explain(super::explain::Args),
     /// Print the script that completes commands and instances in a shell
     Completions(super::completions::Args),
-    /// Write a manual page for each command
+    /// Write manual pages for the commands and the files
     Man(super::man::Args),
+    /// Show the help of the program or of a command
+    Help(super::help::Args),
+    /// Show this program's version, and the daemon's
+    Version,
 }
 
 /// Reads `10m`, `90s`, `1h30m`.
@@ -187,6 +191,17 @@ impl Early {
             }
         }
         early
+    }
+}
+
+impl Color {
+    /// The same for the parser's own texts.
+    pub(crate) fn choice(self) -> clap::ColorChoice {
+        match self {
+            Self::Auto => clap::ColorChoice::Auto,
+            Self::Always => clap::ColorChoice::Always,
+            Self::Never => clap::ColorChoice::Never,
+        }
     }
 }
 

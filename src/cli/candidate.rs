@@ -5,15 +5,15 @@ use super::context::Context;
 use super::failure::{Failure, Trouble};
 use super::fleet;
 use crate::model::problem::Problem;
-use crate::spec::{Fleet, INSTANCES_DIR, PLANS_FILE, Reader};
+use crate::spec::{INSTANCES_DIR, PLANS_FILE, Reader};
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
 /// The problems that `file`, which stands outside of the fleet, would bring into it.
-pub(crate) fn problems(cx: &Context, fleet: &Fleet, file: &Path) -> Result<Vec<Problem>, Failure> {
+pub(crate) fn problems(cx: &Context, present: &[Problem], file: &Path) -> Result<Vec<Problem>, Failure> {
     let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let text = std::fs::read(file).map_err(|e| Failure::of_file(file, "read", &e))?;
-    let found = problems_of_text(cx, fleet, &name, &text)?;
+    let found = problems_of_text(cx, present, &name, &text)?;
     let place = Path::new(INSTANCES_DIR).join(&name);
     // Told under the path that was asked about.
     Ok(found
@@ -26,7 +26,7 @@ pub(crate) fn problems(cx: &Context, fleet: &Fleet, file: &Path) -> Result<Vec<P
 /// were not there before (a domain that both want).
 pub(crate) fn problems_of_text(
     cx: &Context,
-    fleet: &Fleet,
+    present: &[Problem],
     file_name: &str,
     text: &[u8],
 ) -> Result<Vec<Problem>, Failure> {
@@ -34,12 +34,14 @@ pub(crate) fn problems_of_text(
         Failure::new(Trouble::Files, format!("could not make a directory to check {file_name} in: {e}"))
     })?;
     let mut reader = Reader::new(trial.path().to_owned(), absolute(&cx.settings_file));
-    fleet::remember(cx, &fleet.settings, &mut reader);
+    if let Ok(settings) = reader.read_settings() {
+        fleet::remember(cx, &settings, &mut reader);
+    }
     let problems = match reader.read_now() {
         Ok(fleet) => fleet.problems,
         Err(error) => error.problems,
     };
-    Ok(problems.into_iter().filter(|problem| !fleet.problems.contains(problem)).collect())
+    Ok(problems.into_iter().filter(|problem| !present.contains(problem)).collect())
 }
 
 fn trial(cx: &Context, file_name: &str, text: &[u8]) -> std::io::Result<tempfile::TempDir> {

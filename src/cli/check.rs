@@ -7,6 +7,7 @@ use super::render::style::{BAD, GOOD, paint};
 use super::render::text::{count, harmless};
 use super::{candidate, files, fleet, render, templates};
 use crate::connect::TEMPLATES_DIR;
+use crate::model::name::InstanceName;
 use crate::model::problem::Problem;
 use crate::model::status::SCHEMA;
 use crate::spec::{Availability, Fleet, INSTANCES_DIR, PLANS_FILE};
@@ -15,55 +16,74 @@ use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Files to tell about; without any, all of the fleet. A file from elsewhere is checked as if it joined the fleet
-    #[arg(value_name = "FILE", conflicts_with = "subdomain")]
-    files: Vec<PathBuf>,
+    /// Instances or files to tell about; without any, all of the fleet. A file from elsewhere is checked as if it joined it
+    #[arg(value_name = "NAME|FILE", conflicts_with = "subdomain")]
+    names: Vec<PathBuf>,
     /// Say whether a subdomain is free, reserved, taken or invalid
-    #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
+    #[arg(long, value_name = "SUBDOMAIN", allow_hyphen_values = true)]
     subdomain: Option<String>,
 }
 
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
-    let mut fleet = match fleet::read(cx) {
-        Ok(fleet) => fleet,
-        // The problems are what was asked for: the document is the usual one.
-        Err(failure) if !failure.problems.is_empty() && args.subdomain.is_none() => {
-            return tell(cx, &failure.problems, None);
-        }
-        Err(failure) => return Err(failure),
-    };
     if let Some(subdomain) = &args.subdomain {
-        return tell_subdomain(cx, &fleet, subdomain);
+        return tell_subdomain(cx, &fleet::read(cx)?, subdomain);
     }
-    fleet.problems.extend(templates::problems(cx, &fleet));
-    let problems = match args.files.is_empty() {
-        true => fleet.problems.clone(),
-        false => problems_of(cx, &fleet, &args.files)?,
+    let (mut problems, rest) = match fleet::read_to_check(cx)? {
+        Ok(fleet) => (fleet.problems.clone(), Some(fleet)),
+        Err(error) => (error.problems, error.rest.map(|rest| *rest)),
     };
-    tell(cx, &problems, args.files.is_empty().then_some(&fleet))
+    problems.extend(rest.iter().flat_map(|fleet| templates::problems(cx, fleet)));
+    if rest.is_none() {
+        let file = cx.settings_file.display();
+        cx.notice(&format!(
+            "what the other files mean on this host is only known once {file} can be read: check again then"
+        ));
+    }
+    match args.names.is_empty() {
+        true => tell(cx, &problems, rest.as_ref()),
+        false => tell(cx, &problems_of(cx, &problems, rest.as_ref(), &args.names)?, None),
+    }
 }
 
 /// The problems of some files only.
-fn problems_of(cx: &Context, fleet: &Fleet, files: &[PathBuf]) -> Result<Vec<Problem>, Failure> {
+fn problems_of(
+    cx: &Context,
+    all: &[Problem],
+    fleet: Option<&Fleet>,
+    given: &[PathBuf],
+) -> Result<Vec<Problem>, Failure> {
     let mut problems = Vec::new();
-    for file in files {
-        let found = std::fs::canonicalize(file).map_err(|e| Failure::of_file(file, "read", &e))?;
+    for word in given {
+        let file = file_of(cx, fleet, word)?;
+        let found = std::fs::canonicalize(&file).map_err(|e| Failure::of_file(&file, "read", &e))?;
         if !found.is_file() {
             let message = format!("{} is not a file", file.display());
-            return Err(Failure::new(Trouble::Usage, message).file(file));
+            return Err(Failure::new(Trouble::Usage, message).file(&file));
         }
         match inside(cx, &found) {
-            Some(place) => problems.extend(fleet.problems.iter().filter(|problem| problem.file == place).cloned()),
+            Some(place) => problems.extend(all.iter().filter(|problem| problem.file == place).cloned()),
             None if found.extension().is_none_or(|ending| ending != "toml") => {
                 let message = format!("{} is not a file that can be checked", file.display());
                 let hint =
                     "those are instances' (NAME.toml), plans.toml, innkeeper.toml, and what is in nginx-templates";
-                return Err(Failure::new(Trouble::Usage, message).file(file).hint(hint));
+                return Err(Failure::new(Trouble::Usage, message).file(&file).hint(hint));
             }
-            None => problems.extend(candidate::problems(cx, fleet, file)?),
+            None => problems.extend(candidate::problems(cx, all, &file)?),
         }
     }
     Ok(problems)
+}
+
+/// The file that is meant: an instance's by its name, or the very file.
+fn file_of(cx: &Context, fleet: Option<&Fleet>, word: &Path) -> Result<PathBuf, Failure> {
+    let name = word.to_str().filter(|word| !word.contains(['/', '.'])).and_then(|word| InstanceName::parse(word).ok());
+    let Some(name) = name.filter(|_| !word.exists()) else { return Ok(word.to_owned()) };
+    let file = fleet::file_of(cx, &name);
+    match (file.symlink_metadata().is_ok(), fleet) {
+        (true, _) | (false, None) => Ok(file),
+        // Says what name was meant; one that has no file any more has nothing to check.
+        (false, Some(fleet)) => fleet::one(name.as_str(), &fleet.instances.keys().cloned().collect()).map(|_| file),
+    }
 }
 
 /// The file's path within the fleet, when it is one that a reading of the fleet reads.

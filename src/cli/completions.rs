@@ -1,29 +1,27 @@
-//! `completions`: what shells need to complete commands, flags and the names of the fleet's instances.
+//! `completions`: what shells need to complete commands, flags and their values: instances, plans, codes, time zones.
 //!
 //! bash, zsh and fish ask the program itself at each tab ([`answer`]), so that names are those of this moment. nushell has
 //! no such way in the library; its script lists the files of the fleet by itself. No system and no daemon is asked.
 
+mod values;
+
 use super::args::Cli;
 use super::context::Context;
 use super::failure::{Exit, Failure, Trouble};
-use crate::model::name::InstanceName;
 use crate::model::status::SCHEMA;
-use crate::spec::INSTANCES_DIR;
-use clap::{Command, CommandFactory, ValueEnum};
-use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
+use clap::{Arg, Command, CommandFactory, ValueEnum};
+use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter};
 use clap_complete::env::{CompleteEnv, Shells};
 use clap_complete_nushell::Nushell;
 use serde_json::json;
-use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
 
 /// Shells set it when they ask.
 const VARIABLE: &str = "INNKEEPER_COMPLETE";
 /// The program as shells find it.
 const PROGRAM: &str = "innkeeper";
 /// Arguments that take instances.
-const INSTANCE_ARGUMENTS: [&str; 3] = ["name", "names", "words"];
+const INSTANCE_ARGUMENTS: [&str; 4] = ["name", "names", "words", "confirm"];
 /// Commands of which such an argument is a name that is not taken yet.
 const COMMANDS_OF_NEW_NAMES: [&str; 1] = ["new"];
 /// How nushell lists instances: the files' stems, nothing where there is no fleet.
@@ -82,43 +80,37 @@ pub(crate) fn answer(words: &[OsString]) -> bool {
     CompleteEnv::with_factory(command).var(VARIABLE).try_complete(words.to_vec(), present.as_deref()).unwrap_or(true)
 }
 
-/// The command line, with the instances where they can be named.
+/// The command line, with what each argument can be.
 fn command() -> Command {
     let mut command = Cli::command();
     let names: Vec<String> = command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
-    for name in names.into_iter().filter(|name| !COMMANDS_OF_NEW_NAMES.contains(&name.as_str())) {
-        command = command.mut_subcommand(name, |sub| {
-            sub.mut_args(|arg| match INSTANCE_ARGUMENTS.contains(&arg.get_id().as_str()) {
-                true => arg.add(ArgValueCandidates::new(instances)),
-                false => arg,
-            })
-        });
+    for name in names {
+        command = command.mut_subcommand(&name, |sub| sub.mut_args(|arg| with_values(&name, arg)));
     }
     command
 }
 
-fn instances() -> Vec<CompletionCandidate> {
-    let names = instances_in(&fleet_of(&std::env::args_os().collect::<Vec<_>>()));
-    names.into_iter().map(CompletionCandidate::new).collect()
-}
-
-/// The fleet that the words name, or the one that the environment does.
-fn fleet_of(words: &[OsString]) -> PathBuf {
-    let words: Vec<&str> = words.iter().filter_map(|word| word.to_str()).collect();
-    let joined = words.iter().find_map(|word| word.strip_prefix("--fleet="));
-    let apart = words.windows(2).find(|pair| pair[0] == "--fleet").map(|pair| pair[1]);
-    let named = joined.or(apart).map(PathBuf::from);
-    named.or_else(|| std::env::var_os("INNKEEPER_FLEET").map(PathBuf::from)).unwrap_or_else(|| PathBuf::from("."))
-}
-
-/// Stems of the instances' files. Nobody waits for a tab longer than it takes to list a directory.
-fn instances_in(fleet: &Path) -> BTreeSet<String> {
-    let Ok(files) = std::fs::read_dir(fleet.join(INSTANCES_DIR)) else { return BTreeSet::new() };
-    let stem = |file: std::fs::DirEntry| {
-        let name = file.file_name().to_str()?.strip_suffix(".toml")?.to_owned();
-        InstanceName::parse(&name).is_ok().then_some(name)
-    };
-    files.filter_map(|file| stem(file.ok()?)).collect()
+/// One argument of a command, with what it can be.
+fn with_values(command: &str, arg: Arg) -> Arg {
+    let id = arg.get_id().as_str().to_owned();
+    match (command, id.as_str()) {
+        ("new", "plan") => arg.add(ArgValueCandidates::new(values::plans)),
+        ("new", "modules") => arg.add(ArgValueCandidates::new(values::modules)),
+        ("new", "odoo") => arg.add(ArgValueCandidates::new(values::releases)),
+        ("new", "timezone") => arg.add(ArgValueCandidates::new(values::timezones)),
+        ("new", "country") => arg.add(ArgValueCandidates::new(values::countries)),
+        ("new", "language") => arg.add(ArgValueCandidates::new(values::languages)),
+        ("check", "names") => arg.add(ArgValueCompleter::new(values::instances_and_files)),
+        ("explain", "code") => arg.add(ArgValueCandidates::new(values::words)),
+        ("help", "command") => arg.add(ArgValueCandidates::new(values::commands)),
+        ("ack" | "silence" | "unsilence", "names") => arg.add(ArgValueCompleter::new(values::instances_and_reasons)),
+        (_, "timeout" | "lasts") => arg.add(ArgValueCandidates::new(values::durations)),
+        (_, "confirm") => arg.add(ArgValueCandidates::new(values::instances)),
+        (command, id) if INSTANCE_ARGUMENTS.contains(&id) && !COMMANDS_OF_NEW_NAMES.contains(&command) => {
+            arg.add(ArgValueCompleter::new(values::instances_and_filters))
+        }
+        _ => arg,
+    }
 }
 
 fn registration(shell: &str) -> std::io::Result<String> {

@@ -117,6 +117,11 @@ impl Context {
         }
     }
 
+    /// When the parser's own texts have colours.
+    pub(crate) fn color_choice(&self) -> clap::ColorChoice {
+        self.color.choice()
+    }
+
     /// True when a long answer may go through a pager: somebody sits at a terminal that can do it.
     pub(crate) fn pages(&self) -> bool {
         !self.no_pager && !self.json && std::io::stdout().is_terminal() && !is_dumb()

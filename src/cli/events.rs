@@ -5,7 +5,7 @@ use super::failure::{Exit, Failure};
 use super::logs::{Choice, Chosen};
 use super::render::event;
 use super::render::log::Form;
-use super::{fleet, pager};
+use super::{fleet, pager, selection};
 use crate::journal::{EventFilter, Journal};
 use crate::model::event::{Event, Level};
 use jiff::tz::TimeZone;
@@ -18,7 +18,8 @@ const FOLLOW_LINES_MAX: usize = 1_000;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Instances; without any, the whole fleet
+    /// Instances, or a filter as `status` takes it; without any, the whole fleet
+    #[arg(value_name = "NAME|FILTER")]
     names: Vec<String>,
     #[command(flatten)]
     choice: Choice,
@@ -31,7 +32,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
 /// `events`, and `logs --source events`.
 pub(crate) fn of(cx: &Context, names: &[String], choice: &Choice) -> Result<Exit, Failure> {
     let fleet = fleet::read_or_remember(cx)?;
-    let names = fleet::many(names, &fleet::known(cx, &fleet))?;
+    let names = selection::some(cx, &fleet, names)?;
     let zone = cx.zone(&fleet.settings);
     let chosen = choice.understand((cx.now)(), &zone)?;
     let lines = usize::try_from(choice.lines).unwrap_or(usize::MAX);
@@ -51,7 +52,9 @@ pub(crate) fn of(cx: &Context, names: &[String], choice: &Choice) -> Result<Exit
     printer.all(&found, choice.follow)?;
     if !choice.follow {
         if found.is_empty() && !cx.json {
-            cx.notice("no event: the daemon (`innkeeper run`) writes them down, and -S, -p and -g leave some out");
+            cx.notice(
+                "there is no event yet: the daemon (`innkeeper run`) writes them down; -S, -p and -g leave some out",
+            );
         }
         return Ok(Exit::Done);
     }

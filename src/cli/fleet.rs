@@ -8,7 +8,7 @@ use crate::model::problem::Problem;
 use crate::model::settings::Settings;
 use crate::model::status::chain;
 use crate::model::wanted::Wanted;
-use crate::spec::{Fleet, FleetInstance, INSTANCES_DIR, Reader, Remembered};
+use crate::spec::{Fleet, FleetInstance, INSTANCES_DIR, Reader, Remembered, SpecError};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -44,12 +44,17 @@ fn must_exist(cx: &Context) -> Result<(), Failure> {
 
 /// Reads all files as they are now.
 pub(crate) fn read(cx: &Context) -> Result<Fleet, Failure> {
+    read_to_check(cx)?.map_err(|e| Failure::of_problems(e.problems, "the fleet cannot be read"))
+}
+
+/// The same to tell all that is wrong: also of files that can only be judged by what faulty plans or settings say.
+pub(crate) fn read_to_check(cx: &Context) -> Result<Result<Fleet, SpecError>, Failure> {
     must_exist(cx)?;
     let mut reader = Reader::new(cx.fleet_dir.clone(), cx.settings_file.clone());
     if let Ok(settings) = reader.read_settings() {
         remember(cx, &settings, &mut reader);
     }
-    reader.read_now().map_err(|e| Failure::of_problems(e.problems, "the fleet cannot be read"))
+    Ok(reader.read_now())
 }
 
 /// The same for commands that show what the daemon and the journal know, or ask the daemon for something: on a bad day, when

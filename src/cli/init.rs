@@ -7,7 +7,7 @@ use super::render::text::count;
 use crate::adapters::nginx::built_in_templates;
 use crate::connect::TEMPLATES_DIR;
 use crate::model::status::SCHEMA;
-use crate::spec::{self, SETTINGS_FILE};
+use crate::spec::{self, INSTANCES_DIR, SETTINGS_FILE};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -30,16 +30,17 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
     // All or nothing: a fleet of which half is somebody else's would only look like one.
     let in_the_way: Vec<String> = files
         .iter()
-        .map(|(file, _)| dir.join(file))
-        .filter(|file| file.symlink_metadata().is_ok())
-        .map(|file| file.display().to_string())
+        .filter(|(file, _)| dir.join(file).symlink_metadata().is_ok())
+        .map(|(file, _)| shown(dir, file).display().to_string())
         .collect();
     if !in_the_way.is_empty() {
-        let message = format!(
-            "nothing was written: {} {} already",
-            in_the_way.join(", "),
-            if in_the_way.len() == 1 { "exists" } else { "exist" }
-        );
+        let message = match in_the_way.as_slice() {
+            [one] => format!("nothing was written: {one} exists already"),
+            many => {
+                let files: String = many.iter().map(|file| format!("\n  {file}")).collect();
+                format!("nothing was written, because these exist already:{files}")
+            }
+        };
         return Err(Failure::new(Trouble::Exists, message)
             .hint("choose an empty directory (innkeeper init DIR) and take from it what you lack"));
     }
@@ -56,7 +57,18 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
 fn contents() -> Vec<(PathBuf, String)> {
     let templates = built_in_templates().into_iter();
     let templates = templates.map(|(name, text)| (Path::new(TEMPLATES_DIR).join(name), text));
-    spec::example_files().into_iter().chain(templates).collect()
+    // As a file of an instance the example would become a real one.
+    let aside = |file: PathBuf| match file.parent() == Some(Path::new(INSTANCES_DIR)) {
+        true => PathBuf::from(format!("{}.example", file.display())),
+        false => file,
+    };
+    let files = spec::example_files().into_iter().map(|(file, text)| (aside(file), text));
+    files.chain(templates).collect()
+}
+
+/// A path as people would type it: in the present directory nothing stands in front.
+fn shown(dir: &Path, file: &Path) -> PathBuf {
+    if dir == Path::new(".") { file.to_owned() } else { dir.join(file) }
 }
 
 fn answer(cx: &Context, dir: &Path, files: &[(PathBuf, String)]) -> Result<Exit, Failure> {
@@ -68,26 +80,20 @@ fn answer(cx: &Context, dir: &Path, files: &[(PathBuf, String)]) -> Result<Exit,
         })?;
         return Ok(Exit::Done);
     }
-    // Paths as people would type them: in the present directory nothing stands in front.
-    let here = dir == Path::new(".");
-    let shown = |file: &Path| if here { file.to_owned() } else { dir.join(file) };
-    cx.say(&files.iter().map(|(file, _)| format!("{}\n", shown(file).display())).collect::<String>())?;
-    let flag = if here { String::new() } else { format!("--fleet {} ", dir.display()) };
-    let settings = shown(Path::new(SETTINGS_FILE));
-    let example = shown(Path::new("instances.d/mycompany.toml"));
+    cx.say(&files.iter().map(|(file, _)| format!("{}\n", shown(dir, file).display())).collect::<String>())?;
+    let flag = if dir == Path::new(".") { String::new() } else { format!("--fleet {} ", dir.display()) };
+    let settings = shown(dir, Path::new(SETTINGS_FILE));
     cx.notice(&format!(
         "\n{} written. To see it at work first, on a world in memory that needs no Docker, no PostgreSQL and no nginx:\n     \
          innkeeper {flag}run --rehearse     and it says how to look at it\n\
          For real:\n  \
          1. set `base_domain`, `[postgres]` and `[acme]` in {}\n  \
          2. innkeeper {flag}doctor     says what this host still lacks, with the command for it\n  \
-         3. rm {}     it is an example, and would become a real instance\n  \
-         4. innkeeper {flag}new NAME --plan starter --company \"…\" --admin-email …\n  \
-         5. innkeeper {flag}plan     shows what would be done\n  \
-         6. innkeeper {flag}run     does it and keeps it so; see it in another terminal: innkeeper {flag}top",
+         3. innkeeper {flag}new NAME --plan starter --company \"…\" --admin-email …\n  \
+         4. innkeeper {flag}plan     shows what would be done\n  \
+         5. innkeeper {flag}run     does it and keeps it so; see it in another terminal: innkeeper {flag}top",
         count(files.len(), "file", "files"),
         settings.display(),
-        example.display(),
     ));
     Ok(Exit::Done)
 }

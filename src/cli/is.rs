@@ -2,15 +2,15 @@
 
 use super::context::Context;
 use super::failure::{Exit, Failure};
-use super::{fleet, world};
+use super::{fleet, selection, world};
 use crate::model::name::InstanceName;
 use crate::model::status::{ConditionStatus, ConditionType, InstanceStatus, SCHEMA, State};
 use serde::Serialize;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The instances: it is so when it is so of each
-    #[arg(required = true)]
+    /// Instances, or a filter as `status` takes it: it is so when it is so of each
+    #[arg(required = true, value_name = "NAME|FILTER")]
     names: Vec<String>,
 }
 
@@ -53,7 +53,7 @@ impl Question {
 
 pub(crate) fn run(cx: &Context, args: &Args, question: Question) -> Result<Exit, Failure> {
     let fleet = fleet::read_or_remember(cx)?;
-    let names = fleet::many(&args.names, &fleet::known(cx, &fleet))?;
+    let names = selection::of(cx, &fleet, &args.names)?.names;
     let status = world::status(cx, &fleet)?;
     let asked = status.instances.iter().filter(|it| names.contains(&it.name));
     let instances: Vec<Answer> =

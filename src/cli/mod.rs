@@ -5,6 +5,7 @@
 mod alerts;
 mod apply;
 mod args;
+mod asked;
 mod backups;
 mod candidate;
 mod check;
@@ -12,15 +13,18 @@ mod completions;
 mod context;
 mod credentials;
 mod doctor;
+mod each;
 mod errands;
 mod events;
 mod explain;
 mod failure;
 mod files;
 mod fleet;
+mod help;
 mod info;
 mod init;
 mod is;
+mod log_lines;
 mod logs;
 mod man;
 mod moment;
@@ -35,11 +39,13 @@ mod retire;
 mod run;
 mod saved;
 mod schema;
+mod selection;
 mod signals;
 mod status;
 mod switch;
 mod templates;
 mod top;
+mod version;
 mod wait;
 mod world;
 
@@ -49,7 +55,7 @@ use crate::model::time::Timestamp;
 use crate::model::wanted::WantedState;
 use args::{Cli, Command, Early};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{ColorChoice, CommandFactory, FromArgMatches};
+use clap::{CommandFactory, FromArgMatches};
 use context::{Context, complain, write_raw};
 use failure::{Exit, Failure, Trouble};
 use render::style::{BAD, FAINT, paint};
@@ -78,12 +84,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>, now: fn() -> Timestamp) ->
 }
 
 fn parse(words: &[OsString], early: Early) -> Result<Cli, clap::Error> {
-    let color = match early.color {
-        args::Color::Auto => ColorChoice::Auto,
-        args::Color::Always => ColorChoice::Always,
-        args::Color::Never => ColorChoice::Never,
-    };
-    let mut matches = Cli::command().color(color).try_get_matches_from(words)?;
+    let mut matches = Cli::command().color(early.color.choice()).try_get_matches_from(words)?;
     Cli::from_arg_matches_mut(&mut matches)
 }
 
@@ -124,6 +125,8 @@ fn dispatch(cx: &Context, command: Command) -> Result<Exit, Failure> {
         Command::Explain(args) => explain::run(cx, &args),
         Command::Completions(args) => completions::run(cx, &args),
         Command::Man(args) => man::run(cx, &args),
+        Command::Help(args) => help::run(cx, &args),
+        Command::Version => version::run(cx),
     }
 }
 
@@ -143,7 +146,11 @@ fn usage(error: &clap::Error, early: Early) -> Result<Exit, Failure> {
             error.print().map_err(|e| Failure::of_stdout(&e))?;
             Ok(Exit::Done)
         }
-        _ if let Some(failure) = still_to_come(error) => Err(failure),
+        _ if let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand)
+            && let Some(failure) = still_to_come(word) =>
+        {
+            Err(failure)
+        }
         _ => {
             complain(early.color, &text.ansi().to_string());
             let mut failure = usage_failure(&text.to_string());
@@ -157,9 +164,8 @@ fn usage(error: &clap::Error, early: Early) -> Result<Exit, Failure> {
 }
 
 /// What this version cannot do yet: on a bad day nobody shall be led to the command whose name is most like it.
-fn still_to_come(error: &clap::Error) -> Option<Failure> {
-    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) else { return None };
-    let hint = match word.as_str() {
+fn still_to_come(word: &str) -> Option<Failure> {
+    let hint = match word {
         "backup" => "a backup is taken when an instance is retired; `innkeeper backups` lists them",
         "restore" => {
             "by hand: docs/OPERATING.md, \"Data that were restored by hand\"; `innkeeper backups` lists what there is"
@@ -199,7 +205,7 @@ fn report(failure: &Failure, early: Early) -> u8 {
             text.push_str(&format!(
                 "{} {} {}\n",
                 paint(BAD, "error:"),
-                harmless(&failure.message),
+                failure.message.lines().map(harmless).collect::<Vec<_>>().join("\n"),
                 paint(FAINT, &format!("[{}]", failure.trouble.code()))
             ));
             text.extend(failure.hint.iter().map(|hint| format!("  hint: {}\n", harmless(hint))));

@@ -23,6 +23,27 @@ pub(crate) struct Args {
     /// Odoo login of the first administrator
     #[arg(long, value_name = "EMAIL")]
     admin_email: String,
+    /// The company's country, two letters (VN)
+    #[arg(long, value_name = "COUNTRY")]
+    country: Option<String>,
+    /// The company's language (vi_VN)
+    #[arg(long, value_name = "LANGUAGE")]
+    language: Option<String>,
+    /// The company's time zone (Asia/Ho_Chi_Minh)
+    #[arg(long, value_name = "ZONE")]
+    timezone: Option<String>,
+    /// The Odoo release, when it is not the settings' default
+    #[arg(long, value_name = "RELEASE")]
+    odoo: Option<String>,
+    /// The subdomain, when it is not the name
+    #[arg(long, value_name = "SUBDOMAIN")]
+    subdomain: Option<String>,
+    /// Who the customer is, for people; not used inside Odoo
+    #[arg(long, value_name = "NAME")]
+    customer: Option<String>,
+    /// Where the customer is written to; the administrator's address, when --customer is given without it
+    #[arg(long, value_name = "EMAIL", requires = "customer")]
+    customer_email: Option<String>,
     /// A custom domain; may be given again
     #[arg(long = "domain", value_name = "DOMAIN")]
     domains: Vec<String>,
@@ -52,7 +73,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
     }
     check_plan(&fleet, &args.plan)?;
     let text = spec::render_instance(&wanted(args)).map_err(refused)?;
-    let problems = candidate::problems_of_text(cx, &fleet, &format!("{}.toml", args.name), text.as_bytes())?;
+    let problems = candidate::problems_of_text(cx, &fleet.problems, &format!("{}.toml", args.name), text.as_bytes())?;
     if !problems.is_empty() {
         return Err(refused(problems));
     }
@@ -71,6 +92,15 @@ fn wanted(args: &Args) -> NewInstance<'_> {
         admin_email: &args.admin_email,
         domains: args.domains.iter().map(String::as_str).collect(),
         modules: args.modules.iter().map(String::as_str).collect(),
+        country: args.country.as_deref(),
+        language: args.language.as_deref(),
+        timezone: args.timezone.as_deref(),
+        odoo: args.odoo.as_deref(),
+        subdomain: args.subdomain.as_deref(),
+        customer: args
+            .customer
+            .as_deref()
+            .map(|name| (name, args.customer_email.as_deref().unwrap_or(&args.admin_email))),
     }
 }
 
@@ -90,13 +120,23 @@ fn refused(problems: Vec<Problem>) -> Failure {
     Failure::of_problems(problems, "nothing was written")
 }
 
+/// Where it will answer, as everything else tells it.
+fn url(fleet: &Fleet, args: &Args) -> String {
+    let port = match fleet.settings.nginx.https_port {
+        443 => String::new(),
+        port => format!(":{port}"),
+    };
+    let subdomain = args.subdomain.as_deref().unwrap_or(args.name.as_str());
+    format!("https://{subdomain}.{}{port}", fleet.settings.fleet.base_domain)
+}
+
 fn make_folder(cx: &Context) -> Result<(), Failure> {
     let folder = cx.within(INSTANCES_DIR);
     std::fs::create_dir_all(&folder).map_err(|e| Failure::of_file(&folder, "make", &e))
 }
 
 fn answer(cx: &Context, fleet: &Fleet, args: &Args, file: &Path, text: &str) -> Result<Exit, Failure> {
-    let url = format!("https://{}.{}", args.name, fleet.settings.fleet.base_domain);
+    let url = url(fleet, args);
     if cx.json {
         let file = (!args.print).then_some(file);
         cx.document(&Document { schema: SCHEMA, instance: &args.name, file, text, url })?;

@@ -4,7 +4,7 @@ use super::context::Context;
 use super::failure::{Exit, Failure, Trouble};
 use super::render::documents::PlanDocument;
 use super::world;
-use super::{files, fleet, pager, render, saved};
+use super::{files, fleet, pager, render, saved, selection};
 use crate::daemon::Plan;
 use crate::model::name::InstanceName;
 use crate::model::problem::Problem;
@@ -13,7 +13,8 @@ use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Instances; without any, the whole fleet
+    /// Instances, or a filter as `status` takes it; without any, the whole fleet
+    #[arg(value_name = "NAME|FILTER")]
     names: Vec<String>,
     /// End with 10 when changes are pending, also those that wait (for the guard, for another try)
     #[arg(long)]
@@ -25,7 +26,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
     let fleet = fleet::read(cx)?;
-    let names = fleet::many(&args.names, &fleet::known(cx, &fleet))?;
+    let names = selection::some(cx, &fleet, &args.names)?;
     // A former plan is replaced; anything else is somebody's file.
     if let Some(file) = args.out.as_deref().filter(|file| file.exists() && saved::load(file).is_err()) {
         return Err(files::exists(file));

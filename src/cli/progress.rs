@@ -1,4 +1,5 @@
-//! How the work goes, on stderr: on a terminal one line that is drawn over itself, elsewhere a line a step.
+//! How the work goes, on stderr: on a terminal one line that is drawn over itself, elsewhere a line a step, and one a minute
+//! while nothing else is said, so that nobody takes long work for a program that hangs.
 //!
 //! Nothing is drawn in the first half second, and nothing more often than ten times a second (cargo's figures). stdout is
 //! never touched, and without a terminal nothing is ever erased.
@@ -14,6 +15,8 @@ use std::time::Duration;
 
 /// Nothing is drawn before.
 const DRAWN_AFTER_MS: i64 = 500;
+/// Without a terminal something is said this often at least.
+const BEAT_EVERY_S: i64 = 60;
 /// Nor more often.
 const DRAWN_EVERY: Duration = Duration::from_millis(100);
 /// One turn takes 0.8 s.
@@ -49,6 +52,8 @@ struct Inner {
     failed: usize,
     turns: usize,
     drawn: bool,
+    /// When something was said last.
+    said: Timestamp,
 }
 
 impl<'a> Shown<'a> {
@@ -60,7 +65,7 @@ impl<'a> Shown<'a> {
             () => Style::Lines,
         };
         let begun = (cx.now)();
-        let inner = Inner { begun, running: BTreeMap::new(), done: 0, failed: 0, turns: 0, drawn: false };
+        let inner = Inner { begun, running: BTreeMap::new(), done: 0, failed: 0, turns: 0, drawn: false, said: begun };
         Self { cx, style, inner: Mutex::new(inner) }
     }
 
@@ -96,22 +101,39 @@ impl<'a> Shown<'a> {
 
     /// Draws again and again; never completes.
     pub(crate) async fn draw(&self) -> std::convert::Infallible {
-        if self.style != Style::Drawn {
-            std::future::pending::<()>().await;
-        }
         loop {
             tokio::time::sleep(DRAWN_EVERY).await;
-            self.draw_once();
+            match self.style {
+                Style::Nothing => std::future::pending::<()>().await,
+                Style::Lines => self.beat(),
+                Style::Drawn => self.draw_once(),
+            }
         }
     }
 
     /// One picture, for loops of their own; `what` stands in place of the steps.
     pub(crate) fn draw_word(&self, what: &str) {
-        if self.style == Style::Drawn {
-            let mut inner = self.inner();
-            inner.running = BTreeMap::from([(what.to_owned(), inner.begun)]);
-            drop(inner);
-            self.draw_once();
+        let mut inner = self.inner();
+        let begun = inner.begun;
+        inner.running = BTreeMap::from([(what.to_owned(), begun)]);
+        drop(inner);
+        match self.style {
+            Style::Nothing => {}
+            Style::Lines => self.beat(),
+            Style::Drawn => self.draw_once(),
+        }
+    }
+
+    /// Something else was said: the next beat is a minute away.
+    pub(crate) fn said(&self) {
+        self.inner().said = (self.cx.now)();
+    }
+
+    /// A line where nothing was said for a minute.
+    fn beat(&self) {
+        let mut inner = self.inner();
+        if let Some(text) = inner.beat((self.cx.now)()) {
+            self.line(&mut inner, &paint(FAINT, &text));
         }
     }
 
@@ -134,6 +156,7 @@ impl<'a> Shown<'a> {
     fn line(&self, inner: &mut Inner, text: &str) {
         if self.style != Style::Nothing {
             erase(self.cx, inner);
+            inner.said = (self.cx.now)();
             self.cx.complain(&format!("{text}\n"));
         }
     }
@@ -150,6 +173,15 @@ impl Drop for Shown<'_> {
 }
 
 impl Inner {
+    /// What is said at `now`, when it is time to say something.
+    fn beat(&self, now: Timestamp) -> Option<String> {
+        let silent_s = now.as_second().saturating_sub(self.said.as_second());
+        (silent_s >= BEAT_EVERY_S).then(|| match self.running.is_empty() {
+            true => format!("still at it, {}", took(self.begun, now)),
+            false => self.text(now),
+        })
+    }
+
     fn text(&self, now: Timestamp) -> String {
         let mut parts = vec![count(self.done, "step done", "steps done")];
         if self.failed > 0 {
@@ -173,4 +205,34 @@ fn erase(cx: &Context, inner: &mut Inner) {
 
 fn took(began: Timestamp, now: Timestamp) -> Seconds {
     Seconds(u64::try_from(now.as_second() - began.as_second()).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_700_000_000 + second).unwrap()
+    }
+
+    #[test]
+    fn something_is_said_once_a_minute_while_nothing_happens() {
+        let step = ("acme: install-modules".to_owned(), at(10));
+        let mut inner = Inner {
+            begun: at(0),
+            running: BTreeMap::from([step]),
+            done: 2,
+            failed: 0,
+            turns: 0,
+            drawn: false,
+            said: at(10),
+        };
+        assert_eq!(inner.beat(at(69)), None, "a step was told less than a minute ago");
+        let told = inner.beat(at(70));
+        assert_eq!(told.as_deref(), Some("2 steps done, acme: install-modules 1m"));
+        inner.said = at(70);
+        assert_eq!(inner.beat(at(129)), None);
+        inner.running.clear();
+        assert_eq!(inner.beat(at(130)).as_deref(), Some("still at it, 2m10s"));
+    }
 }

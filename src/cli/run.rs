@@ -2,10 +2,11 @@
 
 use super::context::Context;
 use super::failure::{Exit, Failure, Trouble};
-use super::{fleet, rehearse, world};
+use super::{fleet, log_lines, rehearse, world};
 use crate::daemon::{self, Conduct, RunError};
 use crate::model::status::chain;
 use clap::ValueEnum;
+use jiff::tz::TimeZone;
 use tracing_subscriber::EnvFilter;
 
 /// Sets what is logged, as `tracing` writes it: `innkeeper=debug`.
@@ -77,8 +78,12 @@ fn log_to_stderr(cx: &Context, format: LogFormat, level: &str) {
     let filter = EnvFilter::try_from_env(LOG_VARIABLE).unwrap_or_else(|_| EnvFilter::new(level));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // A subscriber that is set already (there is none in the program) stays.
+    let zone = fleet::settings_at_hand(cx).map_or(TimeZone::UTC, |settings| cx.zone(&settings));
     let _ = match format {
-        LogFormat::Text => builder.with_ansi(cx.paints(&std::io::stderr())).try_init(),
+        LogFormat::Text => {
+            let lines = log_lines::Lines { now: cx.now, zone };
+            builder.with_ansi(cx.paints(&std::io::stderr())).event_format(lines).try_init()
+        }
         LogFormat::Json => builder.json().try_init(),
     };
 }

@@ -1,51 +1,65 @@
-//! `start` and `stop`: set `state` in the instance's file, show the difference, wake the daemon.
+//! `start` and `stop`: set `state` in instances' files, show the difference, wake the daemon, and say at once where the guard
+//! against mass changes holds what was asked for.
 
+use super::asked::{self, Told};
 use super::context::Context;
+use super::each::{Outcomes, each};
 use super::failure::{Exit, Failure, Trouble};
 use super::render::diff;
-use super::{files, fleet, world};
+use super::selection::{list, typed};
+use super::{files, fleet, selection};
 use crate::model::name::InstanceName;
-use crate::model::status::SCHEMA;
 use crate::model::wanted::WantedState;
 use crate::spec::{self, EditError, Fleet};
 use serde::Serialize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The instance
-    name: String,
+    /// Instances, or a filter as `status` takes it
+    #[arg(required = true, value_name = "NAME|FILTER")]
+    names: Vec<String>,
     /// Print the difference and change nothing
     #[arg(long)]
     dry_run: bool,
+    /// Do not ask when a filter chose several
+    #[arg(long, short)]
+    yes: bool,
 }
 
+/// What became of one file.
 #[derive(Debug, Serialize)]
-struct Document<'a> {
-    schema: u32,
-    instance: &'a InstanceName,
+pub(crate) struct Row {
+    instance: InstanceName,
     state: &'static str,
     /// The file is another one now, or would be.
     changed: bool,
     dry_run: bool,
-    file: &'a Path,
+    file: PathBuf,
     diff: String,
+    /// Why the guard holds what the file asks for; null where it does not, and where no daemon could say so yet.
+    held: Option<String>,
 }
 
 pub(crate) fn run(cx: &Context, args: &Args, state: WantedState) -> Result<Exit, Failure> {
     let fleet = fleet::read(cx)?;
-    let name = fleet::one(&args.name, &fleet::known(cx, &fleet))?;
-    set(cx, &fleet, &name, state, args.dry_run)
+    let chosen = selection::of(cx, &fleet, &args.names)?;
+    if state == WantedState::Stopped && !args.dry_run {
+        selection::confirm(cx, "stop", &chosen, args.yes)?;
+    }
+    let not_done = if state == WantedState::Stopped { "stopped" } else { "started" };
+    let outcomes = each(&chosen.names, |name| set(cx, &fleet, name, state, args.dry_run));
+    finish(cx, &fleet, outcomes, not_done)
 }
 
-/// Sets `state` in the instance's file and wakes the daemon; with `dry_run` only says what would become of the file.
+/// Sets `state` in the instance's file; with `dry_run` only says what would become of the file.
 pub(crate) fn set(
     cx: &Context,
     fleet: &Fleet,
     name: &InstanceName,
     state: WantedState,
     dry_run: bool,
-) -> Result<Exit, Failure> {
+) -> Result<Row, Failure> {
     let file = fleet::file_of(cx, name);
     let (former, changed) = edited(&file, state)?;
     let already = fleet
@@ -53,40 +67,80 @@ pub(crate) fn set(
         .get(name)
         .is_some_and(|instance| instance.valid && instance.wanted.as_ref().is_some_and(|wanted| wanted.state == state));
     let text = if already { former.clone() } else { changed };
-    if dry_run {
-        cx.notice("nothing is written: --dry-run");
-    } else if text != former {
+    let changed = former != text;
+    if changed && !dry_run {
         files::replace(&file, &text)?;
-        world::wake(cx, &fleet.settings, name);
     }
-    answer(cx, name, state, dry_run, &file, (&former, &text))
+    if !cx.json && changed && (dry_run || !cx.quiet) {
+        cx.say(&diff::render(&file, &former, &text))?;
+    } else if !cx.json && !changed {
+        cx.notice(&format!("{name} is wanted {} already; {} stays as it is", state.as_str(), file.display()));
+    }
+    let diff = if changed { diff::plain(&file, &former, &text) } else { String::new() };
+    Ok(Row { instance: name.clone(), state: state.as_str(), changed, dry_run, file, diff, held: None })
 }
 
-/// The file's text, and the same with `state` set.
+/// Wakes the daemon for those whose files were changed, and tells whom the guard holds.
+pub(crate) fn finish(
+    cx: &Context,
+    fleet: &Fleet,
+    mut outcomes: Outcomes<Row>,
+    not_done: &str,
+) -> Result<Exit, Failure> {
+    if outcomes.done().any(|(_, row)| row.dry_run) {
+        cx.notice("nothing is written: --dry-run");
+        return outcomes.answer(cx, not_done, None);
+    }
+    let changed: Vec<InstanceName> =
+        outcomes.done().filter(|(_, row)| row.changed).map(|(name, _)| name.clone()).collect();
+    if changed.is_empty() {
+        return outcomes.answer(cx, not_done, None);
+    }
+    let state = outcomes.done().next().map_or("", |(_, row)| row.state);
+    let held = match asked::tell(cx, &fleet.settings, &changed) {
+        Told::Nobody => {
+            let typed = typed(&changed);
+            cx.notice(&format!(
+                "no daemon answers here: it is done by the next `innkeeper run`, or by `innkeeper apply {typed}`"
+            ));
+            return outcomes.answer(cx, not_done, None);
+        }
+        Told::Held(held) => held,
+    };
+    for (name, row) in outcomes.done_mut() {
+        row.held = held.get(name).cloned();
+    }
+    let goal = match state {
+        "absent" => " --for retired",
+        "stopped" => " --for stopped",
+        _ => "",
+    };
+    let free: Vec<InstanceName> = changed.iter().filter(|name| !held.contains_key(*name)).cloned().collect();
+    if !free.is_empty() {
+        let typed = typed(&free);
+        cx.notice(&format!(
+            "the daemon is told; `innkeeper wait {typed}{goal}` blocks until it is done, or says why it is not"
+        ));
+    }
+    let names: Vec<InstanceName> = held.keys().cloned().collect();
+    let after = held.values().next().map(|why| guarded(&names, why));
+    outcomes.answer(cx, not_done, after)
+}
+
+/// The file asks for it, and the guard holds it.
+fn guarded(names: &[InstanceName], why: &str) -> Failure {
+    let (who, asks) = (list(names), if names.len() == 1 { "its file asks" } else { "their files ask" });
+    let message = format!("the guard holds {who}, although {asks} for it now: {why}");
+    let confirm: String = names.iter().map(|name| format!(" {name}")).collect();
+    Failure::new(Trouble::Guarded, message)
+        .hint(format!("if it is meant: innkeeper apply --max-destroy {} --confirm{confirm}", names.len()))
+}
+
+/// The file's text, and what it becomes.
 pub(crate) fn edited(file: &Path, state: WantedState) -> Result<(String, String), Failure> {
     let former = files::text_of(file).map_err(|e| unreadable(file, &e))?;
     let text = spec::set_state(&former, state).map_err(|e| refused(file, &e))?;
     Ok((former, text))
-}
-
-fn answer(
-    cx: &Context,
-    name: &InstanceName,
-    state: WantedState,
-    dry_run: bool,
-    file: &Path,
-    (former, text): (&str, &str),
-) -> Result<Exit, Failure> {
-    let changed = former != text;
-    if cx.json {
-        let diff = if changed { diff::plain(file, former, text) } else { String::new() };
-        cx.document(&Document { schema: SCHEMA, instance: name, state: state.as_str(), changed, dry_run, file, diff })?;
-    } else if changed {
-        cx.say(&diff::render(file, former, text))?;
-    } else {
-        cx.notice(&format!("{name} is wanted {} already; {} stays as it is", state.as_str(), file.display()));
-    }
-    Ok(Exit::Done)
 }
 
 fn unreadable(file: &Path, error: &std::io::Error) -> Failure {

@@ -1,18 +1,22 @@
 //! The proxy's templates as files of the fleet: mistakes in them, found without nginx.
 
 use super::context::Context;
-use crate::adapters::nginx::Nginx;
+use super::files;
+use crate::adapters::nginx::{Nginx, built_in_templates};
 use crate::connect::TEMPLATES_DIR;
-use crate::model::name::{Domain, InstallationId, InstanceName};
+use crate::model::name::{Domain, InstallationId, InstanceName, TemplateName};
 use crate::model::problem::Problem;
 use crate::model::site::SiteRow;
 use crate::model::wanted::Wanted;
-use crate::spec::{self, Fleet};
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use crate::spec::{self, Fleet, FleetInstance};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 /// Stands for what an installation has and a render only copies: the ACME account, the certificates' place.
 const UNKNOWN: &str = "unknown";
+
+/// How templates end.
+const TEMPLATE_ENDING: &str = ".conf.tera";
 
 /// What is wrong with the templates, for the instances that there are.
 pub(crate) fn problems(cx: &Context, fleet: &Fleet) -> Vec<Problem> {
@@ -26,8 +30,37 @@ pub(crate) fn problems(cx: &Context, fleet: &Fleet) -> Vec<Problem> {
     let nginx = nginx.run_by(&settings.operator);
     let wanted = fleet.instances.iter().filter_map(|(name, it)| Some((name.clone(), it.wanted.as_deref()?)));
     let rows: BTreeMap<InstanceName, SiteRow> = wanted.map(|(name, wanted)| (name, row(wanted))).collect();
+    let missing = missing(cx, fleet);
+    let rows = rows.into_iter().filter(|(name, _)| !missing.contains_key(name)).collect();
     let mistakes = nginx.mistakes(&rows);
-    mistakes.iter().map(|it| spec::template_problem(&it.file, (it.line, it.column), &it.message)).collect()
+    let mistakes = mistakes.iter().map(|it| spec::template_problem(&it.file, (it.line, it.column), &it.message));
+    mistakes.chain(missing.into_values()).collect()
+}
+
+/// Instances' files that name a template which is not there, told where they name it.
+fn missing(cx: &Context, fleet: &Fleet) -> BTreeMap<InstanceName, Problem> {
+    let known = known(cx);
+    let named =
+        fleet.instances.iter().filter_map(|(name, it)| Some((name, it, it.wanted.as_ref()?.template.as_ref()?)));
+    let named = named.filter(|(.., template)| !known.contains(template.as_str()));
+    let problem = |(name, instance, template): (&InstanceName, &FleetInstance, &TemplateName)| {
+        let text = files::text_of(&cx.fleet_dir.join(&instance.file)).unwrap_or_default();
+        let known = known.iter().map(String::as_str);
+        let folder = Path::new(TEMPLATES_DIR);
+        (name.clone(), spec::missing_template(&instance.file, &text, template.as_str(), folder, known))
+    };
+    named.map(problem).collect()
+}
+
+/// The templates that an instance can name: those of the fleet, or the shipped ones where it has none.
+fn known(cx: &Context) -> BTreeSet<String> {
+    let entries = std::fs::read_dir(cx.within(TEMPLATES_DIR)).into_iter().flatten().flatten();
+    let mut files: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    if !files.iter().any(|file| file.ends_with(TEMPLATE_ENDING)) {
+        files = built_in_templates().into_iter().map(|(file, _)| file.to_owned()).collect();
+    }
+    let stem = |file: &String| Some(file.strip_suffix(TEMPLATE_ENDING)?.to_owned());
+    files.iter().filter_map(stem).filter(|stem| !stem.starts_with('_') && stem != "shared").collect()
 }
 
 fn row(wanted: &Wanted) -> SiteRow {

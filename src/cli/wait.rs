@@ -1,13 +1,15 @@
 //! `wait`: blocks until instances are as asked, for scripts that drop a file and go on when the customer is served.
 //!
-//! It looks at the status documents that the daemon writes, so it works before the daemon runs, and needs no socket. A
-//! document counts only when it was made from the file as it is now: right after an edit, "ready" of the former version
-//! is not an answer.
+//! It looks at the status documents that the daemon writes, so it works before the daemon runs, and for users who may not
+//! talk to it. A document counts only when it was made from the file as it is now, and after a look that began after this
+//! command did: right after an edit, a `retry` or a `restart`, what was known before is no answer.
 
+use super::asked::{Request, is_of_the_file};
 use super::context::Context;
 use super::failure::{Exit, Failure, Trouble};
 use super::progress::Shown;
-use super::{args, fleet, world};
+use super::{args, fleet, selection, world};
+use crate::model::changes::HoldReason;
 use crate::model::name::InstanceName;
 use crate::model::problem::Problem;
 use crate::model::settings::Settings;
@@ -27,8 +29,8 @@ const INVALID_LOOKS_MAX: u32 = 8;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The instances
-    #[arg(required = true)]
+    /// Instances, or a filter as `status` takes it
+    #[arg(required = true, value_name = "NAME|FILTER")]
     names: Vec<String>,
     /// What to wait for
     #[arg(long = "for", value_enum, value_name = "STATE", default_value = "ready")]
@@ -45,7 +47,7 @@ pub(crate) enum Goal {
     Ready,
     /// It is stopped, as its file asks
     Stopped,
-    /// It is out of service and its data are kept
+    /// It is out of service and its data is kept
     Retired,
 }
 
@@ -87,12 +89,14 @@ struct Document<'a> {
 
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
     let fleet = fleet::read_or_remember(cx)?;
-    let names = fleet::many(&args.names, &fleet::known(cx, &fleet))?;
+    let names = selection::of(cx, &fleet, &args.names)?.names;
     let begun = (cx.now)();
     let mut waiting = Waiting::new(cx, args.goal, &fleet.settings, names);
     let shown = Shown::new(cx);
     loop {
-        waiting.look()?;
+        if waiting.look()? {
+            shown.said();
+        }
         shown.draw_word(&waiting.word());
         if waiting.is_over() {
             drop(shown);
@@ -120,6 +124,17 @@ fn answer(cx: &Context, goal: Goal, waiting: &Waiting<'_>, begun: Timestamp) -> 
     Ok(Exit::Done)
 }
 
+/// Of when a document tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Seen {
+    /// Of a former version of the file.
+    FormerFile,
+    /// Of a look before this command, and whatever was asked before it.
+    Before,
+    /// Of now.
+    Now,
+}
+
 /// What is still waited for, and what was seen of it last.
 struct Waiting<'a> {
     cx: &'a Context,
@@ -127,6 +142,8 @@ struct Waiting<'a> {
     settings: &'a Settings,
     reader: Reader,
     left: Vec<InstanceName>,
+    /// What was asked before this began must have been looked at.
+    request: Request,
     reached: BTreeMap<InstanceName, InstanceStatus>,
     seen: BTreeMap<InstanceName, String>,
     invalid_looks: BTreeMap<InstanceName, u32>,
@@ -153,6 +170,7 @@ impl<'a> Waiting<'a> {
             settings,
             reader: Reader::new(cx.fleet_dir.clone(), cx.settings_file.clone()),
             left,
+            request: Request::default(),
             reached: BTreeMap::new(),
             seen: BTreeMap::new(),
             invalid_looks: BTreeMap::new(),
@@ -164,23 +182,33 @@ impl<'a> Waiting<'a> {
         self.left.is_empty()
     }
 
-    fn look(&mut self) -> Result<(), Failure> {
+    /// Looks once; true when there was something to tell.
+    fn look(&mut self) -> Result<bool, Failure> {
         let fleet = match self.reader.read_now() {
             Ok(fleet) => fleet,
             // Plans or settings that cannot be read for a moment are no reason to end.
             Err(_) if self.unread_looks + 1 < INVALID_LOOKS_MAX => {
                 self.unread_looks += 1;
-                return Ok(());
+                return Ok(false);
             }
             Err(error) => return Err(Failure::of_problems(error.problems, "the fleet cannot be read")),
         };
         self.unread_looks = 0;
+        let seen_before = self.seen.clone();
+        self.request.follow(self.settings, &self.left);
         for name in self.left.clone() {
             self.check_file(&fleet, &name)?;
+            // Asked before the document is read: what it says then is newer than the look.
+            let answered = self.request.is_answered(self.cx, self.settings, &name);
             let document = world::document(self.settings, &name)?;
-            let current = document.as_ref().is_some_and(|status| self.is_of_the_file(&fleet, status));
-            self.tell(&name, document.as_ref(), current);
-            let Some(status) = document.filter(|_| current) else { continue };
+            let of_the_file = |status| is_of_the_file(self.cx, self.settings, &fleet, status);
+            let seen = match &document {
+                Some(status) if !of_the_file(status) => Seen::FormerFile,
+                Some(_) if answered => Seen::Now,
+                _ => Seen::Before,
+            };
+            self.tell(&name, document.as_ref(), seen);
+            let Some(status) = document.filter(|_| seen == Seen::Now) else { continue };
             if status.state == self.goal.state() && self.is_carried_out(&status) {
                 self.left.retain(|left| *left != name);
                 self.reached.insert(name, status);
@@ -188,15 +216,7 @@ impl<'a> Waiting<'a> {
                 self.check_hopeless(&status)?;
             }
         }
-        Ok(())
-    }
-
-    /// Whether the document was made from the file as it is now. Where the journal cannot be read, the document's own
-    /// word is taken.
-    fn is_of_the_file(&self, fleet: &Fleet, status: &InstanceStatus) -> bool {
-        let known = fleet::journal(self.cx, self.settings).ok().and_then(|journal| journal.known_of(&status.name).ok());
-        let (Some(known), Some(instance)) = (known, fleet.instances.get(&status.name)) else { return true };
-        known.is_some_and(|known| known.generation == status.generation && *known.file_digest == *instance.digest)
+        Ok(self.seen != seen_before)
     }
 
     /// Whether the world was brought to that version of the file.
@@ -232,6 +252,10 @@ impl<'a> Waiting<'a> {
             .conditions
             .iter()
             .find(|condition| condition.kind == ConditionType::Stalled && condition.status == ConditionStatus::True);
+        if let Some(hold) = status.holds.iter().find(|hold| hold.reason == HoldReason::Guard) {
+            let message = format!("the guard holds {}: {}", status.name, hold.message);
+            return Err(Failure::new(Trouble::Guarded, message));
+        }
         let Some(stalled) = stalled else { return Ok(()) };
         let why = match status.note() {
             text if text.is_empty() => stalled.message.clone(),
@@ -243,12 +267,21 @@ impl<'a> Waiting<'a> {
     }
 
     /// Says what was seen, when it is something new.
-    fn tell(&mut self, name: &InstanceName, status: Option<&InstanceStatus>, current: bool) {
+    fn tell(&mut self, name: &InstanceName, status: Option<&InstanceStatus>, document: Seen) {
         let seen = match status {
             None if !world::daemon_runs(self.settings) => "not seen yet, and no daemon runs here".to_owned(),
             None => "not seen by the daemon yet".to_owned(),
-            Some(status) if !current => {
+            Some(status) if document == Seen::FormerFile => {
                 format!("{}, the daemon has not seen the file's newest version yet", status.state.as_str())
+            }
+            // Work that goes on is told as it is. Whatever else was known before is no answer, and a look takes but a moment.
+            Some(status)
+                if document == Seen::Before && !matches!(status.state, State::Provisioning | State::Updating) =>
+            {
+                if !self.seen.contains_key(name) && world::daemon_runs(self.settings) {
+                    return;
+                }
+                format!("{} when it was looked at last, before this was asked", status.state.as_str())
             }
             Some(status) => match status.note() {
                 text if text.is_empty() => status.state.as_str().to_owned(),

@@ -61,22 +61,6 @@ pub(crate) fn daemon_runs(settings: &Settings) -> bool {
     matches!(block_on(daemon(settings)), Ok(Ok(Some(_))))
 }
 
-/// Has the daemon look at an instance whose file was changed. Without one nothing is lost: the file says it all.
-pub(crate) fn wake(cx: &Context, settings: &Settings, name: &InstanceName) {
-    let woken = block_on(async {
-        match daemon(settings).await {
-            Ok(Some(mut client)) => client.wake(std::slice::from_ref(name)).await.is_ok(),
-            _ => false,
-        }
-    });
-    match woken {
-        Ok(true) => cx.notice("the daemon is told; `innkeeper wait` blocks until it is done, or says why it is not"),
-        _ => cx.notice(&format!(
-            "no daemon answers here: it is done by the next `innkeeper run`, or by `innkeeper apply {name}`"
-        )),
-    }
-}
-
 /// What went wrong in a conversation with the daemon.
 pub(crate) fn of_control(error: &ControlError) -> Failure {
     let failure = Failure::new(Trouble::NoDaemon, chain(error));

@@ -101,13 +101,25 @@ impl Client {
         }
     }
 
-    /// Has the daemon look at these instances now; at the whole fleet when `names` is empty.
+    /// Has the daemon look at these instances now; at the whole fleet when `names` is empty. Returns the number for
+    /// [`Client::looked`]; none of a daemon of before.
     ///
     /// # Errors
     /// The daemon refused, or the conversation broke.
-    pub async fn wake(&mut self, names: &[InstanceName]) -> Result<(), ControlError> {
+    pub async fn wake(&mut self, names: &[InstanceName]) -> Result<Option<u64>, ControlError> {
         match self.ask(&Request::Wake { names: names.to_vec() }).await? {
-            Reply::Woken => Ok(()),
+            Reply::Woken { ticket } => Ok(ticket),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// Which of these instances were looked at since the daemon gave out `ticket`.
+    ///
+    /// # Errors
+    /// The daemon refused, or the conversation broke.
+    pub async fn looked(&mut self, ticket: u64, names: &[InstanceName]) -> Result<Vec<InstanceName>, ControlError> {
+        match self.ask(&Request::Looked { ticket, names: names.to_vec() }).await? {
+            Reply::Looked { names } => Ok(names),
             other => Err(unexpected(other)),
         }
     }

@@ -51,6 +51,14 @@ pub enum Request {
         #[serde(default)]
         names: Vec<InstanceName>,
     },
+    /// Which of these instances were looked at since a [`Reply::Woken`]: what is said of the others may be older than what was
+    /// asked for.
+    Looked {
+        /// The number of that answer.
+        ticket: u64,
+        /// The instances.
+        names: Vec<InstanceName>,
+    },
     /// Somebody knows of these alerts.
     Silence(SilenceRequest),
     /// These alerts ask for attention again.
@@ -152,7 +160,16 @@ pub enum Reply {
         id: u64,
     },
     /// To [`Request::Wake`].
-    Woken,
+    Woken {
+        /// For [`Request::Looked`]; none of a daemon of before, which counts nothing.
+        #[serde(default)]
+        ticket: Option<u64>,
+    },
+    /// To [`Request::Looked`].
+    Looked {
+        /// Those that were looked at since.
+        names: Vec<InstanceName>,
+    },
     /// To [`Request::Silence`].
     Silenced {
         /// What was noted.

@@ -43,8 +43,11 @@ pub trait Handler: Send + Sync + 'static {
     /// Notes an errand and wakes its instance.
     fn errand(&self, instance: &InstanceName, kind: ErrandKind, by: &Peer) -> Result<u64, String>;
 
-    /// Wakes instances, or the whole fleet.
-    fn wake(&self, names: &[InstanceName], by: &Peer) -> Result<(), String>;
+    /// Wakes instances, or the whole fleet. Returns a number for [`Handler::looked`] that only grows.
+    fn wake(&self, names: &[InstanceName], by: &Peer) -> Result<u64, String>;
+
+    /// Those of the instances whose last look began after that number was given out.
+    fn looked(&self, ticket: u64, names: &[InstanceName]) -> Vec<InstanceName>;
 
     /// Notes that the peer knows of alerts.
     fn silence(&self, request: &SilenceRequest, by: &Peer) -> Result<Vec<Silence>, String>;
@@ -190,7 +193,8 @@ fn answer(request: Request, peer: &Peer, handler: &dyn Handler) -> Reply {
     let result = match request {
         Request::Status => Ok(Reply::Status(Box::new(FleetStatus::clone(&handler.status())))),
         Request::Errand { instance, kind } => handler.errand(&instance, kind, peer).map(|id| Reply::Errand { id }),
-        Request::Wake { names } => handler.wake(&names, peer).map(|()| Reply::Woken),
+        Request::Wake { names } => handler.wake(&names, peer).map(|it| Reply::Woken { ticket: Some(it) }),
+        Request::Looked { ticket, names } => Ok(Reply::Looked { names: handler.looked(ticket, &names) }),
         Request::Silence(request) => handler.silence(&request, peer).map(|silences| Reply::Silenced { silences }),
         Request::Unsilence(of) => handler.unsilence(&of, peer).map(|count| Reply::Unsilenced { count }),
         Request::Usage { instance } => handler.usage(&instance).map(|history| Reply::Usage(Box::new(history))),

@@ -15,6 +15,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// In smaller fleets a share means nothing: one of three is a third.
 const UPDATES_FLEET_MIN: usize = 10;
 
+/// More are confirmed by their number.
+const NAMED_MAX: usize = 3;
+
 /// What would happen to an instance that cannot be taken back at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Disruption {
@@ -78,12 +81,14 @@ impl<'a> Guard<'a> {
         let all: BTreeSet<&InstanceName> = waiting.copied().chain(&guard.disrupted).collect();
         let budget = self.budget();
         (all.len() > budget).then(|| {
-            let waiting = self.pending.keys().filter(|name| !guard.permitted.contains(**name)).count();
+            let waiting: Vec<&InstanceName> =
+                self.pending.keys().copied().filter(|name| !guard.permitted.contains(*name)).collect();
             let text = format!(
-                "{} of {} instances would be retired, stopped or purged within an hour, and the guard allows {budget}: all that \
-                 are not begun wait; if it is meant: innkeeper apply --max-destroy {waiting} --confirm-all {waiting}",
+                "{} of {} instances would be retired, stopped or purged within an hour, and the guard allows {budget}: nobody is \
+                 begun with; if it is meant: {}",
                 all.len(),
-                self.fleet
+                self.fleet,
+                way_out(&waiting)
             );
             (disruption, text)
         })
@@ -95,13 +100,15 @@ impl<'a> Guard<'a> {
         if !self.updating.contains(name) || guard.permitted.contains(name) || self.fleet < UPDATES_FLEET_MIN {
             return None;
         }
-        let waiting = self.updating.iter().filter(|name| !guard.permitted.contains(**name)).count();
+        let waiting: Vec<&InstanceName> =
+            self.updating.iter().copied().filter(|name| !guard.permitted.contains(*name)).collect();
         let allowed = share(self.fleet, self.facts.settings.guard.updates_percent);
-        (waiting > allowed).then(|| {
+        (waiting.len() > allowed).then(|| {
             format!(
-                "{waiting} of {} instances would be changed at once, and the guard allows {allowed}: all of them wait; if it is \
-                 meant: innkeeper apply --max-destroy {waiting} --confirm-all {waiting}",
-                self.fleet
+                "{} of {} instances would be changed at once, and the guard allows {allowed}: all of them wait; if it is meant: {}",
+                waiting.len(),
+                self.fleet,
+                way_out(&waiting)
             )
         })
     }
@@ -117,6 +124,18 @@ impl<'a> Guard<'a> {
     fn budget(&self) -> usize {
         let settings = &self.facts.settings.guard;
         share(self.fleet, settings.disruptions_percent).max(settings.disruptions_per_hour as usize)
+    }
+}
+
+/// The command that lets through those that wait: a few by their names, many by their number.
+fn way_out(waiting: &[&InstanceName]) -> String {
+    let number = waiting.len();
+    match number <= NAMED_MAX {
+        true => {
+            let names = waiting.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(" ");
+            format!("innkeeper apply --max-destroy {number} --confirm {names}")
+        }
+        false => format!("innkeeper apply --max-destroy {number} --confirm-all {number}"),
     }
 }
 

@@ -53,7 +53,7 @@ reasons! {
     "ending": BackupDamaged, BackupPartial, BackupVerified, CameBack, Purged, Purging, Retiring;
     "guard": GuardClosed, GuardOpen, LetThrough;
     "errand": ErrandDone, ErrandDropped, ErrandNoted, Retried;
-    "alert": AlertSeen, AlertSilenced, SilenceEnded;
+    "alert": AlertClosed, AlertOpened, AlertSeen, AlertSilenced, SilenceEnded;
     "usage": CpuBusy, DiskNearlyFull, MemoryAtLimit, OutOfMemory, StrainOver;
     "edge": EdgeBack, EdgeLost;
     "journal": LaterIdentity;

@@ -39,6 +39,20 @@ pub enum State {
 }
 
 impl State {
+    /// All of them, as people meet them.
+    pub const ALL: [Self; 10] = [
+        Self::Ready,
+        Self::Provisioning,
+        Self::Updating,
+        Self::Degraded,
+        Self::Stopped,
+        Self::Held,
+        Self::Invalid,
+        Self::Failed,
+        Self::Orphaned,
+        Self::Retired,
+    ];
+
     /// The word as in JSON.
     pub fn as_str(self) -> &'static str {
         match self {

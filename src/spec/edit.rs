@@ -15,7 +15,7 @@ pub enum EditError {
     NotAValue,
 }
 
-/// `text` with `state` set. Where the key is missing it is put below `plan`.
+/// `text` with `state` set. Where the key is missing it takes the place of the comment that shows it, or is put below `plan`.
 ///
 /// # Errors
 /// [`EditError`] when the text is not TOML, or has something else under that name.
@@ -55,6 +55,9 @@ fn splice(text: &str, state: WantedState) -> Result<String, EditError> {
         }
         return Ok(format!("{}{value}{}", &text[..node.span().start], &text[node.span().end..]));
     }
+    if let Some(changed) = in_place_of_the_comment(text, &value) {
+        return Ok(changed);
+    }
     let newline = if text.contains("\r\n") { "\r\n" } else { "\n" };
     let line = format!("state = {value}");
     Ok(match tree.get_ref().get("plan") {
@@ -70,4 +73,32 @@ fn splice(text: &str, state: WantedState) -> Result<String, EditError> {
             format!("{}{line}{newline}{}", &text[..start], &text[start..])
         }
     })
+}
+
+/// `# state = "running"`, as `innkeeper new` writes it above the first table, made to say `value`; what stands behind it stays in
+/// its column. None where there is no such line, or where it is only a part of some text.
+fn in_place_of_the_comment(text: &str, value: &str) -> Option<String> {
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        if line.trim_start().starts_with('[') {
+            return None;
+        }
+        if let Some(length) = commented_state(line) {
+            let rest = &text[start + length..];
+            let said = format!("state = {value}");
+            let width = if rest.starts_with(' ') { length } else { 0 };
+            let changed = format!("{}{said:<width$}{rest}", &text[..start]);
+            let tree = parse(&changed).ok()?;
+            return tree.get_ref().contains_key("state").then_some(changed);
+        }
+        start += line.len();
+    }
+    None
+}
+
+/// So many bytes of the line are a commented `state = "…"`.
+fn commented_state(line: &str) -> Option<usize> {
+    let after = line.strip_prefix('#')?.trim_start().strip_prefix("state")?.trim_start().strip_prefix('=')?;
+    let (_, rest) = after.trim_start().strip_prefix('"')?.split_once('"')?;
+    Some(line.len() - rest.len())
 }

@@ -107,6 +107,26 @@ impl Entry {
         self.slot.problems.iter().chain(resolved.into_iter().flatten()).chain(&self.refused)
     }
 
+    /// What its file says, sound or with its faults.
+    pub(super) fn said(&self) -> Option<&InstanceFile> {
+        self.slot.value.as_ref().or(self.slot.rest.as_deref())
+    }
+
+    /// Nothing is wrong with the file by itself.
+    pub(super) fn is_sound(&self) -> bool {
+        self.slot.value.is_some()
+    }
+
+    /// When the file was changed, in nanoseconds of the file system's clock.
+    pub(super) fn modified_ns(&self) -> i128 {
+        self.slot.modified_ns()
+    }
+
+    /// The file, relative to the fleet's directory.
+    pub(super) fn file(&self) -> &Path {
+        &self.file
+    }
+
     pub(super) fn claimant(&self) -> Claimant<'_> {
         let resolved = self.resolved.as_ref().and_then(|resolved| resolved.as_deref().ok());
         Claimant {

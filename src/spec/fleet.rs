@@ -185,7 +185,7 @@ impl<'a> Court<'a> {
         let at = place_of(host, asked, file);
         let owner = &self.claimants[owner];
         let by = match owner.retired.is_some_and(|hosts| hosts.contains(host)) {
-            true => format!("by the retired instance {}, whose names are kept until its data are deleted", owner.name),
+            true => format!("by the retired instance {}, whose names are kept until its data is deleted", owner.name),
             false if owner.has_file => format!("by {}", owner.file.display()),
             false => format!("by the instance {}, whose file is missing", owner.name),
         };

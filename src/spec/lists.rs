@@ -1,7 +1,7 @@
 //! Lists that other people keep, and the names that no customer gets.
 
 /// ISO 3166-1 alpha-2 (as of 2025), and XK, which Odoo and many others use for Kosovo.
-pub(super) const COUNTRIES: &[&str] = &[
+pub(crate) const COUNTRIES: &[&str] = &[
     "AD", "AE", "AF", "AG", "AI", "AL", "AM", "AO", "AQ", "AR", "AS", "AT", "AU", "AW", "AX", "AZ", "BA", "BB", "BD",
     "BE", "BF", "BG", "BH", "BI", "BJ", "BL", "BM", "BN", "BO", "BQ", "BR", "BS", "BT", "BV", "BW", "BY", "BZ", "CA",
     "CC", "CD", "CF", "CG", "CH", "CI", "CK", "CL", "CM", "CN", "CO", "CR", "CU", "CV", "CW", "CX", "CY", "CZ", "DE",
@@ -19,7 +19,7 @@ pub(super) const COUNTRIES: &[&str] = &[
 ];
 
 /// `res.lang` of Odoo 14 to 19 (`odoo/addons/base/data/res.lang.csv`), all that any of them has.
-pub(super) const LANGUAGES: &[&str] = &[
+pub(crate) const LANGUAGES: &[&str] = &[
     "am_ET", "ar_001", "ar_SY", "az_AZ", "be_BY", "bg_BG", "bn_IN", "bs_BA", "ca_ES", "cs_CZ", "da_DK", "de_CH",
     "de_DE", "el_GR", "en_AU", "en_CA", "en_GB", "en_IN", "en_NZ", "en_US", "es_419", "es_AR", "es_BO", "es_CL",
     "es_CO", "es_CR", "es_DO", "es_EC", "es_ES", "es_GT", "es_MX", "es_PA", "es_PE", "es_PY", "es_UY", "es_VE",

@@ -19,8 +19,11 @@ mod in_force;
 mod instance;
 mod limits;
 mod lists;
+mod manual;
+mod offers;
 mod plans;
 mod problem;
+mod provisional;
 mod reader;
 mod render;
 mod resolve;
@@ -34,6 +37,9 @@ pub use codes::{Code, codes};
 pub use edit::{EditError, set_state, set_state_dir};
 pub use fields::FileKind;
 pub use in_force::{InForce, settings_in_force};
+pub(crate) use lists::{COUNTRIES, LANGUAGES};
+pub use manual::{Key, Section, manual};
+pub use offers::{module_names, plan_names, releases};
 pub(crate) use problem::nearest;
 pub use reader::Reader;
 pub use render::{NewInstance, example_files, example_instance, example_plans, example_settings, render_instance};
@@ -121,6 +127,8 @@ pub struct Remembered {
 pub struct SpecError {
     /// What is wrong, in all files.
     pub problems: Vec<Problem>,
+    /// What the files say all the same, for who checks them: never in force. None where not even that can be told.
+    pub rest: Option<Box<Fleet>>,
 }
 
 /// Whether a new instance could have a subdomain.
@@ -161,6 +169,24 @@ impl Fleet {
 /// whole file.
 pub fn template_problem(file: &Path, (line, column): (u32, u32), message: &str) -> Problem {
     Refusal::new(&codes::TEMPLATE, message).at(file, problem::At { line, column })
+}
+
+/// An instance's file names a template that is not in the folder of templates; `text` is the file's, `known` are the templates
+/// that there are.
+pub fn missing_template<'k>(
+    file: &Path,
+    text: &str,
+    template: &str,
+    folder: &Path,
+    known: impl IntoIterator<Item = &'k str>,
+) -> Problem {
+    let message = format!("site.template: {} is not in {}", problem::quote(template), folder.display());
+    let refusal = Refusal::new(&codes::TEMPLATE, message);
+    let hint = match nearest(template, known) {
+        Some(near) => problem::did_you_mean(near),
+        None => format!("write {}, or leave the key out", folder.join(format!("{template}.conf.tera")).display()),
+    };
+    refusal.hint(hint).at(file, tree::place_of(file, text, &["site", "template"]))
 }
 
 /// True for the names of editor leftovers that are passed over: dotfiles, `x~`, `#x#`.

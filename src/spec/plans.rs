@@ -101,6 +101,13 @@ fn read_plan(title_default: &str, top: &Cursor<'_>, f: &mut Faults<'_>) -> Optio
     })
 }
 
+/// The names of all plans in the text, sound or not; none where a line is broken that may be the name of one.
+pub(super) fn names_in(file: &Path, text: &str) -> Option<BTreeSet<PlanName>> {
+    let (tree, faults) = parse(file, text);
+    let tables = tree.get_ref().iter().filter(|(_, node)| matches!(node.get_ref(), DeValue::Table(_)));
+    faults.syntax_is_sound().then(|| tables.filter_map(|(key, _)| PlanName::parse(key.get_ref()).ok()).collect())
+}
+
 /// The plans with the settings' default put in.
 pub(super) fn complete(plans: &PlansInFile, max_instances: u32, fleet_dir: &Path) -> BTreeMap<PlanName, ServicePlan> {
     plans.iter().map(|(name, plan)| (name.clone(), plan.complete(name, max_instances, fleet_dir))).collect()

@@ -41,7 +41,7 @@ impl Refusal {
         Self { code, message: message.into(), hint: None, wants_subject: false }
     }
 
-    /// A refusal whose message becomes a sentence with the key in front: "is blank", "must be a text".
+    /// A refusal whose message becomes a sentence with the key in front: "is blank", "must be text".
     pub(super) fn of_key(code: &'static Code, message: impl Into<String>) -> Self {
         Self { wants_subject: true, ..Self::new(code, message) }
     }
@@ -87,6 +87,8 @@ pub(super) struct Faults<'t> {
     left_out: u32,
     first_left_out: At,
     broken_lines: BTreeSet<u32>,
+    /// Nothing more is told: it would all follow from what was.
+    is_told: bool,
 }
 
 impl<'t> Faults<'t> {
@@ -98,7 +100,13 @@ impl<'t> Faults<'t> {
             left_out: 0,
             first_left_out: WHOLE_FILE,
             broken_lines: BTreeSet::new(),
+            is_told: false,
         }
+    }
+
+    /// From here on every fault of this text is taken for one that follows from those that were told.
+    pub(super) fn ignore_what_follows(&mut self) {
+        self.is_told = true;
     }
 
     /// The place of the byte at `offset`.
@@ -159,6 +167,9 @@ impl<'t> Faults<'t> {
     }
 
     fn push(&mut self, at: At, refusal: Refusal) {
+        if self.is_told {
+            return;
+        }
         if self.problems.len() < PROBLEMS_PER_FILE_MAX {
             self.problems.push(refusal.at(self.file, at));
         } else {

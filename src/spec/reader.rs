@@ -8,7 +8,7 @@ use super::problem::{Faulty, Refusal, WHOLE_FILE};
 use super::resolve::Ground;
 use super::slot::{Decision, Reading, Sight, Slot};
 use super::{Fleet, FleetInstance, Folder, INSTANCE_FILES_MAX, INSTANCES_DIR, PLANS_FILE, Remembered, SpecError};
-use super::{codes, load, look, plans, settings};
+use super::{codes, load, look, plans, provisional, settings};
 use crate::model::name::{Domain, InstanceName};
 use crate::model::problem::Problem;
 use crate::model::settings::Settings;
@@ -135,7 +135,7 @@ impl Reader {
     /// [`SpecError`] when they cannot be read.
     pub fn read_settings(&mut self) -> Result<Arc<Settings>, SpecError> {
         self.refresh_ground(None);
-        self.settings_in_force.clone().ok_or_else(|| SpecError { problems: self.all_problems(None) })
+        self.settings_in_force.clone().ok_or_else(|| SpecError { problems: self.all_problems(None), rest: None })
     }
 
     /// The settings as far as they can be read, for who only wants to show what a running daemon knows. It goes on with
@@ -164,7 +164,7 @@ impl Reader {
         self.is_unsettled = self.settings.is_unsettled() || self.plans.is_unsettled();
         let unlisted = self.refresh_instances(now).err();
         let Some(ground) = self.ground.clone() else {
-            return Err(SpecError { problems: self.all_problems(unlisted) });
+            return Err(self.without_ground(unlisted));
         };
         if self.is_unjudged {
             self.hear(&ground);
@@ -178,6 +178,36 @@ impl Reader {
             kept: self.kept.clone(),
             problems: self.all_problems(unlisted),
         })
+    }
+
+    /// Without settings or plans in force nothing is. What they say all the same serves to tell more of what is wrong.
+    fn without_ground(&self, unlisted: Option<Problem>) -> SpecError {
+        let complete = unlisted.is_none();
+        let mut problems = self.all_problems(unlisted);
+        let settings = self.settings_in_force.clone();
+        let settings = settings.or_else(|| self.settings.rest.as_ref().map(|rest| Arc::new((**rest).clone())));
+        let (Some(settings), false) = (settings, self.entries.is_empty()) else {
+            return SpecError { problems, rest: None };
+        };
+        let plans_file = self.fleet_dir.join(PLANS_FILE);
+        let text = load(CWD, &plans_file).ok().and_then(|(_, bytes)| String::from_utf8(bytes).ok());
+        let names = text.and_then(|text| plans::names_in(Path::new(PLANS_FILE), &text));
+        let sound = self.plans_in_force.as_ref().or(self.plans.rest.as_deref());
+        let ground = provisional::ground(settings, sound, names, &self.entries, &self.fleet_dir);
+        let found = provisional::judged(&ground, &self.entries);
+        problems.extend(found.problems);
+        problems.sort();
+        problems.dedup();
+        let rest = Fleet {
+            settings: Arc::clone(&ground.settings),
+            plans: ground.plans,
+            instances: found.instances,
+            complete,
+            renames: BTreeMap::new(),
+            kept: BTreeMap::new(),
+            problems: problems.clone(),
+        };
+        SpecError { problems, rest: Some(Box::new(rest)) }
     }
 
     /// Reads settings and plans; true when what is in force changed.

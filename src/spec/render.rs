@@ -55,6 +55,18 @@ pub struct NewInstance<'a> {
     pub domains: Vec<&'a str>,
     /// Modules besides the plan's.
     pub modules: Vec<&'a str>,
+    /// The company's country.
+    pub country: Option<&'a str>,
+    /// The company's language.
+    pub language: Option<&'a str>,
+    /// The company's time zone.
+    pub timezone: Option<&'a str>,
+    /// The Odoo release.
+    pub odoo: Option<&'a str>,
+    /// The subdomain.
+    pub subdomain: Option<&'a str>,
+    /// The customer's name and address.
+    pub customer: Option<(&'a str, &'a str)>,
 }
 
 /// The text of a new instance file, read once by the reader itself before it is given out.
@@ -72,6 +84,18 @@ pub fn render_instance(new: &NewInstance<'_>) -> Result<String, Vec<Problem>> {
         if !texts.is_empty() {
             given.insert(key.to_owned(), list(texts));
         }
+    }
+    let (customer, address) = new.customer.unzip();
+    for (key, value) in [
+        ("company.country", new.country),
+        ("company.language", new.language),
+        ("company.timezone", new.timezone),
+        ("odoo", new.odoo),
+        ("subdomain", new.subdomain),
+        ("customer.name", customer),
+        ("customer.email", address),
+    ] {
+        given.extend(value.map(|value| (key.to_owned(), quoted(value))));
     }
     let text = render(FileKind::Instance.spec(), "", &given);
     let file_name = format!("{}.toml", new.name);

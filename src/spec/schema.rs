@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 const NAME: &str = "^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$";
 const LABEL: &str = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$";
+const EMAIL: &str = r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z0-9-]+$";
 const DOMAIN: &str = r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]*[a-z][a-z0-9-]*$";
 
 /// The JSON Schema (draft 2020-12) of one kind of file.
@@ -91,7 +92,8 @@ fn text(word: Word) -> Value {
         Word::Plan | Word::Template => pattern(NAME),
         Word::Subdomain => pattern(LABEL),
         Word::Domain => json!({ "type": "string", "pattern": DOMAIN, "maxLength": 253 }),
-        Word::Email => json!({ "type": "string", "format": "email", "maxLength": 254 }),
+        // Validators pass over formats; the pattern is what they keep.
+        Word::Email => json!({ "type": "string", "format": "email", "pattern": EMAIL, "maxLength": 254 }),
         Word::Module => pattern("^[a-z][a-z0-9_]{0,62}$"),
         Word::Release => pattern(r"^(1[4-9]|[2-9][0-9])\.0$"),
         Word::Country => json!({ "type": "string", "enum": COUNTRIES }),

@@ -27,6 +27,12 @@ type Node<'a> = Spanned<DeValue<'a>>;
 pub(super) fn parse<'t>(file: &'t Path, text: &'t str) -> (Spanned<DeTable<'t>>, Faults<'t>) {
     let mut faults = Faults::new(file, text);
     let (tree, errors) = DeTable::parse_recoverable(text);
+    if let Some(offset) = unresolved_merge(text) {
+        faults.add_syntax(offset, merge_refusal());
+        // Whatever else is wrong with a file that holds two versions at once follows from that.
+        faults.ignore_what_follows();
+        return (tree, faults);
+    }
     for error in errors {
         let offset = error.span().map_or(0, |span| span.start);
         let refusal = match error.message() {
@@ -39,6 +45,42 @@ pub(super) fn parse<'t>(file: &'t Path, text: &'t str) -> (Spanned<DeTable<'t>>,
         faults.add_syntax(offset, refusal);
     }
     (tree, faults)
+}
+
+/// Where git has left the two sides of a merge for somebody to choose from.
+fn unresolved_merge(text: &str) -> Option<usize> {
+    let mut offset = 0;
+    let mut begun = None;
+    for line in text.split_inclusive('\n') {
+        if line.starts_with("<<<<<<< ") {
+            begun.get_or_insert(offset);
+        } else if line.starts_with(">>>>>>> ") || line.starts_with("=======") {
+            return begun.or(Some(offset)).filter(|_| line.starts_with('>') || begun.is_some());
+        }
+        offset += line.len();
+    }
+    begun
+}
+
+fn merge_refusal() -> Refusal {
+    Refusal::new(&codes::SYNTAX, "this is an unresolved merge: both versions stand in the file")
+        .hint("choose one of the two, and remove the lines <<<<<<<, ======= and >>>>>>>")
+}
+
+/// Where the value of a key stands, whose tables come first; the whole file where it does not.
+pub(super) fn place_of(file: &Path, text: &str, keys: &[&str]) -> At {
+    let (tree, faults) = parse(file, text);
+    let mut table = Some(tree.get_ref());
+    let mut at = WHOLE_FILE;
+    for key in keys {
+        let Some(node) = table.and_then(|table| table.get(*key)) else { return WHOLE_FILE };
+        at = faults.place(node.span().start);
+        table = match node.get_ref() {
+            DeValue::Table(below) => Some(below),
+            _ => None,
+        };
+    }
+    at
 }
 
 /// One table of a file that is being read; possibly one that is not there.
@@ -120,7 +162,7 @@ impl<'a> Cursor<'a> {
     ) -> Option<Placed<T>> {
         self.value(key, faults, |node| match node {
             Given::Text(text) => parse(text),
-            other => Err(other.refused("a text in quotes")),
+            other => Err(other.refused("text in quotes")),
         })
     }
 
@@ -203,7 +245,7 @@ impl<'a> Cursor<'a> {
         for node in array.iter() {
             let read = |given: Given<'_>| match given {
                 Given::Text(text) => parse(text),
-                other => Err(other.refused("a list of texts in quotes")),
+                other => Err(other.refused("a list of text in quotes")),
             };
             entries.extend(self.checked(key, node, faults, read));
         }
@@ -233,7 +275,7 @@ impl<'a> Cursor<'a> {
             let name = parse_key(name.get_ref()).map_err(|refusal| self.refuse(key, at, refusal, faults)).ok();
             let read = |given: Given<'_>| match given {
                 Given::Text(text) => parse_value(text),
-                other => Err(other.refused("a text in quotes")),
+                other => Err(other.refused("text in quotes")),
             };
             pairs.extend(name.zip(self.checked(key, node, faults, read).map(|placed| placed.value)));
         }

@@ -69,7 +69,7 @@ pub(super) async fn errand(state_dir: &Path, name: InstanceName, kind: ErrandKin
 
 /// Has the daemon look.
 pub(super) async fn wake(state_dir: &Path, names: &[InstanceName]) -> Result<(), String> {
-    let asked = async { Client::connect(state_dir).await?.wake(names).await };
+    let asked = async { Client::connect(state_dir).await?.wake(names).await.map(drop) };
     asked.await.map_err(|error: ControlError| chain(&error))
 }
 

@@ -149,6 +149,8 @@ impl TemplateSet {
             }
             let text = std::fs::read_to_string(&path)
                 .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;
+            // Some editors begin a file with a byte order mark; nginx would take it for a directive.
+            let text = text.strip_prefix('\u{FEFF}').map(str::to_owned).unwrap_or(text);
             self.files.insert(format!("{prefix}{name}"), text);
         }
         Ok(())

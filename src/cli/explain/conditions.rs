@@ -1,6 +1,6 @@
 //! Why a condition is not as it should be, besides the holds.
 
-use super::{Entry, entry};
+use super::{Entry, entry, states};
 use crate::model::status::ConditionType;
 
 /// Reason, title, text.
@@ -106,7 +106,7 @@ const WELL: &[(&str, &str)] = &[
     ("NotRetiring", "its end is not wanted"),
     ("NotSuspended", "its file does not suspend it"),
     ("Proven", "visitors see its login page, through nginx, over TLS and with its own certificate"),
-    ("Retiring", "it is retired, or on its way there: `innkeeper info NAME` says until when its data are kept"),
+    ("Retiring", "it is retired, or on its way there: `innkeeper info NAME` says until when its data is kept"),
     ("Running", "the container runs"),
     ("SetUp", "company and administrator are set"),
     ("Valid", "the file, or the certificate, is valid"),
@@ -118,11 +118,7 @@ pub(super) fn conditions() -> impl Iterator<Item = Entry> {
     let well = WELL.iter().map(|(reason, title)| entry(reason, title, "Nothing is to be done about it."));
     let parts = ConditionType::PARTS.map(|part| {
         let title = format!("it does not serve, because {part:?} is not true");
-        entry(
-            &part.unmet(),
-            &title,
-            "`innkeeper info NAME` shows that condition with a reason and a message of its own.",
-        )
+        entry(&part.unmet(), &title, states::unmet(part))
     });
     CONDITIONS.iter().map(|(reason, title, text)| entry(reason, title, text)).chain(well).chain(parts)
 }

@@ -30,6 +30,16 @@ pub(super) const EVENTS: &[(Reason, &str, &str)] = &[
         "Its main process ended without having been asked to, and Docker started it again; its users saw an error meanwhile. `innkeeper logs NAME -n 200` shows its last words. Where it happens again and again the instance is `degraded`, and an alert says so.",
     ),
     (
+        Reason::AlertOpened,
+        "an instance has an alert that it did not have before",
+        "The message begins with the alert's reason: `innkeeper explain REASON` says what it means. AlertClosed tells its end.",
+    ),
+    (
+        Reason::AlertClosed,
+        "an instance's alert is over",
+        "The message names its reason. Nothing is to be done about it.",
+    ),
+    (
         Reason::AlertSilenced,
         "somebody silenced an alert",
         "The message says who and until when (`innkeeper silence`, or in the dashboard). A silenced alert stays open and is told everywhere.",
@@ -117,7 +127,7 @@ pub(super) const EVENTS: &[(Reason, &str, &str)] = &[
     (
         Reason::CameBack,
         "a retired instance is wanted again",
-        "Its file asks for it within its grace period, so its data are served as they were. Its final backup is kept.",
+        "Its file asks for it within its grace period, so its data is served as they were. Its final backup is kept.",
     ),
     (
         Reason::Purging,

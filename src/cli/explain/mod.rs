@@ -1,8 +1,10 @@
-//! `explain`: what a code or a reason means and what to do about it.
+//! `explain`: what a word or a code that is shown means, and what to do about it.
 
 mod conditions;
 mod events;
 mod holds;
+mod states;
+mod steps;
 
 use crate::cli::context::Context;
 use crate::cli::failure::{Exit, Failure, Trouble};
@@ -10,7 +12,7 @@ use crate::cli::fleet::nearest;
 use crate::cli::pager;
 use crate::cli::render::style::{STRONG, paint};
 use crate::cli::render::text::wrap;
-use crate::model::status::SCHEMA;
+use crate::model::status::{ConditionType, SCHEMA};
 use crate::spec;
 use serde::Serialize;
 
@@ -19,7 +21,8 @@ const TEXT_COLUMNS_MAX: usize = 100;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// A code such as IK0201, or a reason such as DataMissing; without one, all are listed
+    /// A code such as IK0201, a state such as held, a reason such as DataMissing, a condition, a kind of step; without one, all
+    /// are listed
     code: Option<String>,
 }
 
@@ -37,15 +40,28 @@ struct Document {
     codes: Vec<Entry>,
 }
 
+impl Entry {
+    /// The word itself.
+    pub(crate) fn code(&self) -> &str {
+        &self.code
+    }
+
+    /// What it means, in a few words.
+    pub(crate) fn title(&self) -> &str {
+        &self.title
+    }
+}
+
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
     let entries = match &args.code {
         None => all(),
-        Some(code) => vec![find(code)?],
+        Some(code) => find(code)?,
     };
     if cx.json {
         cx.document(&Document { schema: SCHEMA, codes: entries })?;
     } else if args.code.is_some() {
-        pager::show(cx, &entries.iter().map(|entry| long(entry, cx.columns())).collect::<String>())?;
+        let texts: Vec<String> = entries.iter().map(|entry| long(entry, cx.columns())).collect();
+        pager::show(cx, &texts.join("\n"))?;
     } else {
         pager::show(
             cx,
@@ -64,12 +80,16 @@ fn long(entry: &Entry, columns: Option<usize>) -> String {
     format!("{}\n\n{lines}\n", paint(STRONG, &format!("{}: {}", entry.code, entry.title)))
 }
 
-fn find(code: &str) -> Result<Entry, Failure> {
+/// Those of that word: the very one, or all that differ from it in the case alone (`failed` is a state, `Failed` a reason).
+fn find(code: &str) -> Result<Vec<Entry>, Failure> {
     let entries = all();
-    if let Some(entry) = entries.iter().find(|entry| entry.code.eq_ignore_ascii_case(code)) {
-        return Ok(entry.clone());
+    let of = |is: &dyn Fn(&Entry) -> bool| entries.iter().filter(|entry| is(entry)).cloned().collect::<Vec<_>>();
+    let found = of(&|entry| entry.code.eq_ignore_ascii_case(code));
+    if !found.is_empty() {
+        let exact = of(&|entry| entry.code == code);
+        return Ok(if exact.is_empty() { found } else { exact });
     }
-    let failure = Failure::new(Trouble::NoSuchCode, format!("there is no code or reason {code:?}"));
+    let failure = Failure::new(Trouble::NoSuchCode, format!("no code, state, reason or step is called {code:?}"));
     Err(match nearest(code, entries.iter().map(|entry| entry.code.as_str())) {
         Some(near) => failure.hint(format!("did you mean {near:?}? `innkeeper explain` lists all")),
         None => failure.hint("`innkeeper explain` lists all"),
@@ -78,14 +98,35 @@ fn find(code: &str) -> Result<Entry, Failure> {
 
 /// The word of an alert as it is written, however it was typed.
 pub(crate) fn reason(typed: &str) -> Result<String, Failure> {
-    let is_word = |entry: &Entry| !entry.code.starts_with("IK");
-    find(typed).map_err(|failure| failure.hint("`innkeeper alerts` lists what is open")).and_then(|entry| {
-        let no_word = || Failure::new(Trouble::NoSuchCode, format!("{} is no reason of an alert", entry.code));
-        if is_word(&entry) { Ok(entry.code) } else { Err(no_word()) }
+    let found = all().into_iter().filter(|entry| entry.code.eq_ignore_ascii_case(typed)).find(is_reason);
+    found.map(|entry| entry.code).ok_or_else(|| {
+        let failure = Failure::new(Trouble::NoSuchCode, format!("no alert has the reason {typed:?}"));
+        let all = all();
+        let near = nearest(typed, all.iter().filter(|entry| is_reason(entry)).map(|entry| entry.code.as_str()));
+        let near = near.map(|near| format!("did you mean {near:?}? ")).unwrap_or_default();
+        failure.hint(format!("{near}`innkeeper alerts` lists what is open"))
     })
 }
 
-/// Every code that the program prints, and every reason for which something waits.
+fn is_reason(entry: &Entry) -> bool {
+    entry.code.starts_with(|c: char| c.is_ascii_uppercase())
+        && !entry.code.starts_with("IK")
+        && !states::CONDITIONS.iter().any(|(kind, ..)| format!("{kind:?}") == entry.code && is_type_only(*kind))
+}
+
+/// The reasons that alerts can have: those of holds, and the events that want a person.
+pub(crate) fn reasons_of_alerts() -> Vec<String> {
+    let holds = holds::HOLDS.iter().map(|(reason, ..)| reason.as_str().to_owned());
+    let strains = ["CpuBusy", "DiskNearlyFull", "MemoryAtLimit"].map(str::to_owned);
+    holds.chain(strains).collect()
+}
+
+/// No hold has the same word, which would tell it already.
+fn is_type_only(kind: ConditionType) -> bool {
+    !holds::HOLDS.iter().any(|(reason, ..)| reason.as_str() == format!("{kind:?}"))
+}
+
+/// Every code and every word that the program shows.
 pub(crate) fn all() -> Vec<Entry> {
     let own = Trouble::ALL.iter().map(|trouble| entry(trouble.code(), trouble.title(), trouble.text()));
     let files = spec::codes().iter().map(|code| entry(code.code, code.title, code.text));
@@ -94,6 +135,11 @@ pub(crate) fn all() -> Vec<Entry> {
     entries.extend(holds::HOLDS.iter().map(|(reason, title, text)| entry(reason.as_str(), title, text)));
     entries.extend(events::EVENTS.iter().map(|(reason, title, text)| entry(reason.as_str(), title, text)));
     entries.extend(conditions::conditions());
+    entries.extend(states::STATES.iter().map(|(state, title, text)| entry(state.as_str(), title, text)));
+    let types = states::CONDITIONS.iter().filter(|(kind, ..)| is_type_only(*kind));
+    entries.extend(types.map(|(kind, title, text)| entry(&format!("{kind:?}"), title, text)));
+    entries.extend(steps::STEPS.iter().map(|(kind, title, text)| entry(kind.as_str(), title, text)));
+    entries.extend(steps::ORIGINS.iter().map(|(word, title, text)| entry(word, title, text)));
     entries
 }
 

@@ -152,13 +152,12 @@ pub(crate) struct SubdomainDocument<'a> {
     pub(crate) message: String,
 }
 
-/// `credentials NAME --json`
-#[derive(Debug, Serialize)]
-pub(crate) struct CredentialsDocument<'a> {
-    pub(crate) schema: u32,
-    pub(crate) instance: &'a InstanceName,
-    pub(crate) login: &'a str,
-    pub(crate) password: &'a str,
+/// One instance of `credentials NAME --json`
+#[derive(Serialize)]
+pub(crate) struct CredentialsRow {
+    pub(crate) instance: InstanceName,
+    pub(crate) login: String,
+    pub(crate) password: String,
 }
 
 /// A plan as `plan --out` writes it.

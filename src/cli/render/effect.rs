@@ -1,6 +1,6 @@
 //! What kind of change a step is, for symbols and for totals: one fold over [`Action`].
 
-use crate::model::changes::Changes;
+use crate::model::changes::{Changes, Hold, HoldReason};
 use crate::model::step::{Action, Origin, Risk, Step};
 use serde::{Deserialize, Serialize};
 
@@ -153,8 +153,10 @@ pub(crate) struct Summary {
     pub(crate) retire: usize,
     /// Instances whose data are deleted.
     pub(crate) purge: usize,
-    /// Instances (and the host) for which something waits.
+    /// Instances (and the host) for which something waits, failed ones among them.
     pub(crate) held: usize,
+    /// Those of them of which a step failed.
+    pub(crate) failed: usize,
     /// Steps of those.
     #[serde(skip)]
     of_endings: usize,
@@ -166,6 +168,8 @@ impl Summary {
         let mut summary = Self::default();
         for changes in std::iter::once(&changes.host).chain(changes.instances.values()) {
             summary.held += usize::from(!changes.holds.is_empty());
+            let has_failed = |hold: &Hold| matches!(hold.reason, HoldReason::Failed | HoldReason::BackOff);
+            summary.failed += usize::from(changes.holds.iter().any(has_failed));
             let ends = |effect| changes.steps.iter().any(|step| Effect::of(step) == effect);
             summary.retire += usize::from(ends(Effect::Retire));
             summary.purge += usize::from(ends(Effect::Remove));

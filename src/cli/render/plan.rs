@@ -156,8 +156,11 @@ pub(crate) fn totals(changes: &Changes) -> String {
         true => "No changes".to_owned(),
         false => format!("{}: {}", count(summary.steps(), "step", "steps"), parts.join(", ")),
     };
-    if summary.held > 0 {
-        text.push_str(&format!("; {} held", summary.held));
+    if summary.held > summary.failed {
+        text.push_str(&format!("; {} held", summary.held - summary.failed));
+    }
+    if summary.failed > 0 {
+        text.push_str(&format!("; {} failed", summary.failed));
     }
     format!("{}\n", paint(STRONG, &format!("{text}.")))
 }

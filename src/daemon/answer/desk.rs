@@ -114,8 +114,8 @@ impl Handler for Desk {
         let keeper = &self.crew.keeper;
         let id = keeper.journal.add_errand(instance, kind, &by.user).map_err(|error| chain(&error))?;
         let message = match kind {
-            ErrandKind::Restart => "its container is to be restarted",
-            ErrandKind::Retry => "back-off and failures are to be forgotten",
+            ErrandKind::Restart => "its container will be restarted in its next turn",
+            ErrandKind::Retry => "its failures will be forgotten in its next turn, and what failed is tried again",
         };
         let told = event(Level::Info, Some(instance), Reason::ErrandNoted, message);
         keeper.tell(&NewEvent { cause: asked_by(by), ..told });
@@ -134,7 +134,8 @@ impl Handler for Desk {
         self.crew.keeper.unsilence(of, by)
     }
 
-    fn wake(&self, names: &[InstanceName], by: &Peer) -> Result<(), String> {
+    fn wake(&self, names: &[InstanceName], by: &Peer) -> Result<u64, String> {
+        let ticket = self.crew.keeper.ticket();
         // Files first: whoever asks has often just written one. Those that changed have their instances woken.
         self.crew.wake_chore(Chore::Scan, Duration::ZERO);
         if names.is_empty() {
@@ -143,7 +144,14 @@ impl Handler for Desk {
         for name in names.iter().filter(|name| self.known(name).is_ok()) {
             self.crew.wake(Subject::Instance(name.clone()), asked_by(by));
         }
-        Ok(())
+        Ok(ticket)
+    }
+
+    fn looked(&self, ticket: u64, names: &[InstanceName]) -> Vec<InstanceName> {
+        let register = self.crew.keeper.register();
+        let looked_at = |name: &InstanceName| register.entries.get(name).and_then(|entry| entry.looked_at);
+        let since = |name: &InstanceName| looked_at(name).is_some_and(|at| self.crew.keeper.ticket_of(at) >= ticket);
+        names.iter().filter(|name| since(name)).cloned().collect()
     }
 
     fn view(&self, cursor: &mut Cursor) -> Vec<View> {

@@ -3,16 +3,14 @@
 //! A document is replaced atomically and only when it says something new, so a settled fleet costs no write. No
 //! decision reads it.
 
+use super::alerts::{alert, tells_of_all, was_down_before};
 use super::marks::Marks;
 use crate::control::view::{InstanceView, PendingStep, UsageView, View};
-use crate::diff::DOWN_S;
-use crate::model::changes::{Hold, HoldReason, InstanceChanges};
+use crate::model::changes::{Hold, InstanceChanges};
 use crate::model::event::Reason;
 use crate::model::name::{Domain, InstanceName, PlanName};
 use crate::model::silence::{Silence, quiet};
-use crate::model::status::{
-    Alert, ConditionStatus, ConditionType, DaemonStatus, FleetStatus, InstanceStatus, SCHEMA, State, UsageStatus,
-};
+use crate::model::status::{Alert, DaemonStatus, FleetStatus, InstanceStatus, SCHEMA, UsageStatus};
 use crate::model::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
@@ -45,6 +43,8 @@ struct Inner {
     statuses: BTreeMap<InstanceName, Arc<InstanceStatus>>,
     /// Alerts that belong to no instance, by what they are about.
     host: BTreeMap<String, Alert>,
+    /// Since when instances have an alert of that reason, for those that opened since the start.
+    opened: BTreeMap<InstanceName, (String, Timestamp)>,
     /// Alerts of which somebody knows.
     silences: Vec<Silence>,
     documents_written: u64,
@@ -96,6 +96,15 @@ impl Board {
     /// Names that have a status.
     pub fn names(&self) -> Vec<InstanceName> {
         self.inner().statuses.keys().cloned().collect()
+    }
+
+    /// Notes that the status which is put next opens an alert of that reason, or closes what was open.
+    pub(crate) fn note_alert(&self, name: &InstanceName, reason: Option<String>, now: Timestamp) {
+        let mut inner = self.inner();
+        match reason {
+            Some(reason) => drop(inner.opened.insert(name.clone(), (reason, now))),
+            None => drop(inner.opened.remove(name)),
+        }
     }
 
     /// Puts a status, on disk too where it differs from the last.
@@ -221,6 +230,7 @@ impl Board {
         inner.strains.remove(name);
         inner.usages_written.remove(name);
         inner.unwritten.remove(name);
+        inner.opened.remove(name);
         if inner.statuses.remove(name).is_none() {
             return Ok(());
         }
@@ -379,8 +389,18 @@ impl Inner {
             asking.iter().any(|host| tells_of_all(host, status, hold) && !was_down_before(host, status))
         };
         let of_instances = self.statuses.values().filter_map(|status| alert(status, |hold| is_told(status, hold)));
+        let of_instances = of_instances.map(|alert| self.since(alert));
         let open = self.host.values().cloned().chain(of_instances).chain(self.strains.values().flatten().cloned());
         open.map(|alert| Alert { silence: quiet(&self.silences, &alert, now), ..alert }).collect()
+    }
+
+    /// With the time at which it opened, where no condition says since when: what it is derived from may have begun before.
+    fn since(&self, alert: Alert) -> Alert {
+        let status = alert.instance.as_ref().and_then(|name| self.statuses.get(name));
+        let says = status.is_some_and(|status| status.conditions.iter().any(|it| it.reason == alert.reason));
+        let opened = alert.instance.as_ref().and_then(|name| self.opened.get(name)).filter(|_| !says);
+        let opened = opened.filter(|(reason, _)| *reason == alert.reason).map(|(_, at)| *at);
+        Alert { since: opened.unwrap_or(alert.since), ..alert }
     }
 
     fn view(&self, name: &InstanceName) -> Option<InstanceView> {
@@ -427,63 +447,4 @@ fn documents(dir: &Path) -> Vec<InstanceStatus> {
         (status.name == name).then_some(status)
     };
     entries.filter_map(|entry| read(entry.ok()?.path())).collect()
-}
-
-/// What a person should know about an instance, if anything. What is told of everybody already is nothing about this one.
-fn alert(status: &InstanceStatus, is_told: impl Fn(&Hold) -> bool) -> Option<Alert> {
-    let own = || status.holds.iter().filter(|hold| !is_told(hold));
-    if status.state == State::Held && !status.holds.is_empty() && own().next().is_none() {
-        return None;
-    }
-    let about = match status.state {
-        State::Held if is_edge_lost(status) && is_false(status, ConditionType::Serving) => ConditionType::Serving,
-        State::Failed | State::Held => ConditionType::Stalled,
-        State::Orphaned => ConditionType::Orphaned,
-        State::Invalid => ConditionType::SpecValid,
-        State::Degraded if is_down_during_a_change(status) => ConditionType::Serving,
-        State::Degraded => ConditionType::Ready,
-        // Its file is broken although a good version is in force.
-        _ if is_false(status, ConditionType::SpecValid) => ConditionType::SpecValid,
-        _ => return None,
-    };
-    let condition = status.condition(about).filter(|condition| !condition.message.is_empty());
-    let hold = own().find(|hold| hold.reason != HoldReason::NotHealthy).or_else(|| own().next());
-    let (reason, message) = match (condition, hold) {
-        (Some(condition), _) => (condition.reason.clone(), condition.message.clone()),
-        (None, Some(hold)) => (hold.reason.as_str().to_owned(), hold.message.clone()),
-        (None, None) => (format!("{about:?}"), status.state.as_str().to_owned()),
-    };
-    let since = condition.or(status.condition(ConditionType::Ready)).map(|condition| condition.since)?;
-    Some(Alert { instance: Some(status.name.clone()), reason, message, since, silence: None })
-}
-
-/// True when an alert of the host says of everybody why this one is held: one outage is one alert, however many customers
-/// there are.
-fn tells_of_all(host: &Alert, status: &InstanceStatus, hold: &Hold) -> bool {
-    // What cannot be seen may be one's own: a database that lets nobody in.
-    let is_own = hold.message.contains(&status.database);
-    (host.reason == Reason::GuardClosed.as_str() && hold.reason == HoldReason::Guard)
-        || (host.reason == Reason::EdgeLost.as_str() && hold.reason == HoldReason::Unseen && !is_own)
-}
-
-/// True for one that did not serve long before this alert of the host began: it has a reason of its own.
-fn was_down_before(host: &Alert, status: &InstanceStatus) -> bool {
-    let serving = status.condition(ConditionType::Serving).filter(|it| it.status == ConditionStatus::False);
-    serving.is_some_and(|serving| host.since.as_second() - serving.since.as_second() >= DOWN_S)
-}
-
-/// Held by nothing but a system that does not answer.
-fn is_edge_lost(status: &InstanceStatus) -> bool {
-    status.holds.iter().all(|hold| matches!(hold.reason, HoldReason::Unseen | HoldReason::NotHealthy))
-}
-
-/// True when the change that is being made says nothing of what visitors meet meanwhile.
-fn is_down_during_a_change(status: &InstanceStatus) -> bool {
-    let ready = status.condition(ConditionType::Ready);
-    let says_why = ready.is_some_and(|ready| ready.status == ConditionStatus::False && ready.reason != "Changing");
-    is_false(status, ConditionType::Serving) && !says_why
-}
-
-fn is_false(status: &InstanceStatus, kind: ConditionType) -> bool {
-    status.condition(kind).is_some_and(|condition| condition.status == ConditionStatus::False)
 }

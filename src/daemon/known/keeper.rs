@@ -117,6 +117,8 @@ pub struct Keeper {
     reader: Mutex<Reader>,
     register: Mutex<Register>,
     bell: OnceLock<Box<dyn Fn(Bell) + Send + Sync>>,
+    /// From here on tickets are counted.
+    epoch: Instant,
     /// The settings that the systems were connected with.
     pub(crate) connected: Arc<Settings>,
     _lock: Option<Lock>,
@@ -172,6 +174,7 @@ impl Keeper {
             reader: Mutex::new(reader),
             register: Mutex::new(register),
             bell: OnceLock::new(),
+            epoch: Instant::now(),
             connected: settings,
             _lock: lock,
         }))
@@ -216,6 +219,16 @@ impl Keeper {
     /// The journal's. Nothing else will do: a tombstone that began at a guess would lose its second witness.
     pub(crate) fn steady_s(&self) -> Result<u64, JournalError> {
         self.journal.steady(&(self.place.uptime)())
+    }
+
+    /// A number that only grows: whatever is looked at from now on has a higher one.
+    pub(crate) fn ticket(&self) -> u64 {
+        self.ticket_of(Instant::now())
+    }
+
+    /// The number of a moment.
+    pub(crate) fn ticket_of(&self, at: Instant) -> u64 {
+        u64::try_from(at.saturating_duration_since(self.epoch).as_nanos()).unwrap_or(u64::MAX)
     }
 
     pub(crate) fn fleet_dir(&self) -> &Path {

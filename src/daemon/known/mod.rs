@@ -1,5 +1,6 @@
 //! What the process remembers between two looks. All of it may be lost at any moment.
 
+pub(crate) mod alerts;
 pub mod board;
 pub(crate) mod gauges;
 pub(crate) mod keeper;

@@ -41,6 +41,8 @@ pub(crate) struct Entry {
     scanned: bool,
     /// When its last turn decided: a bulk look that began before that knows less.
     pub(crate) decided_at: Option<Instant>,
+    /// When the look began of which its status tells.
+    pub(crate) looked_at: Option<Instant>,
     /// Turns in a row that did something: one that never settles is slowed down.
     pub(crate) restless: u32,
     /// Turns in a row that only waited for its health.
@@ -245,6 +247,7 @@ impl Entry {
             digest: Arc::default(),
             scanned: false,
             decided_at: None,
+            looked_at: None,
             restless: 0,
             unhealthy: 0,
             restarts: None,

@@ -37,8 +37,11 @@ impl Keeper {
         for silence in &noted {
             self.journal.silence(silence).map_err(broken)?;
             let (reason, message) = match request.until {
-                Some(until) => (Reason::AlertSilenced, format!("{} are silenced until {until:.0}", words(&silence.of))),
-                None => (Reason::AlertSeen, format!("{} are acknowledged until they are over", words(&silence.of))),
+                Some(until) => (
+                    Reason::AlertSilenced,
+                    format!("{} {} silenced until {until:.0}", words(&silence.of), be(&silence.of)),
+                ),
+                None => (Reason::AlertSeen, format!("somebody knows of {}, until it is over", words(&silence.of))),
             };
             self.tell_alerts(&silence.of, reason, message, Some(by));
         }
@@ -55,12 +58,12 @@ impl Keeper {
         let mut count = 0;
         for silence in self.journal.silences().map_err(broken)?.iter().filter(|silence| within(silence)) {
             self.journal.end_silence(&silence.of).map_err(broken)?;
-            let message = format!("{} ask for attention again", words(&silence.of));
+            let message = format!("{}: back in sight, nobody silences it any more", words(&silence.of));
             self.tell_alerts(&silence.of, Reason::SilenceEnded, message, Some(by));
             count += 1;
         }
         match count {
-            0 => Err(format!("{} are not silenced", words(of))),
+            0 => Err(format!("{} {} not silenced", words(of), be(of))),
             count => {
                 self.show_silences().map_err(broken)?;
                 Ok(count)
@@ -75,7 +78,7 @@ impl Keeper {
         for silence in silences.iter().filter(|silence| silence.is_over(&open, now)) {
             self.journal.end_silence(&silence.of)?;
             if silence.quiet.until.is_some() {
-                let message = format!("the time of their silence is over: {}", words(&silence.of));
+                let message = format!("{}: back in sight, the time of the silence is over", words(&silence.of));
                 self.tell_alerts(&silence.of, Reason::SilenceEnded, message, None);
             }
         }
@@ -117,14 +120,25 @@ fn acknowledgeable(of: &AlertsOf, open: &[Alert]) -> Result<Vec<AlertsOf>, Strin
     let meant = open.iter().filter(|alert| of.holds(alert));
     let found: Vec<AlertsOf> =
         meant.map(|alert| AlertsOf { instance: alert.instance.clone(), reason: Some(alert.reason.clone()) }).collect();
-    if found.is_empty() { Err(format!("there are none to acknowledge: {} are not open", words(of))) } else { Ok(found) }
+    if !found.is_empty() {
+        return Ok(found);
+    }
+    let whose = of.instance.as_ref().map_or("the host", |name| name.as_str());
+    Err(match &of.reason {
+        Some(reason) => format!("{whose} has no open alert {reason}"),
+        None => format!("{whose} has no open alert"),
+    })
 }
 
-/// `alerts DiskNearlyFull of acme`, `all alerts of the host`
+fn be(of: &AlertsOf) -> &'static str {
+    if of.reason.is_some() { "is" } else { "are" }
+}
+
+/// `the alert DiskNearlyFull of acme`, `all alerts of the host`
 fn words(of: &AlertsOf) -> String {
     let whose = of.instance.as_ref().map_or("the host", |name| name.as_str());
     match &of.reason {
-        Some(reason) => format!("alerts {reason} of {whose}"),
+        Some(reason) => format!("the alert {reason} of {whose}"),
         None => format!("all alerts of {whose}"),
     }
 }

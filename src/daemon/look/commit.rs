@@ -2,7 +2,7 @@
 //! effort: no answer in time, no git or no checkout is no cause.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::process::Command;
@@ -16,6 +16,10 @@ pub(super) struct Commit {
     head: String,
     /// Files that are not as committed, relative to the fleet's directory.
     dirty: BTreeSet<String>,
+    /// Files of the fleet that git has at all: of those that it ignores its status says nothing.
+    tracked: BTreeSet<String>,
+    /// The fleet's directory.
+    dir: PathBuf,
 }
 
 /// Asks git about the checkout that `dir` is.
@@ -23,22 +27,34 @@ pub(super) async fn of(dir: &Path) -> Option<Commit> {
     if !dir.ancestors().any(|dir| dir.join(".git").exists()) {
         return None;
     }
-    let (head, status, prefix) = tokio::join!(
+    let (head, status, tracked, prefix) = tokio::join!(
         git(dir, &["log", "-1", "--format=%h by %an"]),
         git(dir, &["status", "--porcelain=v1", "-z", "--untracked-files=all", "--", "."]),
+        // Below the present directory, and relative to it.
+        git(dir, &["ls-files", "-z", "--", "."]),
         // Paths in the status are relative to the top of the checkout, which the fleet's directory may be below.
         git(dir, &["rev-parse", "--show-prefix"]),
     );
-    let (head, status, prefix) = (head?, status?, prefix?);
+    let (head, status, tracked, prefix) = (head?, status?, tracked?, prefix?);
+    let tracked: BTreeSet<String> = tracked.split('\0').filter(|path| !path.is_empty()).map(str::to_owned).collect();
+    if tracked.is_empty() {
+        // Somebody else's checkout, which the fleet only lies in.
+        return None;
+    }
     let path = |entry: &str| entry.get(3..).and_then(|path| path.strip_prefix(prefix.trim())).map(str::to_owned);
     let head = head.lines().next().unwrap_or_default().chars().filter(|c| !c.is_control()).take(80).collect();
-    Some(Commit { head, dirty: status.split('\0').filter_map(path).collect() })
+    Some(Commit { head, dirty: status.split('\0').filter_map(path).collect(), tracked, dir: dir.to_owned() })
 }
 
 impl Commit {
     /// What caused the present version of `file`.
     pub(super) fn cause(&self, file: &str) -> String {
-        if self.dirty.contains(file) { "edited, not committed".to_owned() } else { format!("commit {}", self.head) }
+        // One that is neither there nor tracked was taken away by a commit.
+        let is_ignored = !self.tracked.contains(file) && self.dir.join(file).exists();
+        match is_ignored || self.dirty.contains(file) {
+            true => "edited, not committed".to_owned(),
+            false => format!("commit {}", self.head),
+        }
     }
 }
 

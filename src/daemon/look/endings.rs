@@ -1,12 +1,13 @@
 //! What decisions about ends need besides files and systems: tombstones, the guard's counts, the steady clock.
 
-use crate::daemon::known::keeper::{Keeper, event};
+use crate::daemon::known::keeper::{Bell, Keeper, event};
 use crate::daemon::known::register::{Entry, Register};
 use crate::diff::facts::{FileState, GuardFacts};
 use crate::journal::JournalError;
-use crate::model::changes::{Changes, HoldReason};
+use crate::model::changes::{Changes, Hold, HoldReason, InstanceChanges};
 use crate::model::event::{Level, NewEvent, Reason};
 use crate::model::name::InstanceName;
+use crate::model::status::InstanceStatus;
 use crate::model::tombstone::Tombstone;
 use std::collections::BTreeMap;
 
@@ -68,23 +69,50 @@ impl Keeper {
         };
         self.journal.permit(&permits, self.steady_s()?)?;
         for (name, _) in &permits {
-            let told = event(Level::Warning, Some(name), Reason::LetThrough, "it was let past the guard, once");
+            let told = event(Level::Warning, Some(name), Reason::LetThrough, "somebody let it past the guard, once");
             self.tell(&NewEvent { cause: cause.cloned(), ..told });
         }
         Ok(())
     }
 
+    /// The same at once, from the turn of one instance: nobody has an alert of its own because of the guard.
+    pub(crate) fn tell_guard_of(
+        &self,
+        name: &InstanceName,
+        changes: &InstanceChanges,
+        before: Option<&InstanceStatus>,
+    ) {
+        let by_guard = |holds: &[Hold]| holds.iter().any(|hold| hold.reason == HoldReason::Guard);
+        let held = changes.holds.iter().find(|hold| hold.reason == HoldReason::Guard);
+        let was_held = before.is_some_and(|status| by_guard(&status.holds));
+        match held {
+            Some(hold) if !self.board.is_raised("guard") => self.raise_guard(&[name], &hold.message),
+            // Who else is held, and whether still anybody is, the look at everything knows.
+            _ if held.is_some() != was_held => self.ring(Bell::Fleet),
+            _ => {}
+        }
+    }
+
+    fn raise_guard(&self, held: &[&InstanceName], why: &str) {
+        let who = match held {
+            [one] => format!("{one} is held"),
+            [first, ..] => format!("{} instances are held, {first} among them", held.len()),
+            [] => return,
+        };
+        let message = format!("{who}: {why}");
+        let is_new = !self.board.is_raised("guard");
+        self.board.raise("guard", Reason::GuardClosed, &message, self.now());
+        if is_new {
+            self.tell(&event(Level::Critical, None, Reason::GuardClosed, message));
+        }
+    }
+
     /// Tells when the guard closes and when it opens again.
     pub(crate) fn tell_guard(&self, changes: &Changes) {
         let holds = changes.instances.iter().flat_map(|(name, changes)| changes.holds.iter().map(move |it| (name, it)));
-        let held: Vec<_> = holds.filter(|(_, hold)| hold.reason == HoldReason::Guard).collect();
-        match held.first() {
-            Some((name, hold)) => {
-                let message = format!("{} instances are held, {name} among them: {}", held.len(), hold.message);
-                if self.board.raise("guard", Reason::GuardClosed, &message, self.now()) {
-                    self.tell(&event(Level::Critical, None, Reason::GuardClosed, message));
-                }
-            }
+        let held: BTreeMap<&InstanceName, &Hold> = holds.filter(|(_, hold)| hold.reason == HoldReason::Guard).collect();
+        match held.values().next() {
+            Some(hold) => self.raise_guard(&held.keys().copied().collect::<Vec<_>>(), &hold.message),
             None => {
                 if self.board.lower("guard") {
                     self.tell(&event(Level::Info, None, Reason::GuardOpen, "the guard holds nobody any more"));

@@ -126,7 +126,7 @@ async fn instance(
     let Some(Decision { facts, changes }) = decide(keeper, name, live)? else {
         return Ok(Report::new(subject, began, InstanceChanges::default(), Next::Quiet));
     };
-    keeper.publish(name, &facts, &changes);
+    keeper.publish(name, &facts, &changes, began);
     keeper.tell_drift(Some(name), &changes);
     keeper.tell_crash(name, &facts);
     let context = context(keeper, Some(name), &facts, cause);

@@ -75,7 +75,8 @@ impl Keeper {
     pub async fn look_at_all(self: &Arc<Self>) -> Result<Due, JournalError> {
         let began = Instant::now();
         let asked = self.to_prove();
-        let Whole { facts, marks, unidentified } = self.whole_facts(|_| true, |name| asked.contains(name)).await?;
+        let Whole { facts, marks, unidentified, images } =
+            self.whole_facts(|_| true, |name| asked.contains(name)).await?;
         let Some((decided_over, changes)) = decided(facts, unidentified.clone()).await else { return Ok(Vec::new()) };
         let (mut facts, mut changes) = (decided_over, changes);
         if self.roll_out_drift(&mut facts, &changes)? {
@@ -96,14 +97,16 @@ impl Keeper {
                 continue;
             }
             let decided_since = self.register().entries.get(name).and_then(|entry| entry.decided_at);
-            if decided_since.is_some_and(|at| at >= began) {
-                // Its own turn knows more than this look.
+            let image = facts.instances.get(name).and_then(|instance| instance.wanted.as_ref().map(|it| &it.image));
+            if decided_since.is_some_and(|at| at >= began) || image.is_some_and(|image| !images.contains(image)) {
+                // Its own turn knows more than this look: also of a file that came while this one was on its way.
                 continue;
             }
             if let Some(status) = self.status_of(&facts, name, &changes) {
-                self.report_documents(self.board.put(status));
+                self.put(status);
             }
             self.board.note(name, changes.instances.get(name).unwrap_or(&nothing));
+            self.note_look(name, began);
             due.extend(self.due(name, &facts, &changes));
         }
         Ok(due)
@@ -166,7 +169,7 @@ impl Keeper {
             }
             entry.facts.ports = entry.facts.ports.or_else(|| live_ports(&live, &entry.facts, name));
         }
-        Ok(Whole { facts: self.facts(&register, live)?, marks, unidentified })
+        Ok(Whole { facts: self.facts(&register, live)?, marks, unidentified, images: ask.images })
     }
 
     /// Some instances that are not proven to serve and some of those that are, each look others.
@@ -273,6 +276,8 @@ struct Whole {
     facts: Facts,
     /// Whose objects the world shows.
     marks: BTreeMap<InstanceName, Uid>,
+    /// The images that were asked for.
+    images: BTreeSet<String>,
     /// Instances whose identity only a system could tell that does not answer: nothing may be decided for them.
     unidentified: BTreeSet<InstanceName>,
 }

@@ -1,26 +1,64 @@
 //! What a decision has people know: statuses, drift, templates that cannot be used.
 
+use crate::daemon::known::alerts::alert_of;
 use crate::daemon::known::keeper::{Keeper, event};
 use crate::diff::conditions;
 use crate::diff::facts::Facts;
 use crate::model::changes::{Hold, HoldReason, InstanceChanges};
 use crate::model::event::{Level, NewEvent, Reason};
 use crate::model::name::{InstanceName, Resources};
-use crate::model::status::InstanceStatus;
+use crate::model::status::{Alert, InstanceStatus};
 use crate::model::step::Origin;
+use tokio::time::Instant;
+
+/// Whose begin and end are told by events of their own.
+const TOLD_OTHERWISE: [&str; 8] =
+    ["BackOff", "Failed", "DriftFight", "FileMissing", "Guard", "InvalidFile", "Orphaned", "Unseen"];
 
 impl Keeper {
-    /// Puts the instance's status on the board.
-    pub(crate) fn publish(&self, name: &InstanceName, facts: &Facts, changes: &InstanceChanges) {
+    /// Puts the instance's status on the board, after a look that began at `began`.
+    pub(crate) fn publish(&self, name: &InstanceName, facts: &Facts, changes: &InstanceChanges, began: Instant) {
         let previous = self.board.get(name);
         self.tell_fights(name, changes, previous.as_deref());
+        self.tell_guard_of(name, changes, previous.as_deref());
         if let Some(mut status) = conditions::status(facts, name, changes, previous.as_deref()) {
             if !self.register().entries.get(name).is_some_and(|entry| entry.met) {
                 status.uid = None;
             }
-            self.report_documents(self.board.put(status));
+            self.put(status);
         }
         self.board.note(name, changes);
+        self.note_look(name, began);
+    }
+
+    /// Puts a status on the board. What opens or closes an alert leaves a line among the events.
+    pub(crate) fn put(&self, status: InstanceStatus) {
+        let (name, before) = (status.name.clone(), self.board.get(&status.name));
+        let (was, is) = (before.and_then(|before| alert_of(&before)), alert_of(&status));
+        let reason = |alert: &Option<Alert>| alert.as_ref().map(|alert| alert.reason.clone());
+        let is_news = reason(&was) != reason(&is);
+        if is_news {
+            self.board.note_alert(&name, reason(&is), self.now());
+        }
+        self.report_documents(self.board.put(status));
+        if !is_news {
+            return;
+        }
+        if let Some(over) = was.filter(has_no_event) {
+            let message = format!("{}: this is over", over.reason);
+            self.tell(&event(Level::Info, Some(&name), Reason::AlertClosed, message));
+        }
+        if let Some(open) = is.filter(has_no_event) {
+            let message = format!("{}: {}", open.reason, open.message);
+            self.tell(&event(Level::Error, Some(&name), Reason::AlertOpened, message));
+        }
+    }
+
+    /// Notes when the look began of which an instance's status tells from now on.
+    pub(crate) fn note_look(&self, name: &InstanceName, began: Instant) {
+        if let Some(entry) = self.register().entries.get_mut(name) {
+            entry.looked_at = entry.looked_at.max(Some(began));
+        }
     }
 
     /// Tells once that the same drift comes back again and again.
@@ -91,4 +129,8 @@ impl Keeper {
             self.tell(&NewEvent { step: Some(step.id.to_string()), ..told });
         }
     }
+}
+
+fn has_no_event(alert: &Alert) -> bool {
+    !TOLD_OTHERWISE.contains(&alert.reason.as_str())
 }

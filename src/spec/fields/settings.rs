@@ -60,7 +60,7 @@ const FLEET: &[Field] = &[
         key: "retire_grace",
         kind: Kind::Text(Word::Duration),
         need: Need::Default(Literal::Text("14d")),
-        doc: "How long a retired instance's data are kept.",
+        doc: "How long a retired instance's data is kept.",
         example: Literal::Text("14d"),
     },
     Field {

@@ -46,11 +46,11 @@ impl Fleet {
         Self { root: tempfile::tempdir().unwrap() }
     }
 
-    /// What `init` writes, with every system at a place where nothing is, and without the example instance.
+    /// What `init` writes, with every system at a place where nothing is, and without the example.
     pub(super) fn new() -> Self {
         let fleet = Self::nowhere();
         fleet.run(&["init"]).ended(0);
-        std::fs::remove_file(fleet.instance("mycompany")).unwrap();
+        std::fs::remove_file(fleet.path("instances.d/mycompany.toml.example")).unwrap();
         let settings = std::fs::read_to_string(fleet.path("innkeeper.toml")).unwrap();
         let root = fleet.root.path().display();
         let ours = [

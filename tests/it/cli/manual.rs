@@ -21,7 +21,8 @@ fn every_command_has_its_page_and_every_flag_is_in_it() {
     let named: BTreeSet<String> =
         pages["files"].as_array().unwrap().iter().map(|page| page.as_str().unwrap().to_owned()).collect();
     let expected = COMMANDS.iter().map(|command| format!("innkeeper-{command}.1"));
-    assert_eq!(named, expected.chain(["innkeeper.1".to_owned()]).collect());
+    let files = ["innkeeper.toml", "innkeeper-plans.toml", "innkeeper-instance.toml"].map(|file| format!("{file}.5"));
+    assert_eq!(named, expected.chain(["innkeeper.1".to_owned()]).chain(files).collect());
     let written = std::fs::read_dir(fleet.path("pages")).unwrap().map(|page| page.unwrap().file_name());
     assert_eq!(written.map(|page| page.into_string().unwrap()).collect::<BTreeSet<_>>(), named);
     for command in COMMANDS {
@@ -36,8 +37,42 @@ fn every_command_has_its_page_and_every_flag_is_in_it() {
     }
     let main = std::fs::read_to_string(fleet.path("pages/innkeeper.1")).unwrap();
     let listed = |command: &str| main.contains(&command.replace('-', "\\-"));
-    assert!(main.contains("Exit codes") && COMMANDS.iter().all(|command| listed(command)), "{main}");
+    assert!(main.contains(".SH EXIT CODES") && COMMANDS.iter().all(|command| listed(command)), "{main}");
     fleet.run(&["man", "pages"]).ended(0);
+}
+
+#[test]
+fn the_usage_has_its_values_and_files_have_pages_of_their_own() {
+    let fleet = Fleet::nowhere();
+    fleet.run(&["man", "man/man1"]).ended(0);
+    let page = |name: &str| std::fs::read_to_string(fleet.path(&format!("man/{name}"))).unwrap();
+    let wait = page("man1/innkeeper-wait.1").replace("\\-", "-").replace("\\fR", "").replace("\\fB", "");
+    assert!(wait.contains("[--for STATE] [--timeout DURATION]"), "{wait}");
+    for (name, key) in [
+        ("innkeeper.toml", "base_domain"),
+        ("innkeeper-plans.toml", "workers"),
+        ("innkeeper-instance.toml", "subdomain"),
+    ] {
+        let text = page(&format!("man5/{name}.5"));
+        assert!(text.contains(&key.replace('_', "_")) && text.contains(".TH "), "{text}");
+    }
+    // Every key that the schemas know is in the page of its file.
+    for (kind, name) in
+        [("settings", "innkeeper.toml"), ("plans", "innkeeper-plans.toml"), ("instance", "innkeeper-instance.toml")]
+    {
+        let schema = fleet.run(&["schema", kind]).ended(0).stdout;
+        let text = page(&format!("man5/{name}.5"));
+        let schema: serde_json::Value = serde_json::from_str(&schema).unwrap();
+        let root = if kind == "plans" { &schema["additionalProperties"] } else { &schema };
+        for (key, value) in root["properties"].as_object().unwrap() {
+            let is_table = value["properties"].is_object();
+            assert!(is_table || text.contains(&format!("\\fB{key}\\fR")), "{kind}: {key}");
+        }
+    }
+    for entry in std::fs::read_dir(fleet.path("man/man1")).unwrap() {
+        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        assert!(!text.contains("EXTRA") && !text.contains("v0."), "{text}");
+    }
 }
 
 #[test]
@@ -57,6 +92,33 @@ fn shells_are_offered_commands_flags_and_the_instances_of_this_moment() {
     let fleet_flag = format!("--fleet={}", fleet.root().display());
     assert!(offered(&elsewhere, &[&fleet_flag, "info", "ac"]).contains("acorn"));
     assert!(offered(&elsewhere, &["info", "ac"]).is_empty(), "there is no fleet");
+}
+
+#[test]
+fn shells_are_offered_what_a_value_can_be() {
+    let fleet = Fleet::with_acme();
+    let has = |words: &[&str], expected: &str| {
+        let offered = offered(&fleet, words);
+        assert!(offered.contains(expected), "{words:?} offers no {expected}: {offered:?}");
+    };
+    has(&["new", "luna", "--plan", ""], "starter");
+    has(&["new", "luna", "--module", "sale"], "sale_management");
+    has(&["new", "luna", "--timezone", "Asia/Ho"], "Asia/Ho_Chi_Minh");
+    has(&["new", "luna", "--country", "V"], "VN");
+    has(&["new", "luna", "--language", "vi"], "vi_VN");
+    has(&["new", "luna", "--odoo", ""], "19.0");
+    has(&["explain", "IK02"], "IK0201");
+    has(&["explain", "Data"], "DataMissing");
+    has(&["silence", "acme", "Disk"], "DiskNearlyFull");
+    has(&["silence", "acme", "--for", ""], "4h");
+    has(&["wait", "acme", "--timeout", ""], "10m");
+    has(&["apply", "--confirm", "a"], "acme");
+    has(&["retire", "acme", "--confirm", "a"], "acme");
+    has(&["check", "a"], "acme");
+    has(&["check", "pla"], "plans.toml");
+    has(&["help", "wa"], "wait");
+    has(&["stop", "plan:"], "plan:starter");
+    has(&["restart", "state:"], "state:ready");
 }
 
 #[test]

@@ -110,9 +110,9 @@ fn what_cannot_be_silenced_is_said(rehearsal: &Rehearsal, failed: &str) {
         (&["silence", failed, "--for", "soon"], 2, "is not a duration"),
         (&["silence", failed, "--until", "yesterday"], 1, "is over already"),
         (&["silence", failed, "--for", "52w"], 1, "90 days at most"),
-        (&["silence", failed, "CpuBussy", "--for", "1h"], 4, "there is no code or reason"),
+        (&["silence", failed, "CpuBussy", "--for", "1h"], 4, "no alert has the reason"),
         (&["silence", "nobody", "--for", "1h"], 4, "there is no instance"),
-        (&["ack", "--host"], 1, "not open"),
+        (&["ack", "--host"], 1, "the host has no open alert"),
         (&["unsilence", failed], 1, "are not silenced"),
     ] {
         let ran = run(rehearsal, words).ended(code);
@@ -176,12 +176,10 @@ fn every_setting_is_listed_with_where_it_comes_from() {
 #[test]
 fn what_a_newcomer_meets_is_no_alarm_and_no_riddle() {
     let fleet = Fleet::nowhere();
-    let init = fleet.run(&["init"]).ended(0);
-    assert!(
-        init.stderr.contains("rm instances.d/mycompany.toml"),
-        "the example goes before the first plan:\n{}",
-        init.stderr
-    );
+    fleet.run(&["init"]).ended(0);
+    assert_eq!(fleet.run(&["plans", "--json"]).ended(0).json()["plans"][0]["used"], 0, "the example is no customer");
+    let again = fleet.run(&["init"]).ended(8);
+    assert!(again.stderr.contains("\n  plans.toml\n"), "one path a line:\n{}", again.stderr);
     let fleet = Fleet::with_acme();
     let doctor = fleet.run(&["doctor"]).ended(1).stdout;
     let state = doctor.lines().find(|line| line.contains("state_dir")).unwrap();

@@ -36,6 +36,8 @@ fn uses() -> Vec<(&'static str, Vec<&'static str>)> {
         ("explain", vec!["explain", "IK0001"]),
         ("completions", vec!["completions", "bash"]),
         ("man", vec!["man", "pages"]),
+        ("help", vec!["help", "wait"]),
+        ("version", vec!["version"]),
         // Without a terminal it says what there is for scripts.
         ("top", vec!["top"]),
     ]

@@ -7,9 +7,13 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 fn a_new_fleet_passes_its_own_check_and_knows_its_plans() {
     let fleet = Fleet::nowhere();
     let ran = fleet.run(&["init", "shop"]).ended(0);
-    for file in
-        ["innkeeper.toml", "plans.toml", "instances.d/mycompany.toml", ".gitignore", "nginx-templates/shared.conf.tera"]
-    {
+    for file in [
+        "innkeeper.toml",
+        "plans.toml",
+        "instances.d/mycompany.toml.example",
+        ".gitignore",
+        "nginx-templates/shared.conf.tera",
+    ] {
         assert!(fleet.path("shop").join(file).exists(), "{file}\n{}", ran.stdout);
         assert!(ran.stdout.contains(&format!("shop/{file}\n")), "{file}\n{}", ran.stdout);
     }
@@ -25,7 +29,7 @@ fn a_new_fleet_passes_its_own_check_and_knows_its_plans() {
     fleet.run(&["check", "--fleet", "shop"]).ended(0);
     let plans = fleet.run(&["plans", "--fleet", "shop", "--json"]).ended(0).json();
     let starter = plans["plans"].as_array().unwrap().iter().find(|plan| plan["name"] == "starter").unwrap().clone();
-    assert_eq!((starter["used"].as_u64(), starter["free"].as_u64()), (Some(1), Some(99)));
+    assert_eq!((starter["used"].as_u64(), starter["free"].as_u64()), (Some(0), Some(100)));
     assert_eq!(starter["memory_bytes"], 1u64 << 30);
     assert_eq!(starter["cpus"], 1.0);
 }
@@ -92,7 +96,8 @@ fn check_and_doctor_find_mistakes_in_templates_without_nginx() {
     std::fs::remove_file(&own).unwrap();
     let text = std::fs::read_to_string(fleet.instance("acme")).unwrap();
     std::fs::write(fleet.instance("acme"), format!("{text}\n[site]\ntemplate = \"ours\"\n")).unwrap();
-    assert_eq!(problems(&["check"]), ["nginx-templates/ours.conf.tera:0 IK0136"], "one that is not there");
+    let line = text.lines().count() + 3;
+    assert_eq!(problems(&["check"]), [format!("instances.d/acme.toml:{line} IK0136")], "one that is not there");
     std::fs::write(fleet.instance("acme"), text).unwrap();
     let shared = fleet.path("nginx-templates/shared.conf.tera");
     let sound = std::fs::read_to_string(&shared).unwrap();

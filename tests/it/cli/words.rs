@@ -7,7 +7,9 @@ use regex::Regex;
 use std::collections::BTreeSet;
 
 /// Every command of this version.
-pub(super) const COMMANDS: [&str; 31] = [
+pub(super) const COMMANDS: [&str; 33] = [
+    "help",
+    "version",
     "init",
     "new",
     "check",
@@ -88,7 +90,7 @@ fn an_unknown_command_suggests_the_one_that_was_meant() {
 
 #[test]
 fn commands_of_later_versions_are_not_there_yet() {
-    for command in ["backup", "restore", "help"] {
+    for command in ["backup", "restore"] {
         Fleet::nowhere().run(&[command]).ended(2);
     }
 }
@@ -213,11 +215,67 @@ fn every_reason_that_is_told_is_explained() {
     assert_eq!(once.len(), codes.len(), "explained twice");
 }
 
+/// The words that an enum of the model prints: the texts in the body of its `as_str`.
+fn words_of(file: &str, of: &str) -> BTreeSet<String> {
+    let text = std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
+    let start = text.find(&format!("impl {of} {{")).unwrap();
+    let body = text[start..].split("\n}\n").next().unwrap();
+    let body = body.split("fn as_str").nth(1).unwrap().split("\n    }\n").next().unwrap();
+    Regex::new("=> \"([A-Za-z-]+)\"").unwrap().captures_iter(body).map(|it| it[1].to_owned()).collect()
+}
+
+/// The variants of an enum of the model.
+fn variants_of(file: &str, of: &str) -> BTreeSet<String> {
+    let text = std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
+    let body = text.split(&format!("pub enum {of} {{")).nth(1).unwrap().split("\n}\n").next().unwrap();
+    Regex::new("(?m)^    ([A-Z][A-Za-z]+)").unwrap().captures_iter(body).map(|it| it[1].to_owned()).collect()
+}
+
+#[test]
+fn every_word_that_is_shown_is_explained() {
+    let fleet = Fleet::nowhere();
+    let explained = fleet.run(&["explain", "--json"]).ended(0).json();
+    let codes = explained["codes"].as_array().unwrap().iter().map(|code| code["code"].as_str().unwrap().to_owned());
+    let codes: BTreeSet<String> = codes.collect();
+    let types = variants_of("src/model/status.rs", "ConditionType");
+    let words = [
+        words_of("src/model/status.rs", "State"),
+        words_of("src/model/step_kind.rs", "StepKind"),
+        words_of("src/model/changes.rs", "HoldReason"),
+        types,
+    ];
+    assert!(words.iter().all(|words| words.len() >= 10), "{words:?}");
+    let unknown: Vec<&String> = words.iter().flatten().filter(|word| !codes.contains(*word)).collect();
+    assert!(unknown.is_empty(), "`innkeeper explain` does not know {unknown:?}");
+    let held = fleet.run(&["explain", "held"]).ended(0).stdout;
+    assert!(held.contains("held: something waits"), "{held}");
+    let unmet = fleet.run(&["explain", "NotSiteReady"]).ended(0).stdout;
+    assert!(unmet.contains("innkeeper doctor") && unmet.contains("SiteReady in `innkeeper info NAME`"), "{unmet}");
+    let both = fleet.run(&["explain", "FAILED"]).ended(0).stdout;
+    assert!(both.contains("failed: a step failed") && both.contains("Failed: a step failed for good"), "{both}");
+}
+
+#[test]
+fn help_and_version_are_commands_too() {
+    let fleet = Fleet::nowhere();
+    assert_eq!(fleet.run(&["help"]).ended(0).stdout, fleet.run(&["--help"]).ended(0).stdout);
+    assert_eq!(fleet.run(&["help", "wait"]).ended(0).stdout, fleet.run(&["wait", "--help"]).ended(0).stdout);
+    assert!(fleet.run(&["help", "wiat"]).ended(2).stderr.contains("did you mean \"wait\"?"));
+    assert!(fleet.run(&["help", "restore"]).ended(2).stderr.contains("is not in this version"));
+    assert_eq!(fleet.run(&["version"]).ended(0).stdout, fleet.run(&["--version"]).ended(0).stdout);
+    assert_eq!(fleet.run(&["version", "--json"]).ended(0).json()["name"], "innkeeper");
+}
+
 #[test]
 fn v_tells_what_a_command_does_beside_what_it_says() {
     let fleet = Fleet::with_acme();
     let plain = fleet.run(&["check"]).ended(0);
-    assert_eq!(plain.stderr.matches("DEBUG").count() + plain.stderr.matches("TRACE").count(), 0, "{}", plain.stderr);
+    assert_eq!(
+        plain.stderr.matches(" debug ").count() + plain.stderr.matches(" trace ").count(),
+        0,
+        "{}",
+        plain.stderr
+    );
     let told = fleet.run(&["status", "-vv"]);
-    assert!(told.stderr.contains("DEBUG") || told.stderr.contains("TRACE"), "{}", told.stderr);
+    assert!(told.stderr.contains(" debug ") || told.stderr.contains(" trace "), "{}", told.stderr);
 }

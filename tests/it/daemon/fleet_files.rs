@@ -232,3 +232,47 @@ fn a_change_is_told_with_its_commit_where_there_is_one() {
         daemon.stop().await;
     });
 }
+
+#[test]
+fn a_file_that_git_ignores_names_no_commit() {
+    in_a_house(async |house| {
+        git(house, &["init", "-q"]);
+        house.put(".gitignore", "instances.d/beta.toml\n");
+        house.drop_file("acme", "");
+        house.drop_file("beta", "");
+        git(house, &["add", "."]);
+        git(house, &["commit", "-q", "-m", "all but beta"]);
+        tokio::time::resume();
+        let daemon = house.daemon();
+        daemon
+            .until("both files told", |daemon| daemon.reasons().iter().filter(|it| *it == "FileAdded").count() == 2)
+            .await;
+        let events = daemon.events();
+        let cause = |text: &str| {
+            let added = events.iter().find(|event| event.reason == "FileAdded" && event.instance == Some(name(text)));
+            added.and_then(|event| event.cause.clone())
+        };
+        assert!(cause("acme").unwrap().starts_with("commit "), "{:?}", cause("acme"));
+        assert_eq!(cause("beta").as_deref(), Some("edited, not committed"));
+        daemon.stop().await;
+    });
+}
+
+#[test]
+fn a_fleet_that_only_lies_in_somebodys_checkout_names_no_commit() {
+    in_a_house(async |house| {
+        git(house, &["init", "-q"]);
+        house.put(".gitignore", "*\n!notes\n");
+        house.put("notes", "not of the fleet");
+        git(house, &["add", "-f", "notes", ".gitignore"]);
+        git(house, &["commit", "-q", "-m", "somebody else's"]);
+        house.drop_file("acme", "");
+        tokio::time::resume();
+        let daemon = house.daemon();
+        daemon.until("the file told", |daemon| daemon.reasons().iter().any(|it| it == "FileAdded")).await;
+        let events = daemon.events();
+        let added = events.iter().find(|event| event.reason == "FileAdded").unwrap();
+        assert!(!added.cause.as_deref().unwrap_or_default().starts_with("commit "), "{:?}", added.cause);
+        daemon.stop().await;
+    });
+}

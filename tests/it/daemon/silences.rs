@@ -128,7 +128,7 @@ fn what_cannot_be_silenced_is_refused_with_a_sentence() {
         let until = |hours| Some(in_hours(hours));
         let nobody = AlertsOf { instance: Some(name("nobody")), reason: None };
         for (of, until, why) in [
-            (of(None), None, "all alerts of acme are not open"),
+            (of(None), None, "acme has no open alert"),
             (of(Some("CpuBusy")), until(-1), "is over already"),
             (of(Some("CpuBusy")), until(24 * 91), "90 days at most"),
             (of(Some("no word")), until(1), "a reason is one CamelCase word"),

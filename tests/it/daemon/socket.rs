@@ -94,9 +94,14 @@ impl Handler for Desk {
         Ok(1)
     }
 
-    fn wake(&self, names: &[InstanceName], by: &Peer) -> Result<(), String> {
+    fn wake(&self, names: &[InstanceName], by: &Peer) -> Result<u64, String> {
         self.note(format!("wake {names:?} by {}", by.user));
-        Ok(())
+        Ok(3)
+    }
+
+    fn looked(&self, ticket: u64, names: &[InstanceName]) -> Vec<InstanceName> {
+        self.note(format!("looked {ticket} {names:?}"));
+        names.to_vec()
     }
 
     fn view(&self, _: &mut Cursor) -> Vec<View> {
@@ -246,7 +251,7 @@ async fn what_is_not_understood_is_refused_and_the_conversation_goes_on() {
         assert!(line(&mut stream).await.starts_with(r#"{"is":"refused","message":"#), "{request}");
     }
     stream.write_all(b"{\"do\":\"wake\"}\n").await.unwrap();
-    assert_eq!(line(&mut stream).await, "{\"is\":\"woken\"}\n");
+    assert_eq!(line(&mut stream).await, "{\"is\":\"woken\",\"ticket\":3}\n");
 }
 
 #[tokio::test]

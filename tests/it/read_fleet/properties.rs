@@ -95,6 +95,7 @@ proptest! {
         let new = NewInstance {
             name: "acme", plan: "starter", company: &company, admin_email: &email,
             domains: domains.iter().map(String::as_str).collect(), modules: modules.iter().map(String::as_str).collect(),
+            ..NewInstance::default()
         };
         let rendered = render_instance(&new);
         prop_assert_eq!(rendered.is_ok(), email_is_good, "{:?}", rendered);

@@ -146,6 +146,7 @@ fn a_rendered_instance_is_read_as_it_was_meant() {
         admin_email: "admin@acme.example",
         domains: vec!["erp.acme.example"],
         modules: vec!["website"],
+        ..NewInstance::default()
     };
     let text = render_instance(&new).expect("a good file");
     let fleet = read(&[("acme", &text)]);

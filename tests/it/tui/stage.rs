@@ -156,9 +156,13 @@ impl Handler for Script {
         Ok(1)
     }
 
-    fn wake(&self, names: &[InstanceName], _: &Peer) -> Result<(), String> {
+    fn wake(&self, names: &[InstanceName], _: &Peer) -> Result<u64, String> {
         self.note(format!("wake {}", names.iter().map(InstanceName::as_str).collect::<Vec<_>>().join(",")));
-        Ok(())
+        Ok(0)
+    }
+
+    fn looked(&self, _: u64, names: &[InstanceName]) -> Vec<InstanceName> {
+        names.to_vec()
     }
 
     fn view(&self, cursor: &mut Cursor) -> Vec<View> {

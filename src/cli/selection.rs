@@ -1,0 +1,99 @@
+//! Which instances a command is about: names, and filters as `status` takes them. With several of them all must hold: names
+//! say among whom, filters say which of those.
+
+use super::context::Context;
+use super::failure::{Failure, Trouble};
+use super::render::style::{STRONG, paint};
+use super::render::text::count;
+use super::{fleet, world};
+use crate::model::filter::{Filter, is_filter};
+use crate::model::name::InstanceName;
+use crate::spec::Fleet;
+
+/// So many names are told one by one; of more the rest is counted.
+const NAMES_TOLD_MAX: usize = 6;
+
+/// The instances that were chosen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Selection {
+    /// In the order in which they were typed, each once.
+    pub(crate) names: Vec<InstanceName>,
+    /// Nobody typed these very names: a filter found them.
+    pub(crate) by_filter: bool,
+}
+
+/// The instances that `words` choose.
+///
+/// # Errors
+/// A name that is not there, a filter that is not understood or that nobody passes, and no word at all.
+pub(crate) fn of(cx: &Context, fleet: &Fleet, words: &[String]) -> Result<Selection, Failure> {
+    let (filters, names): (Vec<String>, Vec<String>) = words.iter().cloned().partition(|word| is_filter(word));
+    let mut known = fleet::known(cx, fleet);
+    if filters.is_empty() {
+        return Ok(Selection { names: each_once(fleet::many(&names, &known)?), by_filter: false });
+    }
+    let filter = Filter::parse(&filters.join(" ")).map_err(|text| Failure::new(Trouble::Usage, text))?;
+    let status = world::status(cx, fleet)?;
+    known.extend(status.instances.iter().map(|status| status.name.clone()));
+    let named = fleet::many(&names, &known)?;
+    let company = |name: &InstanceName| fleet.instances.get(name)?.wanted.as_ref().map(|it| it.company.name.as_str());
+    let found = status.instances.iter().filter(|it| named.is_empty() || named.contains(&it.name));
+    let found = found.filter(|it| filter.matches(it, company(&it.name), status.at)).map(|it| it.name.clone());
+    let names: Vec<InstanceName> = found.collect();
+    match names.is_empty() {
+        true => Err(Failure::new(Trouble::NoSuchInstance, format!("no instance matches {}", filters.join(" ")))
+            .hint("`innkeeper status` lists all instances, with what filters go by")),
+        false => Ok(Selection { names, by_filter: true }),
+    }
+}
+
+/// The same for commands that are about the whole fleet without any word.
+pub(crate) fn some(cx: &Context, fleet: &Fleet, words: &[String]) -> Result<Vec<InstanceName>, Failure> {
+    if words.is_empty() { Ok(Vec::new()) } else { of(cx, fleet, words).map(|chosen| chosen.names) }
+}
+
+/// Asks before several are touched that a filter found: nobody has read their names yet.
+pub(crate) fn confirm(cx: &Context, verb: &str, chosen: &Selection, yes: bool) -> Result<(), Failure> {
+    if yes || !chosen.by_filter || chosen.names.len() < 2 {
+        return Ok(());
+    }
+    let what = format!("{verb} {}: {}", count(chosen.names.len(), "instance", "instances"), list(&chosen.names));
+    if !cx.interactive() {
+        let message = format!("it would {what}; nothing was done, because nobody confirmed what the filter found");
+        return Err(Failure::new(Trouble::NotConfirmed, message).hint("the same command with --yes"));
+    }
+    cx.complain(&format!("{} ", paint(STRONG, &format!("{what}? Only \"yes\" is taken for an answer:"))));
+    let mut line = String::new();
+    match std::io::stdin().read_line(&mut line).is_ok() && line.trim() == "yes" {
+        true => Ok(()),
+        false => Err(Failure::new(Trouble::NotConfirmed, "not confirmed, so nothing was done")),
+    }
+}
+
+/// `acme`, `acme and luna`, `acme, luna and 7 more`
+pub(crate) fn list(names: &[InstanceName]) -> String {
+    let told: Vec<&str> = names.iter().take(NAMES_TOLD_MAX).map(InstanceName::as_str).collect();
+    match (names.len().checked_sub(NAMES_TOLD_MAX).filter(|more| *more > 0), told.as_slice()) {
+        (Some(more), told) => format!("{} and {more} more", told.join(", ")),
+        (None, [first @ .., last]) if !first.is_empty() => format!("{} and {last}", first.join(", ")),
+        (None, told) => told.concat(),
+    }
+}
+
+/// `acme luna`, as they are typed; of many, a place for them.
+pub(crate) fn typed(names: &[InstanceName]) -> String {
+    match names.len() > NAMES_TOLD_MAX {
+        true => "NAME…".to_owned(),
+        false => names.iter().map(InstanceName::as_str).collect::<Vec<_>>().join(" "),
+    }
+}
+
+fn each_once(names: Vec<InstanceName>) -> Vec<InstanceName> {
+    let mut once: Vec<InstanceName> = Vec::with_capacity(names.len());
+    for name in names {
+        if !once.contains(&name) {
+            once.push(name);
+        }
+    }
+    once
+}
