@@ -34,7 +34,7 @@ async fn edits_that_are_nobodys_are_told_and_put_right() {
         std::fs::write(current.join(file), text.replacen(from, to, 1)).unwrap();
     };
     edit("shared.conf", "expires 7d;", "expires 8d;");
-    edit("pages/stopped.html", "stopped", "asleep");
+    edit("pages/stopped.en.html", "stopped", "asleep");
     edit("site-own.conf", "expires 7d;", "expires 8d;");
     std::fs::write(current.join("mine.conf"), "# mine").unwrap();
     std::fs::remove_file(current.join("innkeeper.conf")).unwrap();
@@ -46,7 +46,7 @@ async fn edits_that_are_nobodys_are_told_and_put_right() {
         "mine.conf was added",
         "\"expires 7d;\" is gone",
         "\"expires 8d;\" was added",
-        "pages/stopped.html was edited",
+        "pages/stopped.en.html was edited",
     ] {
         assert!(told.contains(expected), "{expected}: {told}");
     }

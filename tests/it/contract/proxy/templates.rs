@@ -73,9 +73,9 @@ async fn a_broken_shared_template_is_told_with_its_place_and_the_last_good_one_s
     bench.put(&[bench.row("acme")]).await;
     let from = "  client_max_body_size 128m;";
     for (to, expected) in [
-        ("  client_max_body_size {% 128m;", "nginx-templates/_site.conf.tera:12:"),
-        ("  client_max_body_size {{ no.such }};", "nginx-templates/_site.conf.tera:12:"),
-        ("  client_max_body 128m;", "nginx-templates/_site.conf.tera:12: unknown directive \"client_max_body\""),
+        ("  client_max_body_size {% 128m;", "nginx-templates/_site.conf.tera:13:"),
+        ("  client_max_body_size {{ no.such }};", "nginx-templates/_site.conf.tera:13:"),
+        ("  client_max_body 128m;", "nginx-templates/_site.conf.tera:13: unknown directive \"client_max_body\""),
     ] {
         bench.edit_template("_site.conf.tera", from, to);
         let number = bench.look().await.sites.len();
