@@ -16,16 +16,23 @@ use innkeeper::model::step::Action;
 use innkeeper::model::wanted::WantedState;
 
 #[test]
-fn limits_are_updated_without_a_restart() {
+fn limits_are_updated_without_a_restart_as_long_as_odoos_own_stay() {
     let mut facts = ready();
-    facts.wanted("acme").limits.memory = Bytes(2 << 30);
+    facts.wanted("acme").limits.cpu_millis = 2_000;
     facts.instance("acme").generation = 2;
+    assert_eq!(kinds(&facts), ["update-limits"]);
+    // Odoo reads its own limit of memory at its start alone.
+    facts.wanted("acme").limits.memory = Bytes(2 << 30);
     check(
         &facts,
         &expect![[r#"
-        update-limits [Intended None] limits differ
-            memory: 1 GiB → 2 GiB
-    "#]],
+            write-conf [Intended None] another odoo.conf is asked for
+                odoo.conf: - → workers 2, db_maxconn 8
+            update-limits [Intended None] limits differ
+                cpus: 1 → 2
+                memory: 1 GiB → 2 GiB
+            restart-container [Intended Interruption] it runs on an older odoo.conf after write-conf
+        "#]],
     );
 }
 

@@ -58,6 +58,8 @@ fn a_redirect_that_was_not_followed_is_told_unless_it_leads_to_another_name_of_t
 #[test]
 fn a_websocket_that_does_not_open_is_told() {
     let mut facts = ready();
+    // It is long since it was started.
+    later(&mut facts, 600);
     let own = own_host(&facts);
     answers(&mut facts, &own, |answer| answer.websocket_fault = Some("/websocket answers 502".to_owned()));
     let changes = changes_of(&facts, &name("acme"));

@@ -181,12 +181,16 @@ fn no_secret_is_in_any_output(fleet: &Fleet) {
 async fn edits_take_their_cheapest_effect(fleet: &Fleet) {
     let before = inspect(CONTAINER, "{{.Id}} {{.State.StartedAt}}");
     let text = fs::read_to_string(fleet.file("acme")).unwrap();
-    fs::write(fleet.file("acme"), format!("{text}[limits]\nmemory = \"1 GiB\"\ncpus = 1.5\n")).unwrap();
+    fs::write(fleet.file("acme"), format!("{text}[limits]\ncpus = 1.5\n")).unwrap();
     fleet.until("the limits are in force", SOON, |_| {
-        inspect(CONTAINER, "{{.HostConfig.Memory}} {{.HostConfig.NanoCpus}}") == "1073741824 1500000000"
+        inspect(CONTAINER, "{{.HostConfig.Memory}} {{.HostConfig.NanoCpus}}") == "805306368 1500000000"
     });
     fleet.wait_settled("acme");
-    assert_eq!(inspect(CONTAINER, "{{.Id}} {{.State.StartedAt}}"), before, "limits need no restart");
+    assert_eq!(
+        inspect(CONTAINER, "{{.Id}} {{.State.StartedAt}}"),
+        before,
+        "another limit of processors needs no restart"
+    );
 
     fleet.edit("acme", "plan = \"small\"", "plan = \"small\"\nmodules = [\"sale_management\", \"website\"]");
     fleet.until("the modules are installed", SOON * 4, |fleet| {
