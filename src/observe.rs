@@ -3,7 +3,8 @@
 //! Nothing here concludes anything: what could not be looked at becomes `Unseen` with the reason.
 
 use crate::edges::proxy::{Channel, Visit};
-use crate::edges::{Ask, Edge, EdgeError, Edges, ErrorKind};
+use crate::edges::{Archive, Ask, Edge, EdgeError, Edges, ErrorKind};
+use crate::model::backup::BackupLive;
 use crate::model::live::{Answer, Live, Seen};
 use crate::model::name::{Domain, InstanceName, Resources};
 use crate::model::wanted::{Wanted, WantedState};
@@ -45,6 +46,17 @@ fn visit(wanted: &Wanted) -> Visit {
         _ => Channel::LongPolling,
     };
     Visit { language: Some(wanted.company.language.clone()), channel }
+}
+
+/// The backups of these instances, or of all that have any, in no order.
+///
+/// # Errors
+/// The archive cannot be looked at.
+pub async fn backups(archive: &dyn Archive, names: &[InstanceName]) -> Result<Vec<BackupLive>, EdgeError> {
+    let names = if names.is_empty() { archive.instances().await? } else { names.iter().cloned().collect() };
+    let instances = names.into_iter().map(|name| (name.clone(), Resources::of(&name))).collect();
+    let live = archive.look(&Ask { instances, ..Ask::default() }).await?;
+    Ok(live.backups.into_values().flat_map(|backups| backups.into_values()).collect())
 }
 
 /// Looks at everything that `ask` names.

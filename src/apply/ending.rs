@@ -39,7 +39,7 @@ pub(super) async fn close(instance: &InstanceName, backup: &BackupId, context: &
         instance,
         Level::Info,
         Reason::CameBack,
-        "it is wanted again, and its data are served as they stand".to_owned(),
+        "it is wanted again, and its data is served as it stands".to_owned(),
         context,
     );
     Ok(())
@@ -49,7 +49,7 @@ pub(super) async fn close(instance: &InstanceName, backup: &BackupId, context: &
 pub(super) fn begin_purge(instance: &InstanceName, context: &Context) -> Result<(), StepFault> {
     context.journal.note_disruption(instance, "purge", context.steady_s)?;
     context.journal.begin_purge(instance)?;
-    let message = "its grace period is over: its data are being deleted".to_owned();
+    let message = "its grace period is over: its data is being deleted".to_owned();
     tell(instance, Level::Warning, Reason::Purging, message, context);
     Ok(())
 }
@@ -83,7 +83,7 @@ pub(super) fn tell_kept(instance: &InstanceName, backup: &BackupId, context: &Co
 pub(super) fn tell_partial(instance: &InstanceName, backup: &BackupId, missing: &MissingFiles, context: &Context) {
     let message = format!(
         "the backup {backup} was read back, and it is partial: {missing}; missing-files.txt beside it names all of them. Their \
-         data are not deleted before a person confirms that"
+         data is not deleted before a person confirms that"
     );
     tell(instance, Level::Error, Reason::BackupPartial, message, context);
 }

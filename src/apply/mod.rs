@@ -24,7 +24,7 @@ use crate::model::event::{Level, NewEvent, Reason};
 use crate::model::name::InstanceName;
 use crate::model::secret::InstallationKey;
 use crate::model::status::chain;
-use crate::model::step::{Action, Origin, Risk, Step, StepId};
+use crate::model::step::{Action, FieldChange, Origin, Risk, Step, StepId};
 use crate::model::step_kind::StepKind;
 use crate::model::time::Timestamp;
 use futures::StreamExt;
@@ -250,7 +250,7 @@ fn tell_done(step: &Step, context: &Context) {
         level: if drift { Level::Warning } else { Level::Info },
         instance: context.instance.clone(),
         reason: if drift { Reason::DriftRepaired } else { Reason::StepDone },
-        message: format!("{}: {}{}", step.action.resource(), step.reason, fields_text(step)),
+        message: format!("{}{}", step.sentence(), fields_text(step)),
         step: Some(step.id.to_string()),
         cause: context.cause.clone(),
     };
@@ -259,16 +259,7 @@ fn tell_done(step: &Step, context: &Context) {
 
 /// ` (memory 1 GiB → 2 GiB, cpus 1 → 2)`, or nothing.
 fn fields_text(step: &Step) -> String {
-    let texts: Vec<String> = step
-        .fields
-        .iter()
-        .map(|field| match (&field.from, &field.to) {
-            (Some(from), Some(to)) => format!("{} {from} → {to}", field.field),
-            (None, Some(to)) => format!("{} {to}", field.field),
-            (Some(from), None) => format!("{} {from} taken back", field.field),
-            (None, None) => field.field.clone(),
-        })
-        .collect();
+    let texts: Vec<String> = step.fields.iter().map(FieldChange::became).filter(|text| !text.is_empty()).collect();
     if texts.is_empty() { String::new() } else { format!(" ({})", texts.join(", ")) }
 }
 

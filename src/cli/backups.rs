@@ -4,15 +4,18 @@ use super::context::Context;
 use super::failure::{Exit, Failure, Trouble};
 use super::render::style::{BAD, GOOD, STRONG};
 use super::render::table::{Cell, Column, number, render as table, text};
-use super::{fleet, world};
-use crate::edges::{Archive, Ask, EdgeError};
-use crate::model::backup::{BackupCause, BackupLive};
-use crate::model::name::{InstanceName, Resources};
+use super::render::text::{local, zone_name};
+use super::{fleet, rehearse, world};
+use crate::control::Client;
+use crate::model::backup::{BackupCause, BackupLive, NOT_SCHEDULED};
+use crate::model::name::InstanceName;
 use crate::model::size::Bytes;
 use crate::model::status::SCHEMA;
 use crate::model::time::Timestamp;
+use crate::observe;
+use crate::spec::Fleet;
+use jiff::tz::TimeZone;
 use serde::Serialize;
-use std::collections::BTreeSet;
 
 const COLUMNS: [Column; 6] = [
     text("INSTANCE", 0),
@@ -58,9 +61,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
     // One whose data were deleted has no file and no row any more, and its final backup still stands.
     let name = args.name.as_deref().map(InstanceName::parse).transpose();
     let name = name.map_err(|error| Failure::new(Trouble::NoSuchInstance, error.to_string()))?;
-    let edges = world::edges(cx)?;
-    let backups =
-        world::block_on(list(edges.archive.as_ref(), name.clone()))?.map_err(|error| world::of_edge(&error))?;
+    let backups = list(cx, &fleet, name.as_slice())?;
     if let (Some(name), true) = (&name, backups.is_empty())
         && !fleet::known(cx, &fleet).contains(name)
     {
@@ -71,23 +72,30 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
     }
     match cx.json {
         true => cx.document(&Document { schema: SCHEMA, backups: backups.iter().map(entry).collect() })?,
-        false if backups.is_empty() => {
-            cx.notice("there is no backup yet: the first one is taken when an instance is retired")
+        false if backups.is_empty() => cx.notice(&format!("there is no backup yet: {NOT_SCHEDULED}")),
+        false => {
+            let zone = cx.zone(&fleet.settings);
+            let rows: Vec<Vec<Cell>> = backups.iter().map(|backup| row(backup, &zone)).collect();
+            cx.say(&table(&COLUMNS, &rows, cx.columns()))?;
+            cx.notice(&format!("Times are in {}; {NOT_SCHEDULED}.", zone_name(&zone)));
         }
-        false => cx.say(&table(&COLUMNS, &backups.iter().map(row).collect::<Vec<_>>(), cx.columns()))?,
     }
     Ok(Exit::Done)
 }
 
-/// Newest first within each instance.
-async fn list(archive: &dyn Archive, name: Option<InstanceName>) -> Result<Vec<BackupLive>, EdgeError> {
-    let names = match name {
-        Some(name) => BTreeSet::from([name]),
-        None => archive.instances().await?,
+/// Newest first within each instance. The backups of a rehearsal are in its daemon's memory.
+fn list(cx: &Context, fleet: &Fleet, names: &[InstanceName]) -> Result<Vec<BackupLive>, Failure> {
+    let mut all = match rehearse::is_rehearsal(&fleet.settings) {
+        true => world::block_on(async {
+            let mut daemon = Client::connect(&fleet.settings.fleet.state_dir).await?;
+            daemon.backups(names).await
+        })?
+        .map_err(|error| world::of_control(&error))?,
+        false => {
+            let archive = world::edges(cx)?.archive;
+            world::block_on(observe::backups(archive.as_ref(), names))?.map_err(|error| world::of_edge(&error))?
+        }
     };
-    let instances = names.into_iter().map(|name| (name.clone(), Resources::of(&name))).collect();
-    let live = archive.look(&Ask { instances, ..Ask::default() }).await?;
-    let mut all: Vec<BackupLive> = live.backups.into_values().flat_map(|backups| backups.into_values()).collect();
     all.sort_by(|a, b| {
         let (a, b) = (&a.manifest, &b.manifest);
         a.instance.cmp(&b.instance).then(b.begun_at.cmp(&a.begun_at))
@@ -114,7 +122,7 @@ fn entry(backup: &BackupLive) -> Entry<'_> {
     }
 }
 
-fn row(backup: &BackupLive) -> Vec<Cell> {
+fn row(backup: &BackupLive, zone: &TimeZone) -> Vec<Cell> {
     let manifest = &backup.manifest;
     let (word, style) = match backup.verified_at {
         _ if manifest.lacks().is_some() => (manifest.lacks().unwrap_or_default().to_owned(), BAD),
@@ -125,7 +133,7 @@ fn row(backup: &BackupLive) -> Vec<Cell> {
     vec![
         Cell::new(manifest.instance.as_str(), STRONG),
         manifest.id.as_str().into(),
-        manifest.begun_at.strftime("%Y-%m-%d %H:%M").to_string().into(),
+        local(manifest.begun_at, zone).into(),
         Bytes(manifest.bytes()).to_string().into(),
         Cell::new(word, style),
         backup.place.as_str().into(),

@@ -4,11 +4,13 @@ use super::context::Context;
 use super::failure::{Exit, Failure, Trouble};
 use super::render::log::{Entry, Form, Reading, grep, render};
 use super::render::text::count;
-use super::{events, fleet, moment, pager, world};
+use super::{events, fleet, moment, pager, rehearse, world};
+use crate::control::{Client, ControlError, LogOf, LogRequest};
 use crate::edges::engine::{LogLines, LogQuery, LogSource};
 use crate::edges::{EdgeError, Edges, ErrorKind};
 use crate::model::event::Level;
 use crate::model::name::InstanceName;
+use crate::model::settings::Settings;
 use crate::model::status::SCHEMA;
 use crate::model::time::Timestamp;
 use clap::ValueEnum;
@@ -162,10 +164,14 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
     let names = if args.all { known.into_iter().collect() } else { fleet::many(&args.names, &known)? };
     let zone = cx.zone(&fleet.settings);
     let chosen = args.choice.understand((cx.now)(), &zone)?;
-    let edges = world::edges(cx)?;
+    let rehearsed = rehearse::is_rehearsal(&fleet.settings);
+    let edges = if rehearsed { None } else { Some(world::edges(cx)?) };
     let told = Told { cx, args, zone, several: names.len() > 1 };
     let read = world::block_on(async {
-        let lines = open(cx, &edges, &names, source, args, &chosen).await?;
+        let lines = match &edges {
+            Some(edges) => open(cx, edges, &names, source, args, &chosen).await?,
+            None => rehearsed_lines(cx, &fleet.settings, &names, source, args).await?,
+        };
         match args.choice.follow {
             true => follow(&told, lines, &chosen).await.map(|()| None),
             false => collect(lines, args, &chosen).await.map(Some),
@@ -208,10 +214,53 @@ async fn open(
         let name = name.clone();
         all.push(lines.map(move |line| (name.clone(), line)).boxed());
     }
-    if without > 0 {
-        cx.notice(&format!("{} without a container left out", count(without, "instance", "instances")));
-    }
+    tell_without(cx, without);
     Ok(select_all(all))
+}
+
+/// What containers of a rehearsal wrote: they are in its daemon's memory.
+async fn rehearsed_lines(
+    cx: &Context,
+    settings: &Settings,
+    names: &[InstanceName],
+    source: LogSource,
+    args: &Args,
+) -> Result<Lines, Failure> {
+    let source = if source == LogSource::Job { LogOf::Job } else { LogOf::Odoo };
+    let tail = if args.choice.leaves_out() { LINES_SEARCHED_MAX } else { args.choice.lines };
+    let (mut all, mut without) = (Vec::new(), 0);
+    for name in names {
+        let request = LogRequest { instance: name.clone(), source, tail: Some(tail) };
+        let daemon = Client::connect(&settings.fleet.state_dir).await.map_err(|e| world::of_control(&e))?;
+        let mut reading = daemon.logs(request).await.map_err(|e| world::of_control(&e))?;
+        let mut lines = Vec::new();
+        loop {
+            match reading.next().await {
+                Ok(Some(batch)) => lines.extend(batch.lines),
+                Ok(None) => break,
+                // Who asks for all means all that there are.
+                Err(ControlError::Refused(_)) if args.all => {
+                    without += 1;
+                    break;
+                }
+                Err(error) => {
+                    let failure = world::of_control(&error);
+                    return Err(failure.hint(format!("`innkeeper info {name}` says how far it is")));
+                }
+            }
+        }
+        let name = name.clone();
+        all.push(futures::stream::iter(lines).map(move |line| (name.clone(), Ok(line))).boxed());
+    }
+    tell_without(cx, without);
+    Ok(select_all(all))
+}
+
+fn tell_without(cx: &Context, without: usize) {
+    if without > 0 {
+        let what = count(without, "instance", "instances");
+        cx.notice(&format!("{what} without a container left out"));
+    }
 }
 
 /// Where there is nothing to read it is said how there will be.

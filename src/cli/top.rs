@@ -5,7 +5,7 @@ use super::args::Color;
 use super::context::Context;
 use super::failure::{Exit, Failure, Trouble};
 use super::render::diff;
-use super::{files, fleet, switch, world};
+use super::{explain, files, fleet, switch, world};
 use crate::daemon::known::board::Board;
 use crate::model::name::{InstanceName, Resources};
 use crate::model::problem::Problem;
@@ -69,6 +69,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
         look: look(cx, args, preferences.theme),
         keymap: preferences.keymap,
         options: Options { read_only: args.read_only, clock: !args.no_clock },
+        explain: explain::text,
         now: cx.now,
     };
     // One thread for the loop and the conversations: keys and painting have their own.

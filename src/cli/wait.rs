@@ -146,6 +146,8 @@ struct Waiting<'a> {
     request: Request,
     reached: BTreeMap<InstanceName, InstanceStatus>,
     seen: BTreeMap<InstanceName, String>,
+    /// What runs for it, and how far that is.
+    doing: BTreeMap<InstanceName, String>,
     invalid_looks: BTreeMap<InstanceName, u32>,
     /// Looks in a row at which settings or plans could not be read.
     unread_looks: u32,
@@ -154,8 +156,9 @@ struct Waiting<'a> {
 impl<'a> Waiting<'a> {
     /// For whom, in a few words.
     fn word(&self) -> String {
-        let words =
-            |name: &InstanceName| self.seen.get(name).map_or_else(|| name.to_string(), |it| format!("{name}: {it}"));
+        let words = |name: &InstanceName| {
+            self.doing.get(name).or(self.seen.get(name)).map_or_else(|| name.to_string(), |it| format!("{name}: {it}"))
+        };
         match self.left.as_slice() {
             [] => String::new(),
             [name] => format!("waiting for {}", words(name)),
@@ -173,6 +176,7 @@ impl<'a> Waiting<'a> {
             request: Request::default(),
             reached: BTreeMap::new(),
             seen: BTreeMap::new(),
+            doing: BTreeMap::new(),
             invalid_looks: BTreeMap::new(),
             unread_looks: 0,
         }
@@ -283,11 +287,16 @@ impl<'a> Waiting<'a> {
                 }
                 format!("{} when it was looked at last, before this was asked", status.state.as_str())
             }
-            Some(status) => match status.note() {
-                text if text.is_empty() => status.state.as_str().to_owned(),
-                text => format!("{}, {text}", status.state.as_str()),
+            Some(status) => match (&status.operation, status.note()) {
+                (Some(operation), _) => format!("{}, {} runs", status.state.as_str(), operation.kind),
+                (None, text) if text.is_empty() => status.state.as_str().to_owned(),
+                (None, text) => format!("{}, {text}", status.state.as_str()),
             },
         };
+        match status.and_then(|status| status.doing((self.cx.now)())) {
+            Some(doing) => drop(self.doing.insert(name.clone(), doing)),
+            None => drop(self.doing.remove(name)),
+        }
         if self.seen.get(name) != Some(&seen) {
             self.cx.notice(&format!("{name}: {}", super::render::text::harmless(&seen)));
             self.seen.insert(name.clone(), seen);

@@ -18,9 +18,11 @@ use crate::model::name::InstanceName;
 use crate::model::secret::InstallationKey;
 use crate::model::settings::Settings;
 use crate::model::status::{DaemonStatus, FleetStatus, InstanceStatus, chain};
+use crate::model::time::told;
 use crate::model::usage::UsageHistory;
 use crate::observe;
 use crate::spec::Fleet;
+use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -177,6 +179,7 @@ async fn ask_for_plan(cx: &Context, fleet: Fleet, names: &[InstanceName]) -> Res
     let settings = Arc::clone(&fleet.settings);
     let facts = Facts {
         now: (cx.now)(),
+        zone: cx.zone(&settings),
         settings,
         instances: BTreeMap::new(),
         live,
@@ -318,13 +321,13 @@ pub(crate) fn user() -> String {
 }
 
 /// `doctor`: whether the daemon runs.
-pub(crate) fn finding(settings: &Settings) -> Finding {
+pub(crate) fn finding(settings: &Settings, zone: &TimeZone) -> Finding {
     match block_on(daemon(settings)) {
         Ok(Ok(Some(client))) => {
             let hello = client.hello();
             Finding::ok(
                 "daemon",
-                format!("runs as process {} since {}, version {}", hello.pid, hello.since, hello.version),
+                format!("runs as process {} since {}, version {}", hello.pid, told(hello.since, zone), hello.version),
             )
         }
         Ok(Ok(None)) => Finding::warn("daemon", "does not run", "innkeeper run"),

@@ -5,6 +5,7 @@ use super::protocol::{
 };
 use super::view::View;
 use super::{LINE_BYTES_MAX, SOCKET_FILE};
+use crate::model::backup::BackupLive;
 use crate::model::errand::ErrandKind;
 use crate::model::name::InstanceName;
 use crate::model::silence::{AlertsOf, Silence};
@@ -164,6 +165,17 @@ impl Client {
     pub async fn plan(&mut self, names: &[InstanceName]) -> Result<Planned, ControlError> {
         match self.ask(&Request::Plan { names: names.to_vec() }).await? {
             Reply::Planned(planned) => Ok(*planned),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// Which backups there are, by a look of the daemon's own: of these instances, or of all that have any.
+    ///
+    /// # Errors
+    /// The daemon refused, or the conversation broke.
+    pub async fn backups(&mut self, names: &[InstanceName]) -> Result<Vec<BackupLive>, ControlError> {
+        match self.ask(&Request::Backups { names: names.to_vec() }).await? {
+            Reply::Backups { backups } => Ok(backups),
             other => Err(unexpected(other)),
         }
     }

@@ -1,6 +1,7 @@
 //! What is said over the socket. Fields are only ever added, each with a default.
 
 use super::view::View;
+use crate::model::backup::BackupLive;
 use crate::model::changes::{Changes, Hold};
 use crate::model::errand::ErrandKind;
 use crate::model::name::InstanceName;
@@ -71,6 +72,12 @@ pub enum Request {
     /// What would be done, for these instances or for the whole fleet, by a look of the daemon's own.
     Plan {
         /// The instances; none for the whole fleet.
+        #[serde(default)]
+        names: Vec<InstanceName>,
+    },
+    /// The backups of these instances, or of all that have any, by a look of the daemon's own.
+    Backups {
+        /// The instances; none for all.
         #[serde(default)]
         names: Vec<InstanceName>,
     },
@@ -184,6 +191,11 @@ pub enum Reply {
     Usage(Box<UsageHistory>),
     /// To [`Request::Plan`].
     Planned(Box<Planned>),
+    /// To [`Request::Backups`].
+    Backups {
+        /// In no order.
+        backups: Vec<BackupLive>,
+    },
     /// The request was not understood or cannot be done.
     Refused {
         /// Why, as a sentence.

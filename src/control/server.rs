@@ -3,6 +3,7 @@
 use super::protocol::{ApplyRequest, Converged, Hello, LogRequest, Planned, Progress, Reply, Request, SilenceRequest};
 use super::view::{Cursor, View};
 use super::{REQUEST_BYTES_MAX, SOCKET_FILE, streams};
+use crate::model::backup::BackupLive;
 use crate::model::errand::ErrandKind;
 use crate::model::name::InstanceName;
 use crate::model::silence::{AlertsOf, Silence};
@@ -60,6 +61,9 @@ pub trait Handler: Send + Sync + 'static {
 
     /// Looks, and says what would be done.
     async fn plan(&self, names: &[InstanceName]) -> Result<Planned, String>;
+
+    /// Looks, and says which backups there are: of these instances, or of all that have any.
+    async fn backups(&self, names: &[InstanceName]) -> Result<Vec<BackupLive>, String>;
 
     /// Whatever is newer than `cursor`, which is moved on; nothing when nothing is.
     fn view(&self, cursor: &mut Cursor) -> Vec<View>;
@@ -175,6 +179,11 @@ async fn converse(stream: UnixStream, hello: &Hello, handler: &dyn Handler) -> i
                 let reply = planned.unwrap_or_else(|message| Reply::Refused { message });
                 write_line(&mut writer, &reply).await?;
             }
+            Ok(Request::Backups { names }) => {
+                let backups = handler.backups(&names).await.map(|backups| Reply::Backups { backups });
+                let reply = backups.unwrap_or_else(|message| Reply::Refused { message });
+                write_line(&mut writer, &reply).await?;
+            }
             Ok(Request::Watch) => return streams::watch(handler, &mut reader, &mut writer).await,
             Ok(Request::Logs(request)) => {
                 return streams::logs(&request, &peer, handler, &mut reader, &mut writer).await;
@@ -198,7 +207,7 @@ fn answer(request: Request, peer: &Peer, handler: &dyn Handler) -> Reply {
         Request::Silence(request) => handler.silence(&request, peer).map(|silences| Reply::Silenced { silences }),
         Request::Unsilence(of) => handler.unsilence(&of, peer).map(|count| Reply::Unsilenced { count }),
         Request::Usage { instance } => handler.usage(&instance).map(|history| Reply::Usage(Box::new(history))),
-        Request::Apply(_) | Request::Plan { .. } | Request::Watch | Request::Logs(_) => {
+        Request::Apply(_) | Request::Plan { .. } | Request::Backups { .. } | Request::Watch | Request::Logs(_) => {
             unreachable!("these have answers of their own")
         }
     };

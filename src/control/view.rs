@@ -4,6 +4,7 @@
 //! whatever is newer than what that client has. One that reads slowly gets fewer views, and the newest state.
 
 use crate::model::event::Event;
+use crate::model::job_progress::JobProgress;
 use crate::model::name::{Domain, InstanceName, PlanName};
 use crate::model::status::{Alert, DaemonStatus, InstanceStatus, SCHEMA, UsageStatus};
 use crate::model::step::{FieldChange, Origin, Risk, Step, StepId};
@@ -237,6 +238,9 @@ pub struct RunView {
     pub since: Timestamp,
     /// How long such a step took here before: the median, in milliseconds. None when none has been seen.
     pub expected_ms: Option<u64>,
+    /// The module that Odoo is at; none where nothing tells.
+    #[serde(default)]
+    pub progress: Option<JobProgress>,
     /// When it ended; none while it runs.
     pub ended: Option<Timestamp>,
     /// What went wrong, if anything did.

@@ -3,6 +3,7 @@
 use crate::control::protocol::STREAMS;
 use crate::control::{Handler, Hello, SOCKET_FILE, Server};
 use crate::daemon::answer::desk::Desk;
+use crate::daemon::answer::progress;
 use crate::daemon::answer::scene::Scene;
 use crate::daemon::crew::{Chore, Crew};
 use crate::daemon::known::keeper::{Keeper, event};
@@ -275,6 +276,8 @@ async fn listening(scene: Arc<Scene>, keeper: Arc<Keeper>, stopping: Cancellatio
         // Cut between two pieces of news: nobody decides by them.
         () = stopping.cancelled() => {}
         () = scene.listen(&keeper) => {}
+        // Cut between two looks.
+        () = progress::follow(&scene, &keeper) => {}
     }
 }
 

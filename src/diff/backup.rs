@@ -75,7 +75,7 @@ pub(super) fn back_up(case: &Case<'_>, tombstone: &Tombstone, draft: &mut Draft)
         take(case, tombstone, (object.is_some(), volume.is_some()), draft);
     }
     let why = Why {
-        reason: "its data are never deleted before it was read back whole",
+        reason: "its data is never deleted before it was read back whole",
         origin: Origin::Intended,
         risk: Risk::None,
         fields: Vec::new(),
@@ -210,7 +210,7 @@ pub(super) fn unconfirmed(case: &Case<'_>, backup: &BackupLive) -> Option<String
     let permitted = case.facts.guard.permitted.contains(case.name);
     (!backup.missing.is_none() && !permitted).then(|| {
         format!(
-            "its grace period is over, but its final backup {} is partial: {}; its data are kept. Put the files back into volume \
+            "its grace period is over, but its final backup {} is partial: {}; its data is kept. Put the files back into volume \
              {}, bring it back and retire it anew; or, if they were missing all along: innkeeper apply --max-destroy 1 \
              --confirm {}",
             backup.manifest.id, backup.missing, case.resources.volume, case.name

@@ -10,9 +10,11 @@ use crate::model::name::{InstanceName, Resources};
 use crate::model::service::Ports;
 use crate::model::status::{
     BackupStatus, CertificateStatus, Condition, ConditionStatus, ConditionType, InstanceStatus, ModulesStatus, State,
+    UNSEEN,
 };
 use crate::model::step::Origin;
 use crate::model::step_kind::StepKind;
+use crate::model::time::{day, told};
 use crate::model::wanted::{Wanted, WantedState};
 use std::sync::Arc;
 
@@ -49,12 +51,19 @@ pub fn status(
         port: case.as_ref().and_then(port),
         database: resources.database,
         container: resources.container,
-        modules: case.as_ref().map(modules).unwrap_or_default(),
-        certificate: case.as_ref().and_then(certificate),
+        modules: case.as_ref().map(|case| modules(case, previous)).unwrap_or_default(),
+        certificate: case.as_ref().and_then(|case| match case.authority {
+            Some(_) => certificate(case),
+            None => previous?.certificate.clone(),
+        }),
         conditions,
         holds: changes.holds.clone(),
         usage: None,
-        last_backup: case.as_ref().and_then(last_backup),
+        last_backup: case.as_ref().and_then(|case| match case.archive {
+            Some(_) => last_backup(case),
+            None => previous?.last_backup.clone(),
+        }),
+        operation: None,
         purge_after: instance.ending.tombstone.as_ref().map(|tombstone| tombstone.purge_after),
         next_try: instance
             .failures
@@ -88,7 +97,7 @@ impl Verdict {
     }
 
     fn unknown(kind: ConditionType, why: Option<&str>) -> Self {
-        Self::new(kind, ConditionStatus::Unknown, "Unseen", why.unwrap_or_default())
+        Self::new(kind, ConditionStatus::Unknown, UNSEEN, why.unwrap_or_default())
     }
 
     fn since(self, facts: &Facts, previous: Option<&InstanceStatus>) -> Condition {
@@ -96,7 +105,11 @@ impl Verdict {
         let same = before.filter(|condition| condition.status == self.status);
         // A time that lies ahead was noted before somebody set the clock back.
         let since = same.map_or(facts.now, |condition| condition.since.min(facts.now));
-        Condition { kind: self.kind, status: self.status, reason: self.reason, message: self.message, since }
+        let last_known = before.filter(|_| self.status == ConditionStatus::Unknown).and_then(|before| {
+            if before.status == ConditionStatus::Unknown { before.last_known } else { Some(before.status) }
+        });
+        let Self { kind, status, reason, message } = self;
+        Condition { kind, status, reason, message, since, last_known }
     }
 }
 
@@ -159,12 +172,12 @@ fn orphaned(case: &Case<'_>, ending: bool) -> Verdict {
 
 fn retire_pending(case: &Case<'_>, ending: bool) -> Verdict {
     let message = match &case.instance.ending.tombstone {
-        Some(tombstone) if tombstone.purging => "its data are being deleted".to_owned(),
+        Some(tombstone) if tombstone.purging => "its data is being deleted".to_owned(),
         Some(tombstone) => format!(
-            "retired on {} ({}); its data are deleted after {:.0}",
-            ending::date(tombstone.retired_at),
+            "retired on {} ({}); its data is deleted after {}",
+            day(tombstone.retired_at, &case.facts.zone),
             tombstone.why,
-            tombstone.purge_after
+            told(tombstone.purge_after, &case.facts.zone)
         ),
         None => "it is to be retired".to_owned(),
     };
@@ -348,7 +361,7 @@ fn ready(
         return Verdict::new(kind, ConditionStatus::False, &part.kind.unmet(), part.message.clone());
     }
     if let Some(part) = parts.iter().find(|part| part.status == ConditionStatus::Unknown) {
-        return Verdict::new(kind, ConditionStatus::Unknown, "Unseen", part.message.clone());
+        return Verdict::new(kind, ConditionStatus::Unknown, UNSEEN, part.message.clone());
     }
     if let Some(hold) = changes.holds.iter().find(|hold| hold.reason == HoldReason::NotHealthy) {
         return Verdict::new(kind, ConditionStatus::False, "NotHealthy", hold.message.clone());
@@ -421,9 +434,13 @@ fn port(case: &Case<'_>) -> Option<u16> {
     case.service().and_then(|service| service.ports).or(case.instance.ports).map(|Ports { http }| http)
 }
 
-fn modules(case: &Case<'_>) -> ModulesStatus {
-    let installed = case.odoo().map(|odoo| odoo.modules.keys().filter(|module| odoo.has(module)).cloned().collect());
-    ModulesStatus { wanted: Arc::new(case.wanted.modules.clone()), installed: Arc::new(installed.unwrap_or_default()) }
+/// What could not be looked at is as it was seen last: not seen is not gone.
+fn modules(case: &Case<'_>, previous: Option<&InstanceStatus>) -> ModulesStatus {
+    let installed = match case.odoo() {
+        Some(odoo) => Arc::new(odoo.modules.keys().filter(|module| odoo.has(module)).cloned().collect()),
+        None => previous.map(|status| Arc::clone(&status.modules.installed)).unwrap_or_default(),
+    };
+    ModulesStatus { wanted: Arc::new(case.wanted.modules.clone()), installed }
 }
 
 fn last_backup(case: &Case<'_>) -> Option<BackupStatus> {

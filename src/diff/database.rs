@@ -241,7 +241,7 @@ fn create(case: &Case<'_>, reason: &str, draft: &mut Draft) {
 
 fn mark(case: &Case<'_>, draft: &mut Draft) {
     let why = Why {
-        reason: "from now on its data are never made anew",
+        reason: "from now on its data is never made anew",
         origin: Origin::Intended,
         risk: Risk::None,
         fields: Vec::new(),

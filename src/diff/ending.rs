@@ -16,7 +16,7 @@ use crate::model::settings::OnMissingFile;
 use crate::model::site::{CertificateName, SitePage, SiteRow};
 use crate::model::step::{Action, DatabaseSpec, FieldChange, Origin, Risk};
 use crate::model::step_kind::StepKind;
-use crate::model::time::Timestamp;
+use crate::model::time::{Timestamp, day};
 use crate::model::tombstone::{Grace, Tombstone};
 use crate::model::wanted::{Wanted, WantedState};
 
@@ -220,7 +220,10 @@ fn open(case: &Case<'_>, why: &str, draft: &mut Draft) -> Tombstone {
     };
     let fields = vec![
         new_field("kept", "database, filestore, name, domains, and a final backup that is read back"),
-        new_field("data deleted", format!("{} at the earliest (after {grace})", date(tombstone.purge_after))),
+        new_field(
+            "data deleted",
+            format!("{} at the earliest (after {grace})", day(tombstone.purge_after, &case.facts.zone)),
+        ),
         new_field("backup", case.facts.settings.backup.directory.display()),
     ];
     let reason = match case.instance.ending.tombstone {
@@ -333,7 +336,7 @@ pub(super) fn purge(case: &Case<'_>, draft: &mut Draft) {
     }
     let backup = backup::final_backup(case).map(|backup| backup.place.clone());
     let fields = vec![
-        new_field("retired", date(tombstone.retired_at)),
+        new_field("retired", day(tombstone.retired_at, &case.facts.zone)),
         new_field("kept", backup.unwrap_or_else(|| "nothing: it never had data".to_owned())),
     ];
     if !tombstone.purging {
@@ -357,7 +360,7 @@ pub(super) fn purge(case: &Case<'_>, draft: &mut Draft) {
 /// deletion; its risk is that of what follows.
 fn read_again(case: &Case<'_>, backup: &BackupLive, draft: &mut Draft) {
     let why = Why {
-        reason: "its grace period is over: when its final backup is still sound, its data are deleted",
+        reason: "its grace period is over: when its final backup is still sound, its data is deleted",
         origin: Origin::Schedule,
         risk: Risk::Data,
         fields: remains(case).iter().map(|action| new_field(action.kind().as_str(), action.resource())).collect(),
@@ -456,7 +459,7 @@ fn is_due(case: &Case<'_>, tombstone: &Tombstone, draft: &mut Draft) -> bool {
                 HoldReason::ClockMoved,
                 format!(
                     "its grace period is over by the clock, but {left} of it were not seen to pass (the clock was moved, or \
-                     this host was off); its data are kept for so much longer"
+                     this host was off); its data is kept for so much longer"
                 ),
             );
             return false;
@@ -466,7 +469,7 @@ fn is_due(case: &Case<'_>, tombstone: &Tombstone, draft: &mut Draft) -> bool {
     if case.wanted.protected {
         draft.hold(
             HoldReason::Protected,
-            "its grace period is over, but its file says protected = true: its data are kept",
+            "its grace period is over, but its file says protected = true: its data is kept",
         );
         return false;
     }
@@ -480,11 +483,6 @@ pub(super) fn is_retired(case: &Case<'_>) -> bool {
     let own = |tag: &Tag| tag.uid == case.instance.uid;
     let data = case.database_object().and_then(|it| it.owner.tag()).is_some_and(own);
     !running && (backup::final_backup(case).is_some() || !data)
-}
-
-/// `2026-12-09`
-pub(super) fn date(time: Timestamp) -> String {
-    time.strftime("%Y-%m-%d").to_string()
 }
 
 fn since(tombstone: &Tombstone, now: Timestamp) -> crate::model::time::Seconds {

@@ -8,6 +8,7 @@ use crate::model::settings::Settings;
 use crate::model::time::Timestamp;
 use crate::model::tombstone::Tombstone;
 use crate::model::wanted::Wanted;
+use jiff::tz::TimeZone;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -16,6 +17,8 @@ use std::sync::Arc;
 pub struct Facts {
     /// The time at which the facts hold.
     pub now: Timestamp,
+    /// The zone in which people read the times of messages.
+    pub zone: TimeZone,
     /// The host's settings.
     pub settings: Arc<Settings>,
     /// All instances of the fleet: those with a file, those that the journal knows, those that the world shows.

@@ -172,7 +172,7 @@ fn fault(name: &InstanceName, instance: &InstanceFacts, index: Option<&Index<'_>
         return Some(format!("failed for {name} and stops here: {why}; `innkeeper retry {name}` tries it again"));
     }
     let lost = index.is_some_and(|index| index.has_lost_data(name));
-    lost.then(|| format!("stops at {name}, whose data are gone or not marked as its own: see `innkeeper info {name}`"))
+    lost.then(|| format!("stops at {name}, whose data is gone or not marked as its own: see `innkeeper info {name}`"))
 }
 
 fn failure(instance: &InstanceFacts) -> Option<&str> {

@@ -9,7 +9,7 @@ use crate::model::settings::Settings;
 use crate::model::site::{CertificateName, SitePage, SiteRow};
 use crate::model::step::{Action, CertificateOrder, FieldChange, Origin, Risk};
 use crate::model::step_kind::StepKind;
-use crate::model::time::Timestamp;
+use crate::model::time::{Timestamp, told};
 use crate::model::wanted::{Wanted, WantedState};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -145,7 +145,11 @@ pub(super) fn certificates(case: &Case<'_>, draft: &mut Draft) {
         let Some((reason, renewal)) = due(live, name, case.facts.now) else { continue };
         let fields = match live {
             Some(live) => {
-                vec![FieldChange { field: "not_after".to_owned(), from: Some(live.not_after.to_string()), to: None }]
+                vec![FieldChange {
+                    field: "not_after".to_owned(),
+                    from: Some(told(live.not_after, &case.facts.zone)),
+                    to: None,
+                }]
             }
             None => vec![new_field("name", name)],
         };

@@ -130,9 +130,9 @@ pub(super) fn failures(past: &Past<'_>, draft: &mut Draft) {
         }
         let waits = failure.generation == past.generation && same_input;
         match failure.next_try.filter(|next_try| waits && is_ahead(*next_try, past.now)) {
-            Some(next_try) => {
+            Some(_) => {
                 let message = format!(
-                    "{}: {}; attempt {} failed, the next is due at {next_try:.0}",
+                    "{}: {}; attempt {} failed, it is tried again by itself",
                     step.action.kind(),
                     failure.message,
                     failure.attempts

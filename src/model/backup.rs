@@ -236,8 +236,12 @@ impl fmt::Display for MissingFiles {
     }
 }
 
+/// What every list of backups says, so that nobody believes in what is not taken.
+pub const NOT_SCHEDULED: &str =
+    "this version takes no backup on a schedule: it takes one at an instance's end, before its data is deleted";
+
 /// A backup that stands in the archive, whole.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BackupLive {
     /// What its manifest says.
     pub manifest: Manifest,

@@ -9,6 +9,7 @@ pub mod changes;
 pub mod errand;
 pub mod event;
 pub mod filter;
+pub mod job_progress;
 pub mod live;
 pub mod name;
 pub mod odoo_options;

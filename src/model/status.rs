@@ -166,6 +166,19 @@ pub struct Condition {
     pub message: String,
     /// Since when the status is what it is.
     pub since: Timestamp,
+    /// What it was when it could be seen last; only while it cannot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_known: Option<ConditionStatus>,
+}
+
+/// The reason of a condition whose system cannot be looked at.
+pub const UNSEEN: &str = "Unseen";
+
+impl Condition {
+    /// True when the system that would tell does not answer. What it was before may hold still.
+    pub fn is_unseen(&self) -> bool {
+        self.status == ConditionStatus::Unknown && self.reason == UNSEEN
+    }
 }
 
 /// One instance in full: `I` of the documents.
@@ -205,6 +218,9 @@ pub struct InstanceStatus {
     pub usage: Option<UsageStatus>,
     /// The newest backup.
     pub last_backup: Option<BackupStatus>,
+    /// The step that runs now; none while none does.
+    #[serde(default)]
+    pub operation: Option<Operation>,
     /// When its data are deleted; none unless retired.
     pub purge_after: Option<Timestamp>,
     /// When a failed step is tried again.
@@ -221,7 +237,8 @@ impl InstanceStatus {
         self.conditions.iter().find(|condition| condition.kind == kind)
     }
 
-    /// The one thing worth saying: why it waits, else what is not as it should be. Empty when all is well.
+    /// The one thing worth saying: why it waits, else what is not as it should be. Empty when all is well. What runs now
+    /// is said by [`InstanceStatus::doing`].
     pub fn note(&self) -> String {
         if let Some(hold) = self.holds.first() {
             return format!("{}: {}", hold.reason.as_str(), hold.message);
@@ -229,21 +246,101 @@ impl InstanceStatus {
         if matches!(self.state, State::Ready | State::Stopped | State::Retired) {
             return String::new();
         }
-        let bad = |kind: ConditionType| {
-            !matches!(
-                kind,
-                ConditionType::Ready
-                    | ConditionType::Drifted
-                    | ConditionType::Orphaned
-                    | ConditionType::Suspended
-                    | ConditionType::Protected
-                    | ConditionType::Stalled
-            )
+        // What is wrong before what is not known.
+        let told = |status: ConditionStatus| {
+            let of_it = |it: &&Condition| it.status == status && !it.message.is_empty();
+            self.conditions.iter().filter(|it| is_noted(it.kind)).find(of_it)
         };
-        let told = self.conditions.iter().find(|condition| {
-            bad(condition.kind) && condition.status != ConditionStatus::True && !condition.message.is_empty()
-        });
+        let told = told(ConditionStatus::False).or_else(|| told(ConditionStatus::Unknown));
         told.map(|condition| condition.message.clone()).unwrap_or_default()
+    }
+
+    /// What runs now, for how long, and how far it is: `install-modules for 44s, module 19 of 65 (mail)`.
+    pub fn doing(&self, now: Timestamp) -> Option<String> {
+        self.operation.as_ref().map(|operation| operation.sentence(now))
+    }
+
+    /// Whether a condition is as it should be for what the file asks: nobody misses the container of who is meant to be
+    /// stopped. None where that cannot be told, or where neither is better.
+    pub fn is_right(&self, condition: &Condition) -> Option<bool> {
+        let normal = match condition.kind {
+            ConditionType::Protected => return None,
+            ConditionType::Drifted
+            | ConditionType::Orphaned
+            | ConditionType::RetirePending
+            | ConditionType::Stalled
+            | ConditionType::Suspended => ConditionStatus::False,
+            _ => ConditionStatus::True,
+        };
+        let rests = self.wanted != WantedState::Running;
+        match (condition.kind, condition.status) {
+            (ConditionType::RetirePending, ConditionStatus::True) if self.wanted == WantedState::Absent => Some(true),
+            (ConditionType::Ready | ConditionType::AppReady | ConditionType::Serving, ConditionStatus::False)
+                if rests =>
+            {
+                Some(true)
+            }
+            // No backup is taken while it lives, so it lacks none.
+            (ConditionType::BackupsHealthy, ConditionStatus::Unknown) if condition.reason == "NoneYet" => None,
+            (_, ConditionStatus::Unknown) => None,
+            (_, status) => Some(status == normal),
+        }
+    }
+}
+
+/// Conditions whose message says what keeps an instance from serving. A backup that was not taken never does.
+fn is_noted(kind: ConditionType) -> bool {
+    !matches!(
+        kind,
+        ConditionType::Ready
+            | ConditionType::BackupsHealthy
+            | ConditionType::Drifted
+            | ConditionType::Orphaned
+            | ConditionType::Suspended
+            | ConditionType::Protected
+            | ConditionType::Stalled
+    )
+}
+
+/// A step that runs, and how far it is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Operation {
+    /// The step's kind: `install-modules`.
+    pub kind: String,
+    /// Which step: `acme/install-modules`.
+    pub id: String,
+    /// When it began.
+    pub began: Timestamp,
+    /// The place of what is being done, counted from 1; none where nothing tells.
+    #[serde(default)]
+    pub step: Option<u32>,
+    /// Of so many.
+    #[serde(default)]
+    pub of: Option<u32>,
+    /// What that place is: the module that Odoo loads.
+    #[serde(default)]
+    pub module: Option<String>,
+    /// From 0 to 1, as far as it is known.
+    #[serde(default)]
+    pub fraction: Option<f64>,
+}
+
+impl Operation {
+    /// `install-modules for 44s, module 19 of 65 (mail)`
+    pub fn sentence(&self, now: Timestamp) -> String {
+        let spent = super::text::between(self.began, now);
+        let far = self.progress().map(|far| format!(", {far}")).unwrap_or_default();
+        format!("{} for {spent}{far}", self.kind)
+    }
+
+    /// `module 19 of 65 (mail)`
+    pub fn progress(&self) -> Option<String> {
+        let far = super::job_progress::JobProgress {
+            module: self.module.clone()?,
+            step: self.step.unwrap_or_default(),
+            of: self.of.unwrap_or_default(),
+        };
+        Some(far.to_string())
     }
 }
 

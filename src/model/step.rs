@@ -42,6 +42,15 @@ impl std::fmt::Display for StepId {
 }
 
 impl Step {
+    /// What it acts on and why, as a sentence: `database odoo_acme: new instance`. What the reason names is not named twice.
+    pub fn sentence(&self) -> String {
+        let resource = self.action.resource();
+        match self.reason.starts_with(&resource) {
+            true => self.reason.clone(),
+            false => format!("{resource}: {}", self.reason),
+        }
+    }
+
     /// What it is among its instance's steps: the id without the instance. The key of its back-off.
     pub fn key(&self) -> &str {
         self.id.0.split_once('/').map_or(self.id.0.as_str(), |(_, key)| key)
@@ -85,6 +94,52 @@ pub struct FieldChange {
     pub from: Option<String>,
     /// What it becomes; none when it goes away.
     pub to: Option<String>,
+}
+
+impl FieldChange {
+    /// Half a sentence about something that was changed behind our back: what it is, and what it should be. Empty where the
+    /// step's reason says it all.
+    pub fn differs(&self) -> String {
+        let connections = |text: &str| match text {
+            "-1" => "any number of connections".to_owned(),
+            "1" => "1 connection".to_owned(),
+            count => format!("{count} connections"),
+        };
+        let field = self.field.replace('_', " ");
+        match (self.field.as_str(), self.from.as_deref(), self.to.as_deref()) {
+            (_, Some("edited by hand"), _) => String::new(),
+            ("edited by hand", Some(what), None) => what.to_owned(),
+            ("connection_limit", Some(from), Some(to)) => {
+                format!("it may hold {} instead of {to}", connections(from))
+            }
+            ("login", Some("true"), _) => "it may log in and should not".to_owned(),
+            ("login", Some(_), _) => "it may not log in and should".to_owned(),
+            ("privilege", Some(what), None) => format!("it has {what}, which it should not have"),
+            ("connect", Some(role), None) => format!("{role} may connect to it and should not"),
+            ("password", _, _) => "its password is not the one it was given".to_owned(),
+            ("hardening", Some(_), _) => "its hardening is incomplete".to_owned(),
+            ("not_after", Some(end), None) => format!("its validity ends {end}"),
+            ("state", Some(from), Some(to)) => format!("it is {from} and should be {to}"),
+            (_, Some(from), Some(to)) => format!("its {field} is {from} instead of {to}"),
+            (_, None, Some(to)) => format!("its {field} should be {to}"),
+            (_, Some(from), None) => format!("its {field} is {from} and should not be"),
+            (_, None, None) => field,
+        }
+    }
+
+    /// The same once it was done: `memory 1 GiB → 2 GiB`.
+    pub fn became(&self) -> String {
+        let field = self.field.replace('_', " ");
+        match (self.from.as_deref(), self.to.as_deref()) {
+            (Some("edited by hand"), _) => String::new(),
+            (Some(what), None) if self.field == "edited by hand" => what.to_owned(),
+            (Some(from), Some(to)) => format!("{field} {from} → {to}"),
+            (None, Some(to)) => format!("{field} {to}"),
+            (Some(end), None) if self.field == "not_after" => format!("the last one ended {end}"),
+            (Some(from), None) => format!("{field} {from} taken back"),
+            (None, None) => field,
+        }
+    }
 }
 
 /// Every effect that Innkeeper has. `apply` matches on it and has nothing left to choose.

@@ -22,6 +22,16 @@ pub struct Uptime {
     pub seconds: u64,
 }
 
+/// `at` as people read it in a message: in the fleet's zone, which is named, to the minute: `2026-03-01 19:00 +07`.
+pub fn told(at: Timestamp, zone: &TimeZone) -> String {
+    at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M %Z").to_string()
+}
+
+/// The day in the fleet's zone: `2026-03-01`.
+pub fn day(at: Timestamp, zone: &TimeZone) -> String {
+    at.to_zoned(zone.clone()).strftime("%Y-%m-%d").to_string()
+}
+
 /// When people are back at work, by the hour of the day.
 const MORNING_H: i8 = 8;
 

@@ -78,6 +78,8 @@ pub struct Setup {
     pub options: Options,
     /// Which keys do what.
     pub keymap: Keymap,
+    /// What a reason means and what to do about it.
+    pub explain: fn(&str) -> Option<String>,
     /// The clock.
     pub now: fn() -> Timestamp,
 }
@@ -135,7 +137,7 @@ async fn run_taken(setup: Setup, words: &mut mpsc::Receiver<Word>) -> io::Result
     let (key_sender, mut keys) = mpsc::channel(KEYS_MAX);
     let (news, mut messages) = mpsc::channel(NEWS_MAX);
     let mut state = State::new(setup.options, terminal::size(), (setup.now)());
-    state.keymap = setup.keymap.clone();
+    (state.keymap, state.explain) = (setup.keymap.clone(), setup.explain);
     let (state_dir, hands, sender) = (setup.state_dir.clone(), Arc::clone(&setup.hands), news.clone());
     let mut app = App {
         state,

@@ -1,6 +1,7 @@
 //! The fleet as the daemon told it: kept by name, changed by what a view says, never asked for.
 
-use crate::control::view::{FleetView, InstanceView, PendingStep, RunView, View};
+use crate::control::view::{EdgeView, FleetView, InstanceView, PendingStep, RunView, View};
+use crate::model::changes::HoldReason;
 use crate::model::event::Event;
 use crate::model::filter::Filter;
 use crate::model::name::{InstanceName, ModuleName};
@@ -39,6 +40,8 @@ pub struct Fleet {
     coming: Option<Vec<Item>>,
     /// Counts whole views: whoever was not told in the newest one is gone.
     round: u32,
+    /// Columns of the longest name and of the longest name of a plan.
+    pub widest: (u16, u16),
     /// Sets of modules, each kept once: instances on one plan have the same.
     sets: BTreeSet<Arc<BTreeSet<ModuleName>>>,
 }
@@ -93,10 +96,12 @@ pub struct Counts {
     pub good: usize,
     /// On their way.
     pub moving: usize,
-    /// Wait for a person, or do not serve as they should.
+    /// Wait for a person, do not serve as they should, or serve although their file has problems.
     pub warn: usize,
     /// Failed.
     pub bad: usize,
+    /// Nothing is known of them but that a system does not answer.
+    pub unseen: usize,
 }
 
 impl Item {
@@ -135,6 +140,13 @@ impl Item {
         filter.matches(self.status(), self.company(), now)
     }
 
+    /// True when it waits for nothing but a look: whoever knows that a system is away knows why.
+    pub fn is_unseen(&self) -> bool {
+        let status = self.status();
+        let mut holds = status.holds.iter();
+        status.state == State::Held && !status.holds.is_empty() && holds.all(|it| it.reason == HoldReason::Unseen)
+    }
+
     fn sample(&mut self) {
         let Some(usage) = &self.view.status.usage else { return };
         if self.samples.len() >= SAMPLES_MAX {
@@ -151,6 +163,7 @@ impl Fleet {
         if view.whole {
             self.coming = Some(Vec::new());
             self.round += 1;
+            self.widest = (0, 0);
             (self.runs, self.events, self.events_missed) = (BTreeMap::new(), VecDeque::new(), 0);
         }
         for instance in view.instances {
@@ -223,15 +236,27 @@ impl Fleet {
         self.runs.values().rev().find(|run| run.step == step.id && run.instance.as_ref() == Some(name))
     }
 
+    /// The systems that do not answer.
+    pub fn lost(&self) -> impl Iterator<Item = &EdgeView> {
+        self.facts.iter().flat_map(|facts| &facts.host.edges).filter(|edge| edge.lost.is_some())
+    }
+
+    /// The step that runs for an instance: the one that was begun last.
+    pub fn run_for(&self, name: &InstanceName) -> Option<&RunView> {
+        self.running().rev().find(|run| run.instance.as_ref() == Some(name))
+    }
+
     /// How many are in which state.
     pub fn counts(&self) -> Counts {
         let mut counts = Counts::default();
+        let away = self.lost().next().is_some();
         for item in &self.items {
             match item.status().state {
+                State::Held if away && item.is_unseen() => counts.unseen += 1,
                 State::Ready | State::Stopped | State::Retired => counts.good += 1,
                 State::Provisioning | State::Updating => counts.moving += 1,
-                State::Held | State::Orphaned | State::Degraded => counts.warn += 1,
-                State::Failed | State::Invalid => counts.bad += 1,
+                State::Held | State::Orphaned | State::Degraded | State::Invalid => counts.warn += 1,
+                State::Failed => counts.bad += 1,
             }
         }
         counts
@@ -239,6 +264,9 @@ impl Fleet {
 
     fn put(&mut self, mut instance: InstanceView) {
         self.pack(&mut instance);
+        let columns = |text: &str| u16::try_from(text.len()).unwrap_or(u16::MAX);
+        let plan = instance.status.plan.as_ref().map_or(0, |plan| columns(plan.as_str()));
+        self.widest = (self.widest.0.max(columns(instance.status.name.as_str())), self.widest.1.max(plan));
         match (self.find(&instance.status.name), &mut self.coming) {
             (Ok(at), _) => self.items[at].renew(instance, self.round),
             (Err(_), Some(new)) => new.push(Item::new(instance, self.round)),

@@ -53,6 +53,11 @@ pub fn clock(at: Timestamp, zone: Option<&TimeZone>) -> String {
     at.to_zoned(zone.cloned().unwrap_or(TimeZone::UTC)).strftime("%H:%M:%S").to_string()
 }
 
+/// The zone in which times are told, as it is called at that time: `+07`, `CEST`, `UTC`.
+pub fn zone_name(at: Timestamp, zone: Option<&TimeZone>) -> String {
+    at.to_zoned(zone.cloned().unwrap_or(TimeZone::UTC)).strftime("%Z").to_string()
+}
+
 /// The time of day, with the day before it when that is not today.
 pub fn moment(at: Timestamp, now: Timestamp, zone: Option<&TimeZone>) -> String {
     let zone = zone.cloned().unwrap_or(TimeZone::UTC);

@@ -179,6 +179,7 @@ impl Entry {
 /// Every action, in the order in which help and footer show them.
 pub const TABLE_OF_ACTIONS: &[Entry] = &[
     row(Action::Open, "open", &["enter"], "open what is selected").within(ROWS).footer("open"),
+    row(Action::Open, "open", &["enter"], "read the selected event or step in full").within(&[Context::Detail]),
     row(Action::Back, "back", &["esc"], "back; in a list, end the filter"),
     row(Action::NextTab, "next tab", &["]", "tab"], "the next tab").within(&[Context::Detail]).footer("tabs"),
     row(Action::NextTab, "next tab", &["]"], "the next tab").within(LOGS).footer("tabs"),
@@ -199,6 +200,7 @@ pub const TABLE_OF_ACTIONS: &[Entry] = &[
         .footer("source"),
     row(Action::Level, "level", &["L"], "only lines of a level and above").within(LOGS).footer("level"),
     row(Action::Wrap, "wrap", &["w"], "wrap long lines").within(LOGS).footer("wrap"),
+    row(Action::Wrap, "wrap", &["w"], "events and steps in as many rows as they take").within(&[Context::Detail]),
     row(Action::FilterLines, "filter lines", &["&"], "only lines that hold a text").within(LOGS),
     row(Action::CopyLines, "copy lines", &["Y"], "copy the visible lines to the clipboard of the terminal")
         .within(LOGS),

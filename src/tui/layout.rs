@@ -92,25 +92,42 @@ pub fn split(state: &State) -> (Rect, Option<(Rect, Rect)>) {
     (list, Some((card, activity)))
 }
 
-/// The upper part of a view with a list above and details below.
+/// Lower bodies have no room for details below a list.
+const HALVES_ROWS_MIN: u16 = 12;
+/// Rows of the details below a list: enough to read a few sentences, the rest is the list's.
+const DETAILS_ROWS: (u16, u16) = (6, 14);
+
+/// A list above and details below; none where there is no room for them.
 pub fn halves(state: &State) -> (Rect, Option<Rect>) {
     let body = parts(state.size).body;
-    if body.height < 12 {
+    if body.height < HALVES_ROWS_MIN {
         return (body, None);
     }
-    let list = Rect { height: (body.height * 2 / 5).max(6), ..body };
-    (list, Some(Rect { y: list.bottom(), height: body.height - list.height, ..body }))
+    let details = (body.height * 2 / 5).clamp(DETAILS_ROWS.0, DETAILS_ROWS.1);
+    let list = Rect { height: body.height - details, ..body };
+    (list, Some(Rect { y: list.bottom(), height: details, ..body }))
 }
 
 /// Rows of the list that are visible at once.
 pub fn list_rows(state: &State) -> usize {
     let area = match state.page {
         Page::Instances => split(state).0,
-        Page::Plan | Page::Jobs => halves(state).0,
-        Page::Alerts | Page::Backups | Page::Host => parts(state.size).body,
+        Page::Plan | Page::Jobs | Page::Alerts => halves(state).0,
+        Page::Backups => backups(state).1,
+        Page::Host => parts(state.size).body,
     };
     let frame = if room(state.size) > Room::Tiny { 2 } else { 0 };
     usize::from(area.height.saturating_sub(frame + 1))
+}
+
+/// Columns on which the remark about backups needs one row.
+const REMARK_COLUMNS: u16 = 124;
+
+/// The remark about backups, and their list below it.
+pub fn backups(state: &State) -> (Rect, Rect) {
+    let body = parts(state.size).body;
+    let rows = if body.width >= REMARK_COLUMNS { 1 } else { 2 }.min(body.height / 3);
+    (Rect { height: rows, ..body }, Rect { y: body.y + rows, height: body.height - rows, ..body })
 }
 
 /// Rows of text in an opened instance or overlay.
@@ -118,11 +135,18 @@ pub fn text_rows(state: &State) -> usize {
     let body = parts(state.size).body;
     let frame = if room(state.size) > Room::Tiny { 2 } else { 0 };
     match &state.overlay {
-        Some(Overlay::Text(_) | Overlay::Help(_)) => {
-            usize::from(overlay(state.size, u16::MAX, u16::MAX).height).saturating_sub(4)
+        Some(Overlay::Text(_) | Overlay::Help(_)) => overlay_rows(state),
+        _ => {
+            let entries = state.detail.as_ref().is_some_and(|detail| detail.tab.has_entries());
+            let area = if entries { halves(state).0 } else { body };
+            usize::from(area.height.saturating_sub(frame))
         }
-        _ => usize::from(body.height.saturating_sub(frame)),
     }
+}
+
+/// Rows of text in the largest box in the middle.
+pub fn overlay_rows(state: &State) -> usize {
+    usize::from(overlay(state.size, u16::MAX, u16::MAX).height).saturating_sub(2)
 }
 
 /// A box in the middle, of at most that size.

@@ -3,6 +3,8 @@
 use crate::control::LogOf;
 use crate::model::name::InstanceName;
 use crate::model::text::harmless;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use std::collections::VecDeque;
 
 /// Lines kept.
@@ -10,6 +12,9 @@ pub const LINES_MAX: usize = 20_000;
 /// Bytes of text kept, so that an output of long lines takes no more than one of short ones: four times as many as such
 /// lines usually have.
 pub const BYTES_MAX: usize = 8 << 20;
+
+/// What a line of Odoo's begins with.
+const STAMP: &str = "2026-03-01 12:00:00,123";
 
 /// The level of the line before is looked for in so many lines.
 const BEFORE_MAX: usize = 64;
@@ -210,6 +215,18 @@ impl Logs {
     pub fn next_level(&mut self) {
         self.level = self.level.next();
     }
+}
+
+/// A line of Odoo's with its time in the fleet's zone, without fractions of seconds. Odoo writes it in UTC, as the image sets
+/// its time zone: `2026-03-01 12:00:00,123 7 INFO …`.
+pub fn in_zone(line: String, zone: Option<&TimeZone>) -> String {
+    let at = line.split_at_checked(STAMP.len()).and_then(|(stamp, rest)| {
+        let is_stamp = rest.starts_with(' ') && stamp.as_bytes()[STAMP.len() - 4] == b',';
+        let at = stamp.get(..STAMP.len() - 4).filter(|_| is_stamp)?.parse::<DateTime>().ok()?;
+        let at = at.to_zoned(TimeZone::UTC).ok()?.with_time_zone(zone.cloned().unwrap_or(TimeZone::UTC));
+        Some(format!("{}{rest}", at.strftime("%Y-%m-%d %H:%M:%S")))
+    });
+    at.unwrap_or(line)
 }
 
 /// `text` without escape sequences and without characters that a terminal obeys.

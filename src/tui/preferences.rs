@@ -102,7 +102,7 @@ impl Reading<'_> {
 
     fn theme(&mut self, value: &Spanned<DeValue<'_>>) {
         let DeValue::String(name) = value.get_ref() else {
-            return self.fault(value.span(), "theme must be a text".to_owned(), None);
+            return self.fault(value.span(), "theme must be text in quotes".to_owned(), None);
         };
         match THEMES.iter().find(|(known, _)| known == name) {
             Some((_, theme)) => self.preferences.theme = *theme,

@@ -57,6 +57,8 @@ pub(super) fn keep_in_sight(state: &mut State) {
 /// Goes to another view, to where the user was in it.
 pub(super) fn turn_to(state: &mut State, page: Page) {
     state.page = page;
+    let alerts = state.fleet.facts.iter().flat_map(|facts| &facts.alerts).filter(|alert| alert.silence.is_some());
+    state.known_alerts = alerts.map(|alert| (alert.instance.clone(), alert.reason.clone())).collect();
     state.list.offset = state.places[page as usize].offset;
     state.list.at = 0;
     refresh(state);
@@ -155,7 +157,11 @@ fn alerts(state: &State) -> Vec<Row> {
         .iter()
         .zip(0_u32..)
         .filter(|(alert, _)| shown(&alert.instance))
-        .map(|(alert, at)| (usize::from(alert.silence.is_some()), at))
+        .map(|(alert, at)| {
+            let known =
+                alert.silence.is_some() && state.known_alerts.contains(&(alert.instance.clone(), alert.reason.clone()));
+            (usize::from(known), at)
+        })
         .collect();
     places.sort_by_key(|(quiet, at)| (*quiet, Reverse(facts.alerts[*at as usize].since)));
     places.into_iter().map(|(_, at)| Row::Alert(at)).collect()

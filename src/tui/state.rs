@@ -63,6 +63,13 @@ pub struct State {
     pub logs: Logs,
     /// The dashboard has the mouse.
     pub mouse: bool,
+    /// Entries of a tab take as many rows as their text.
+    pub wrap: bool,
+    /// Alerts of which somebody knew when their view was opened: they are the last. Those that are acknowledged meanwhile
+    /// stay where they are.
+    pub known_alerts: BTreeSet<(Option<InstanceName>, String)>,
+    /// What a reason means and what to do about it.
+    pub explain: fn(&str) -> Option<String>,
 }
 
 /// Whether the daemon tells.
@@ -136,6 +143,10 @@ pub struct Detail {
     pub tab: Tab,
     /// Rows scrolled.
     pub scroll: usize,
+    /// On a tab with entries: which one is selected, counted from the first.
+    pub at: usize,
+    /// The event that is selected; none keeps to the newest.
+    pub event: Option<u64>,
     /// Its file as it was read last, or why it could not be.
     pub file: Option<Result<String, String>>,
 }
@@ -163,6 +174,11 @@ impl Tab {
     /// In order.
     pub const ALL: [Self; 7] =
         [Self::Summary, Self::Events, Self::Logs, Self::Containers, Self::Backups, Self::Diff, Self::File];
+
+    /// True when one of its entries is selected, and told in full below them.
+    pub fn has_entries(self) -> bool {
+        matches!(self, Self::Events | Self::Diff)
+    }
 
     /// Its title.
     pub fn title(self) -> &'static str {
@@ -247,6 +263,11 @@ impl Sort {
     /// In the order in which `o` goes through them.
     pub const ALL: [Self; 8] =
         [Self::Severity, Self::Name, Self::Plan, Self::Cpu, Self::Memory, Self::Disk, Self::Certificate, Self::Backup];
+
+    /// Whether the smallest comes first, and the earliest.
+    pub fn ascends(self) -> bool {
+        !matches!(self, Self::Severity | Self::Cpu | Self::Memory | Self::Disk)
+    }
 
     /// For the title of the table.
     pub fn title(self) -> &'static str {
@@ -380,8 +401,12 @@ pub struct SilenceMenu {
 pub struct Text {
     /// Its title.
     pub title: String,
-    /// Its lines; `+` and `-` in front are shown as a difference is.
+    /// Its lines, in as many rows as they take.
     pub lines: Vec<String>,
+    /// It is a difference: `+` and `-` in front are shown as such.
+    pub difference: bool,
+    /// Whom the key that opened it opens next.
+    pub about: Option<InstanceName>,
     /// Rows scrolled.
     pub scroll: usize,
 }
@@ -421,6 +446,9 @@ impl State {
             keymap: Keymap::default(),
             logs: Logs::default(),
             mouse: false,
+            wrap: false,
+            known_alerts: BTreeSet::new(),
+            explain: |_| None,
         }
     }
 

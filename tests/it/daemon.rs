@@ -2,6 +2,7 @@
 
 mod clock;
 mod conf;
+mod doing;
 mod down;
 mod drift;
 mod endings;

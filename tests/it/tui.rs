@@ -12,3 +12,5 @@ pub(crate) mod pty;
 mod reading;
 pub(crate) mod stage;
 mod tiers;
+mod truth;
+mod whole;

@@ -151,6 +151,7 @@ pub(crate) fn facts(wanted: impl IntoIterator<Item = Wanted>) -> Facts {
     let images = BTreeMap::from([("odoo:18.0".to_owned(), image("18")), ("odoo:19.0".to_owned(), image("19"))]);
     Facts {
         now: now(),
+        zone: jiff::tz::TimeZone::UTC,
         settings: Arc::new(settings()),
         instances: instances.collect(),
         live: Live {

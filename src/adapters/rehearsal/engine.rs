@@ -2,7 +2,7 @@
 //! is there, a job outlives its caller, containers of instances that nobody asked about are told without details.
 
 use super::world::{Ailment, ConfFile, Container, ContainerState};
-use super::{Rehearsal, World, failed};
+use super::{Rehearsal, World, failed, jobs, refused};
 use crate::edges::engine::{JobEnd, LogLines, LogQuery, LogSource};
 use crate::edges::{Ask, ByteStream, Edge, EdgeError, Engine};
 use crate::model::live::{ConfigLive, EngineLive, JobLive, JobState, ServiceLive};
@@ -146,14 +146,24 @@ impl Engine for Rehearsal {
 
     async fn logs(&self, instance: &InstanceName, query: &LogQuery) -> Result<LogLines, EdgeError> {
         let resources = Resources::of(instance);
-        let text = Rehearsal::look(self, EDGE, "logs", |world, _| {
+        let lines = Rehearsal::look(self, EDGE, "logs", |world, now| {
             let of_job = |name: &str| query.source == LogSource::Job && name.starts_with(&resources.job_prefix);
             let of_odoo = |name: &str| query.source == LogSource::Odoo && name == resources.container;
-            let found = world.containers.iter().filter(|(name, _)| of_job(name) || of_odoo(name));
-            let text = |container: &Container| container.work.as_ref().map_or("rehearsed", |work| &work.log).to_owned();
-            Ok(found.map(|(_, container)| text(container)).collect::<Vec<_>>())
+            let mut found = world.containers.iter().filter(|(name, _)| of_job(name) || of_odoo(name));
+            let Some((_, container)) = found.next_back() else {
+                return Err(refused(
+                    EDGE,
+                    match query.source {
+                        LogSource::Job => format!("{instance} has no job container: one that ended well is removed"),
+                        LogSource::Odoo => format!("{instance} has no container yet"),
+                    },
+                ));
+            };
+            let mut lines = jobs::said(container, &resources.database, now);
+            lines.drain(..lines.len().saturating_sub(query.tail.unwrap_or(u64::MAX) as usize));
+            Ok(lines)
         });
-        let lines: Vec<Result<String, EdgeError>> = text.await?.into_iter().map(Ok).collect();
+        let lines: Vec<Result<String, EdgeError>> = lines.await?.into_iter().map(Ok).collect();
         Ok(futures::stream::iter(lines).boxed())
     }
 

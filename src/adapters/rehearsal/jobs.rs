@@ -1,9 +1,10 @@
 //! What Odoo does inside a job container of the rehearsed world.
 
-use super::world::{ContainerState, World};
+use super::world::{Container, ContainerState, World};
 use crate::model::name::{InstanceName, ModuleName, OdooVersion};
 use crate::model::secret::ExposeSecret;
 use crate::model::service::{JobWork, Setup};
+use crate::model::time::Timestamp;
 use std::collections::BTreeSet;
 
 /// `-i base` takes 18 s.
@@ -37,6 +38,55 @@ pub(super) fn duration_s(work: &JobWork) -> i64 {
         JobWork::Install { modules, .. } => BASE_S + MODULE_S * i64::try_from(modules.len()).unwrap_or(0),
         JobWork::SetUp { .. } => SET_UP_S,
     }
+}
+
+/// What an install brings along whatever it is asked for, in the order in which Odoo loads it.
+const DEPENDENCIES: [&str; 14] = [
+    "base",
+    "web",
+    "bus",
+    "base_setup",
+    "web_tour",
+    "html_editor",
+    "phone_validation",
+    "mail",
+    "auth_signup",
+    "resource",
+    "contacts",
+    "digest",
+    "portal",
+    "product",
+];
+
+/// What its container has written until `now`, as Odoo writes it: in UTC, with the database's name.
+pub(super) fn said(container: &Container, database: &str, now: Timestamp) -> Vec<String> {
+    let Some(began) = container.started_at else { return Vec::new() };
+    let line = |after_s: i64, text: &str| {
+        let at = Timestamp::from_second(began.as_second() + after_s).unwrap_or(now);
+        format!("{} 1 INFO {database} {text}", at.strftime("%Y-%m-%d %H:%M:%S,000"))
+    };
+    let Some(work) = &container.work else {
+        let mut lines = vec![line(0, "odoo: Odoo version 19.0, rehearsed")];
+        if container.booted {
+            lines.push(line(1, "odoo.service.server: HTTP service (werkzeug) running on 0.0.0.0:8069"));
+            lines.push(line(2, "odoo.registry: Registry loaded in 1.2s"));
+        }
+        return lines;
+    };
+    let mut lines = Vec::new();
+    if let JobWork::Install { modules, .. } = &work.work {
+        let all: Vec<&str> = DEPENDENCIES.into_iter().chain(modules.iter().map(ModuleName::as_str)).collect();
+        let (whole_s, spent_s) = (duration_s(&work.work), now.as_second() - began.as_second());
+        for (nth, module) in (1_i64..).zip(&all) {
+            let at_s = (nth - 1) * whole_s / all.len() as i64;
+            if at_s <= spent_s || container.state != ContainerState::Running {
+                let loading = format!("odoo.modules.loading: Loading module {module} ({nth}/{})", all.len());
+                lines.push(line(at_s, &loading));
+            }
+        }
+    }
+    lines.extend(work.log.lines().map(str::to_owned));
+    lines
 }
 
 impl World {

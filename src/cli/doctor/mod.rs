@@ -16,7 +16,7 @@ use super::context::Context;
 use super::failure::{ErrorMember, Exit, Failure, Trouble};
 use super::render::style::{BAD, GOOD, STRONG, WARN, paint};
 use super::render::text::{count, harmless, wrap};
-use super::{fleet, world};
+use super::{fleet, rehearse, world};
 use crate::model::name::InstallationId;
 use crate::model::settings::Settings;
 use crate::model::status::SCHEMA;
@@ -108,7 +108,12 @@ fn examine(cx: &Context, fleet: &Fleet) -> Result<Vec<Finding>, Failure> {
     findings.push(host::time_zone(settings));
     findings.extend(state::check(settings));
     findings.push(host::disk(&settings.fleet.state_dir));
-    findings.push(world::finding(settings));
+    findings.push(world::finding(settings, &cx.zone(settings)));
+    if rehearse::is_rehearsal(settings) {
+        // Nothing of this host is part of it.
+        findings.extend(rehearse::findings(settings)?);
+        return Ok(findings);
+    }
     findings.push(backups::directory(settings));
     findings.push(backups::schedules());
     let outer = world::block_on(async {

@@ -96,6 +96,11 @@ fn find(code: &str) -> Result<Vec<Entry>, Failure> {
     })
 }
 
+/// The text about a reason; none for one that is not known.
+pub(crate) fn text(reason: &str) -> Option<String> {
+    all().into_iter().find(|entry| entry.code == reason).map(|entry| entry.text)
+}
+
 /// The word of an alert as it is written, however it was typed.
 pub(crate) fn reason(typed: &str) -> Result<String, Failure> {
     let found = all().into_iter().filter(|entry| entry.code.eq_ignore_ascii_case(typed)).find(is_reason);

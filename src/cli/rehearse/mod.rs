@@ -7,12 +7,15 @@ mod stage;
 pub(crate) use stage::is_rehearsal;
 
 use super::context::Context;
+use super::doctor::Finding;
 use super::failure::{Exit, Failure, Trouble};
 use super::run::of_run;
 use super::{fleet, world};
 use crate::adapters::rehearsal::{Rehearsal, World};
 use crate::connect::connect_rehearsal;
 use crate::daemon::{self, Conduct};
+use crate::model::event::Reason;
+use crate::model::settings::Settings;
 use crate::spec::Fleet;
 use stage::Stage;
 
@@ -35,6 +38,25 @@ pub(crate) fn run(cx: &Context, log: impl FnOnce()) -> Result<Exit, Failure> {
         }
     })??;
     Ok(Exit::Done)
+}
+
+/// `doctor` for a rehearsal: the systems as its daemon plays them.
+pub(crate) fn findings(settings: &Settings) -> Result<Vec<Finding>, Failure> {
+    const PLAYED: &str = "Docker, PostgreSQL, nginx, the certificate authority and the archive are played in the memory \
+                          of the rehearsal: nothing of this host is looked at";
+    let told = world::block_on(async {
+        match world::daemon(settings).await? {
+            Some(mut daemon) => daemon.status().await.map(Some).map_err(|error| world::of_control(&error)),
+            None => Ok(None),
+        }
+    })??;
+    let lost = told.iter().flat_map(|status| &status.alerts).filter(|alert| alert.reason == Reason::EdgeLost.as_str());
+    let fix = "wait half a minute: in a rehearsal systems are away for a while and come back by themselves";
+    let mut findings: Vec<Finding> = lost.map(|alert| Finding::fail("systems", alert.message.clone(), fix)).collect();
+    if findings.is_empty() {
+        findings.push(Finding::ok("systems", PLAYED));
+    }
+    Ok(findings)
 }
 
 /// An empty host that has the images that the settings name.

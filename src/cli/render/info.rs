@@ -1,7 +1,7 @@
 //! One instance in full.
 
 use super::style::{BAD, FAINT, GOOD, PLAIN, STRONG, WARN, of_state, paint};
-use super::text::{harmless, local, relative, wrap};
+use super::text::{harmless, local, relative, wrap, zone_name};
 use crate::model::event::Event;
 use crate::model::size::Bytes;
 use crate::model::status::{Condition, ConditionStatus, ConditionType, InstanceStatus};
@@ -23,15 +23,15 @@ pub(crate) fn render(
 ) -> String {
     let mut out =
         format!("{}  {}\n", paint(STRONG, status.name.as_str()), paint(of_state(status.state), status.state.as_str()));
-    let mut facts = facts(status, now, zone);
-    facts.extend(disk.and_then(|disk| Some(("disk", growth(status, history, disk)?))));
+    let disk = disk.and_then(|disk| growth(status, history, disk));
+    let facts = facts(status, disk, now, zone);
     for (label, value) in facts {
         let room = columns_max.map(|max| max.saturating_sub(LABEL_COLUMNS + 2).max(20));
         let value = wrap(&harmless(&value), room).join(&format!("\n{}", " ".repeat(LABEL_COLUMNS + 2)));
         out.push_str(&format!("  {}{value}\n", paint(FAINT, &format!("{label:<LABEL_COLUMNS$}"))));
     }
     section(&mut out, "Last 24 hours", super::graph::of_a_day(status, history, now, zone).into_iter());
-    section(&mut out, "Conditions", status.conditions.iter().map(|item| condition(item, now)));
+    section(&mut out, "Conditions", status.conditions.iter().map(|item| condition(status, item, now)));
     let holds = status
         .holds
         .iter()
@@ -48,20 +48,27 @@ fn section(out: &mut String, title: &str, lines: impl Iterator<Item = String>) {
     }
 }
 
-fn facts(status: &InstanceStatus, now: Timestamp, zone: &TimeZone) -> Vec<(&'static str, String)> {
+fn facts(
+    status: &InstanceStatus,
+    disk: Option<String>,
+    now: Timestamp,
+    zone: &TimeZone,
+) -> Vec<(&'static str, String)> {
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     let list = |names: &std::collections::BTreeSet<crate::model::name::ModuleName>| {
         names.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(" ")
     };
     let missing: std::collections::BTreeSet<_> =
         status.modules.wanted.difference(&status.modules.installed).cloned().collect();
-    let mut facts = vec![
+    let mut facts = Vec::new();
+    facts.extend(status.doing(now).map(|doing| ("now", doing)));
+    facts.extend([
         ("wanted", status.wanted.as_str().to_owned()),
         ("plan", or_dash(status.plan.as_ref().map(ToString::to_string))),
         ("Odoo", or_dash(status.odoo.as_ref().map(ToString::to_string))),
         ("address", if status.urls.is_empty() { "-".to_owned() } else { status.urls.join(" ") }),
         ("modules", if status.modules.wanted.is_empty() { "-".to_owned() } else { list(&status.modules.wanted) }),
-    ];
+    ]);
     // What could not be looked at is not missing.
     let looked = status
         .conditions
@@ -92,15 +99,15 @@ fn facts(status: &InstanceStatus, now: Timestamp, zone: &TimeZone) -> Vec<(&'sta
         facts.push((
             "uses",
             format!(
-                "{:.0} % of a core, {} of {} memory, {} database, {} files ({})",
+                "{:.0} % of a core, {} of {} memory ({})",
                 usage.cpu_percent,
                 Bytes(usage.memory_bytes),
                 Bytes(usage.memory_limit_bytes),
-                Bytes(usage.database_bytes),
-                Bytes(usage.filestore_bytes),
                 relative(usage.at, now),
             ),
         ));
+        let parts = format!("{} database, {} files", Bytes(usage.database_bytes), Bytes(usage.filestore_bytes));
+        facts.push(("disk", disk.map_or(parts.clone(), |disk| format!("{disk}: {parts}"))));
     }
     if let Some(backup) = &status.last_backup {
         facts.push((
@@ -110,10 +117,10 @@ fn facts(status: &InstanceStatus, now: Timestamp, zone: &TimeZone) -> Vec<(&'sta
     }
     facts.extend(status.next_try.map(|at| ("next try", format!("{} ({})", local(at, zone), relative(at, now)))));
     facts.extend(status.purge_after.map(|at| ("data kept to", local(at, zone))));
-    let pending =
-        if status.generation == status.observed_generation { "" } else { " (not yet brought into the world)" };
+    let pending = if status.generation == status.observed_generation { "" } else { " (not applied yet)" };
     facts.push(("file version", format!("{}{pending}", status.generation)));
     facts.extend(status.uid.map(|uid| ("uid", uid.to_string())));
+    facts.push(("times", format!("in {}", zone_name(zone))));
     facts
 }
 
@@ -131,30 +138,27 @@ fn growth(status: &InstanceStatus, history: &UsageHistory, disk: Bytes) -> Optio
     Some(text)
 }
 
-/// A condition, with the mark that says whether it is as it should be.
-fn condition(condition: &Condition, now: Timestamp) -> String {
-    let wanted = match condition.kind {
-        ConditionType::Drifted
-        | ConditionType::Orphaned
-        | ConditionType::RetirePending
-        | ConditionType::Stalled
-        | ConditionType::Suspended => ConditionStatus::False,
-        _ => ConditionStatus::True,
+/// A condition, with the mark that says whether it is as it should be for what the file asks.
+fn condition(status: &InstanceStatus, condition: &Condition, now: Timestamp) -> String {
+    let (mark, style) = match (status.is_right(condition), condition.status) {
+        (Some(true), _) => ("*", GOOD),
+        (Some(false), _) => ("!", BAD),
+        (None, ConditionStatus::Unknown) => ("?", WARN),
+        (None, _) => (" ", PLAIN),
     };
-    let (mark, style) = match condition.status {
-        _ if condition.kind == ConditionType::Protected => (" ", PLAIN),
-        ConditionStatus::Unknown => ("?", WARN),
-        status if status == wanted => ("*", GOOD),
-        _ => ("!", BAD),
-    };
+    let was = condition
+        .last_known
+        .filter(|_| condition.is_unseen())
+        .map(|was| format!(", was {was:?} when it was seen last"));
     let message =
         if condition.message.is_empty() { String::new() } else { format!(": {}", harmless(&condition.message)) };
     format!(
-        "  {} {:<17} {:<8} {}{message} {}\n",
+        "  {} {:<17} {:<8} {}{}{message} {}\n",
         paint(style, mark),
         format!("{:?}", condition.kind),
         format!("{:?}", condition.status),
         condition.reason,
+        was.unwrap_or_default(),
         paint(FAINT, &format!("({})", relative(condition.since, now))),
     )
 }

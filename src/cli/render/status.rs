@@ -71,7 +71,7 @@ pub fn plain(fleet: &FleetStatus) -> String {
             used(|usage| usage.database_bytes.saturating_add(usage.filestore_bytes).to_string()),
             status.certificate.as_ref().map_or_else(dash, |it| format!("{:.0}", it.not_after)),
             status.url.as_deref().map_or_else(dash, harmless),
-            Some(harmless(&status.note())).filter(|note| !note.is_empty()).unwrap_or_else(dash),
+            Some(harmless(&note(status, fleet.at))).filter(|note| !note.is_empty()).unwrap_or_else(dash),
         ];
         format!("{}\n", fields.map(|field| field.replace('\t', " ")).join("\t"))
     };
@@ -111,8 +111,13 @@ fn row(status: &InstanceStatus, now: Timestamp) -> Vec<Cell> {
         used(status, |usage| short_size(usage.database_bytes.saturating_add(usage.filestore_bytes))),
         Cell::new(certificate, certificate_style),
         status.url.as_deref().map_or_else(|| "-".to_owned(), harmless).into(),
-        harmless(&status.note()).into(),
+        harmless(&note(status, now)).into(),
     ]
+}
+
+/// What runs for it, else why it waits or what is wrong.
+fn note(status: &InstanceStatus, now: Timestamp) -> String {
+    status.doing(now).unwrap_or_else(|| status.note())
 }
 
 /// A figure of what it uses; a dash while that is not known.

@@ -14,6 +14,11 @@ pub(crate) fn local(at: Timestamp, zone: &TimeZone) -> String {
     at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
+/// The zone that times are told in, as people call it.
+pub(crate) fn zone_name(zone: &TimeZone) -> &str {
+    zone.iana_name().unwrap_or("UTC")
+}
+
 /// "in 62d" or "3h ago".
 pub(crate) fn relative(at: Timestamp, now: Timestamp) -> String {
     match at >= now {

@@ -11,6 +11,7 @@ use crate::daemon::crew::{Chore, Crew};
 use crate::daemon::known::keeper::event;
 use crate::daemon::turn::Subject;
 use crate::edges::engine::{LogQuery, LogSource};
+use crate::model::backup::BackupLive;
 use crate::model::errand::ErrandKind;
 use crate::model::event::{Level, NewEvent, Reason};
 use crate::model::name::InstanceName;
@@ -107,6 +108,11 @@ impl Handler for Desk {
             .into_iter()
             .filter_map(|(edge, why)| Some((edge.to_string(), why?.to_string())));
         Ok(Planned { changes: plan.changes, unseen: unseen.collect() })
+    }
+
+    async fn backups(&self, names: &[InstanceName]) -> Result<Vec<BackupLive>, String> {
+        let archive = &self.crew.keeper.edges.archive;
+        observe::backups(archive.as_ref(), names).await.map_err(|error| chain(&error))
     }
 
     fn errand(&self, instance: &InstanceName, kind: ErrandKind, by: &Peer) -> Result<u64, String> {

@@ -2,4 +2,5 @@
 
 pub(crate) mod desk;
 mod host;
+pub(crate) mod progress;
 pub(crate) mod scene;

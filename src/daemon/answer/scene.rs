@@ -6,11 +6,13 @@ use crate::control::view::{Cursor, EVENTS_KEPT_MAX, RUNS_KEPT_MAX, RunView, View
 use crate::daemon::known::keeper::Keeper;
 use crate::journal::{EventFilter, Journal, News};
 use crate::model::event::{Event, Level};
+use crate::model::job_progress::JobProgress;
 use crate::model::name::InstanceName;
 use crate::model::step::StepId;
 use crate::model::time::Timestamp;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
 use tokio::sync::broadcast::error::RecvError;
 
 /// Durations remembered for each kind of step; their median is what is expected.
@@ -20,6 +22,8 @@ const DURATIONS_KEPT_MAX: usize = 15;
 #[derive(Default)]
 pub(crate) struct Scene {
     inner: Mutex<Inner>,
+    /// Rung when a step begins.
+    began: Notify,
 }
 
 #[derive(Default)]
@@ -55,6 +59,12 @@ impl Scene {
         let mut news = keeper.journal.follow();
         loop {
             match news.recv().await {
+                Ok(News::StepEnded { instance, step, error }) => {
+                    if let Some(name) = &instance {
+                        keeper.report_documents(keeper.board.end_operation(name, &step));
+                    }
+                    self.hear(News::StepEnded { instance, step, error }, keeper.now());
+                }
                 Ok(news) => self.hear(news, keeper.now()),
                 Err(RecvError::Lagged(missed)) => self.inner().missed(missed),
                 Err(RecvError::Closed) => return,
@@ -66,7 +76,10 @@ impl Scene {
     fn hear(&self, news: News, now: Timestamp) {
         let mut inner = self.inner();
         match news {
-            News::StepBegan { instance, step, reason } => inner.began(instance, step, reason, now),
+            News::StepBegan { instance, step, reason } => {
+                inner.began(instance, step, reason, now);
+                self.began.notify_one();
+            }
             News::StepEnded { instance, step, error } => inner.ended(&instance, &step, error, now),
             News::Recorded(event) => inner.recorded(event),
         }
@@ -88,6 +101,31 @@ impl Scene {
         cursor.events = inner.heard;
     }
 
+    /// The steps that run, the oldest first.
+    pub(super) fn running(&self) -> Vec<RunView> {
+        self.inner().runs.values().map(|(_, run)| run).filter(|run| run.ended.is_none()).cloned().collect()
+    }
+
+    /// True while this step runs.
+    pub(super) fn runs(&self, id: u64) -> bool {
+        self.inner().runs.get(&id).is_some_and(|(_, run)| run.ended.is_none())
+    }
+
+    /// Waits until a step begins, or began since this was waited for last.
+    pub(super) async fn moved(&self) {
+        self.began.notified().await;
+    }
+
+    /// Notes how far a step is.
+    pub(super) fn set_progress(&self, id: u64, progress: Option<JobProgress>) {
+        let mut inner = self.inner();
+        inner.revision += 1;
+        let revision = inner.revision;
+        if let Some((at, run)) = inner.runs.get_mut(&id) {
+            (*at, run.progress) = (revision, progress);
+        }
+    }
+
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -100,7 +138,8 @@ impl Inner {
         self.next_run += 1;
         self.revision += 1;
         let id = self.next_run;
-        let run = RunView { id, instance, step, kind, reason, since: now, expected_ms, ended: None, error: None };
+        let (since, progress, ended, error) = (now, None, None, None);
+        let run = RunView { id, instance, step, kind, reason, since, expected_ms, progress, ended, error };
         self.runs.insert(id, (self.revision, run));
         while self.runs.len() > RUNS_KEPT_MAX {
             let Some(oldest) = self.runs.iter().find(|(_, (_, run))| run.ended.is_some()).map(|(id, _)| *id) else {

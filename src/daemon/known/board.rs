@@ -4,13 +4,15 @@
 //! decision reads it.
 
 use super::alerts::{alert, tells_of_all, was_down_before};
+use super::documents::{UNFINISHED, documents, is_news, sweep};
 use super::marks::Marks;
 use crate::control::view::{InstanceView, PendingStep, UsageView, View};
-use crate::model::changes::{Hold, InstanceChanges};
+use crate::model::changes::{Hold, HoldReason, InstanceChanges};
 use crate::model::event::Reason;
 use crate::model::name::{Domain, InstanceName, PlanName};
 use crate::model::silence::{Silence, quiet};
-use crate::model::status::{Alert, DaemonStatus, FleetStatus, InstanceStatus, SCHEMA, UsageStatus};
+use crate::model::status::{Alert, DaemonStatus, FleetStatus, InstanceStatus, Operation, SCHEMA, UsageStatus};
+use crate::model::step::StepId;
 use crate::model::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
@@ -21,13 +23,8 @@ use tokio::sync::watch;
 /// The folder's name in the state directory.
 pub const STATUS_DIR: &str = "status";
 
-/// A document in which only the usage changed is written again after this time at the earliest.
-const USAGE_WRITTEN_EVERY_S: i64 = 300;
 /// And so many of them at one measurement, so that a busy fleet's documents are spread over time.
 const USAGES_WRITTEN_AT_ONCE_MAX: usize = 16;
-
-/// How documents end that are not whole yet.
-const UNFINISHED: &str = ".new";
 
 /// The statuses of one fleet.
 pub struct Board {
@@ -56,6 +53,10 @@ struct Inner {
     strains: BTreeMap<InstanceName, Vec<Alert>>,
     /// What their documents say that they use.
     usages_written: BTreeMap<InstanceName, UsageStatus>,
+    /// Steps that run now, of whom they run. Kept apart, as usages are.
+    operations: BTreeMap<InstanceName, Operation>,
+    /// Systems that answer again: until everybody was looked at anew, they still say why somebody was held.
+    over: BTreeMap<String, Alert>,
     /// The last snapshot, while nothing changed since.
     snapshot: Option<Arc<FleetStatus>>,
     /// What is to be done; instances with nothing to do are not in the map.
@@ -121,6 +122,7 @@ impl Board {
         let name = status.name.clone();
         inner.marks.changed(&name);
         inner.statuses.insert(name.clone(), Arc::new(status));
+        inner.forget_what_is_over();
         let written = self.write(&mut inner, &name);
         drop(inner);
         self.ring();
@@ -148,6 +150,34 @@ impl Board {
         drop(inner);
         self.ring();
         written
+    }
+
+    /// Notes which step runs for an instance, and how far it is. Answers have it at once, the document too: `wait` reads it.
+    /// Nothing is decided by it.
+    ///
+    /// # Errors
+    /// The document could not be written; it is tried again.
+    pub(crate) fn set_operation(&self, name: &InstanceName, operation: Option<Operation>) -> io::Result<()> {
+        let mut inner = self.inner();
+        if inner.operations.get(name) == operation.as_ref() {
+            return Ok(());
+        }
+        match operation {
+            Some(operation) => drop(inner.operations.insert(name.clone(), operation)),
+            None => drop(inner.operations.remove(name)),
+        }
+        inner.snapshot = None;
+        // Watchers hear of it with the step itself.
+        if inner.statuses.contains_key(name) { self.write(&mut inner, name) } else { Ok(()) }
+    }
+
+    /// The same, once that step ended.
+    ///
+    /// # Errors
+    /// The document could not be written; it is tried again.
+    pub(crate) fn end_operation(&self, name: &InstanceName, step: &StepId) -> io::Result<()> {
+        let is_its = self.inner().operations.get(name).is_some_and(|it| it.id == step.0);
+        if is_its { self.set_operation(name, None) } else { Ok(()) }
     }
 
     /// Notes what is to be done for an instance, for those who watch. Nothing is decided by it.
@@ -229,6 +259,7 @@ impl Board {
         inner.usages.remove(name);
         inner.strains.remove(name);
         inner.usages_written.remove(name);
+        inner.operations.remove(name);
         inner.unwritten.remove(name);
         inner.opened.remove(name);
         if inner.statuses.remove(name).is_none() {
@@ -255,6 +286,7 @@ impl Board {
             return false;
         }
         inner.host.insert(about.to_owned(), alert);
+        inner.over.remove(about);
         inner.snapshot = None;
         inner.marks.fleet_changed();
         drop(inner);
@@ -270,8 +302,12 @@ impl Board {
     /// Ends an alert of the host. True when there was one.
     pub fn lower(&self, about: &str) -> bool {
         let mut inner = self.inner();
-        let was = inner.host.remove(about).is_some();
-        if was {
+        let alert = inner.host.remove(about);
+        let was = alert.is_some();
+        if let Some(alert) = alert {
+            if alert.reason == Reason::EdgeLost.as_str() {
+                inner.over.insert(about.to_owned(), alert);
+            }
             inner.snapshot = None;
             inner.marks.fleet_changed();
             drop(inner);
@@ -357,6 +393,8 @@ impl Inner {
         let mut inner = Self::default();
         for mut status in documents {
             inner.usages.extend(status.usage.take().map(|usage| (status.name.clone(), usage)));
+            // Whatever ran then, nobody says that it runs now.
+            status.operation = None;
             inner.statuses.insert(status.name.clone(), Arc::new(status));
         }
         inner.usages_written.clone_from(&inner.usages);
@@ -377,16 +415,38 @@ impl Inner {
         }
     }
 
+    /// A system that answers again explains nothing any more once nobody is held because of it.
+    fn forget_what_is_over(&mut self) {
+        let is_held = |host: &Alert| {
+            // Looks go through the names in order: the last are held longest.
+            let mut holds = self.statuses.values().rev().flat_map(|status| &status.holds);
+            holds.any(|hold| hold.reason == HoldReason::Unseen && host.message.ends_with(&hold.message))
+        };
+        if !self.over.is_empty() {
+            let gone: Vec<String> =
+                self.over.iter().filter(|(_, host)| !is_held(host)).map(|(about, _)| about.clone()).collect();
+            gone.iter().for_each(|about| drop(self.over.remove(about)));
+        }
+    }
+
     fn in_full(&self, status: &InstanceStatus) -> InstanceStatus {
-        InstanceStatus { usage: self.usages.get(&status.name).cloned(), ..status.clone() }
+        InstanceStatus {
+            usage: self.usages.get(&status.name).cloned(),
+            operation: self.operations.get(&status.name).cloned(),
+            ..status.clone()
+        }
     }
 
     fn alerts(&self, now: Timestamp) -> Vec<Alert> {
         // One of which somebody knows speaks for nobody else any more.
         let asking: Vec<&Alert> =
             self.host.values().filter(|alert| quiet(&self.silences, alert, now).is_none()).collect();
+        let is_over = |status: &InstanceStatus, hold: &Hold| {
+            self.over.values().any(|host| tells_of_all(host, status, hold) && host.message.ends_with(&hold.message))
+        };
         let is_told = |status: &InstanceStatus, hold: &Hold| {
-            asking.iter().any(|host| tells_of_all(host, status, hold) && !was_down_before(host, status))
+            let is_asking = |host: &&Alert| tells_of_all(host, status, hold) && !was_down_before(host, status);
+            asking.iter().any(is_asking) || is_over(status, hold)
         };
         let of_instances = self.statuses.values().filter_map(|status| alert(status, |hold| is_told(status, hold)));
         let of_instances = of_instances.map(|alert| self.since(alert));
@@ -404,7 +464,9 @@ impl Inner {
     }
 
     fn view(&self, name: &InstanceName) -> Option<InstanceView> {
-        let status = Arc::new(self.in_full(self.statuses.get(name)?));
+        let usage = self.usages.get(name).cloned();
+        // What runs is told as steps are.
+        let status = Arc::new(InstanceStatus { usage, ..InstanceStatus::clone(self.statuses.get(name)?) });
         Some(InstanceView { status, wanted: None, steps: self.pending.get(name).cloned().unwrap_or_default() })
     }
 
@@ -412,39 +474,4 @@ impl Inner {
         self.statuses.get(name)?;
         Some(UsageView { instance: name.clone(), usage: self.usages.get(name).cloned() })
     }
-}
-
-/// True when a document's usage is worth writing anew: it is some minutes old, and off by more than an eye would pass over.
-fn is_news(written: &UsageStatus, now: &UsageStatus) -> bool {
-    let old = now.at.as_second().saturating_sub(written.at.as_second()) >= USAGE_WRITTEN_EVERY_S;
-    let differs = |before: u64, after: u64, whole: u64| before.abs_diff(after).saturating_mul(20) > whole;
-    let disk = |usage: &UsageStatus| usage.database_bytes.saturating_add(usage.filestore_bytes);
-    let moved = (written.cpu_percent - now.cpu_percent).abs() > 5.0
-        || written.memory_limit_bytes != now.memory_limit_bytes
-        || differs(written.memory_bytes, now.memory_bytes, now.memory_limit_bytes)
-        || differs(disk(written), disk(now), disk(now));
-    old && moved
-}
-
-/// Removes documents that were being written when a daemon was killed.
-fn sweep(dir: &Path) -> io::Result<()> {
-    for entry in std::fs::read_dir(dir)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        if name.starts_with('.') && name.ends_with(UNFINISHED) {
-            std::fs::remove_file(entry.path())?;
-        }
-    }
-    Ok(())
-}
-
-fn documents(dir: &Path) -> Vec<InstanceStatus> {
-    let Ok(entries) = std::fs::read_dir(dir) else { return Vec::new() };
-    let read = |path: PathBuf| {
-        let name = InstanceName::parse(path.file_name()?.to_str()?.strip_suffix(".json")?).ok()?;
-        let status: InstanceStatus = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
-        (status.name == name).then_some(status)
-    };
-    entries.filter_map(|entry| read(entry.ok()?.path())).collect()
 }

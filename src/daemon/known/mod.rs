@@ -2,6 +2,7 @@
 
 pub(crate) mod alerts;
 pub mod board;
+mod documents;
 pub(crate) mod gauges;
 pub(crate) mod keeper;
 pub mod lock;

@@ -6,7 +6,7 @@ use crate::journal::JournalError;
 use crate::model::event::{Level, NewEvent, Reason};
 use crate::model::silence::{AlertsOf, Quiet, SILENCE_D_MAX, Silence};
 use crate::model::status::{Alert, chain};
-use crate::model::time::Timestamp;
+use crate::model::time::{Timestamp, told};
 
 /// Silences at once: more are a mistake of some script.
 const SILENCES_MAX: usize = 1_000;
@@ -39,7 +39,7 @@ impl Keeper {
             let (reason, message) = match request.until {
                 Some(until) => (
                     Reason::AlertSilenced,
-                    format!("{} {} silenced until {until:.0}", words(&silence.of), be(&silence.of)),
+                    format!("{} {} silenced until {}", words(&silence.of), be(&silence.of), told(until, &self.zone())),
                 ),
                 None => (Reason::AlertSeen, format!("somebody knows of {}, until it is over", words(&silence.of))),
             };
@@ -99,7 +99,7 @@ fn as_kept(at: Timestamp) -> Timestamp {
 fn silenceable(of: &AlertsOf, until: Timestamp, now: Timestamp) -> Result<AlertsOf, String> {
     let longest = jiff::SignedDuration::from_hours(24 * SILENCE_D_MAX);
     if until <= now {
-        return Err(format!("{until:.0} is over already"));
+        return Err("that time is over already".to_owned());
     }
     if until.duration_since(now) > longest {
         return Err(format!("a silence lasts {SILENCE_D_MAX} days at most: after that nobody remembers why"));

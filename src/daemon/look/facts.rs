@@ -12,6 +12,7 @@ use crate::model::service::{Owner, Tag};
 use crate::model::settings::Settings;
 use crate::model::time::Timestamp;
 use crate::observe;
+use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -65,6 +66,11 @@ impl Keeper {
         Arc::new(settings)
     }
 
+    /// The zone in which people of the fleet read times; UTC where the system does not know it.
+    pub(crate) fn zone(&self) -> TimeZone {
+        zone(&self.fleet().settings)
+    }
+
     /// Everything that a decision may know, with all instances as they are in the register.
     ///
     /// # Errors
@@ -86,6 +92,7 @@ impl Keeper {
         };
         Ok(Facts {
             now: self.now(),
+            zone: zone(&register.fleet.settings),
             settings: self.settings(&register.fleet.settings),
             instances: register.entries.iter().map(instance).collect(),
             live,
@@ -183,6 +190,10 @@ impl Keeper {
             .map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize))
             .min()
     }
+}
+
+fn zone(settings: &Settings) -> TimeZone {
+    TimeZone::get(&settings.fleet.timezone).unwrap_or(TimeZone::UTC)
 }
 
 /// The journal's row, as decisions know it.

@@ -25,7 +25,12 @@ pub(super) fn retry(keeper: &Keeper, name: &InstanceName) -> Result<(), JournalE
         if let Some(entry) = keeper.register().entries.get_mut(name) {
             (entry.restless, entry.unhealthy) = (0, 0);
         }
-        let told = event(Level::Info, Some(name), Reason::Retried, "back-off and failures are forgotten");
+        let told = event(
+            Level::Info,
+            Some(name),
+            Reason::Retried,
+            "failures and their waiting times are forgotten: it is tried again now",
+        );
         keeper.tell(&NewEvent { cause: Some(format!("asked by {}", errand.by)), ..told });
     }
     Ok(())
@@ -53,10 +58,18 @@ pub(super) fn end(
         let running = instance.wanted.as_ref().is_some_and(|wanted| wanted.state == WantedState::Running);
         let told = match (started, running) {
             (true, _) => event(Level::Info, Some(name), Reason::ErrandDone, "its container was started anew"),
-            (false, false) => {
-                event(Level::Warning, Some(name), Reason::ErrandDropped, "nothing is to be restarted: it is stopped")
-            }
-            (false, true) => event(Level::Warning, Some(name), Reason::ErrandDropped, "it is held and not restarted"),
+            (false, false) => event(
+                Level::Warning,
+                Some(name),
+                Reason::ErrandDropped,
+                "it was not restarted: its file says that it is stopped",
+            ),
+            (false, true) => event(
+                Level::Warning,
+                Some(name),
+                Reason::ErrandDropped,
+                "it was not restarted: something holds it, see `innkeeper info`",
+            ),
         };
         keeper.tell(&NewEvent { cause: Some(format!("asked by {}", errand.by)), ..told });
     }

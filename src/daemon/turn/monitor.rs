@@ -68,6 +68,16 @@ impl Keeper {
         Ok(Plan { fleet: self.fleet(), facts, changes, statuses })
     }
 
+    /// Tells anew how one instance stands while a step of its runs that takes long. Nothing is done.
+    pub(crate) async fn refresh_status(self: &Arc<Self>, name: &InstanceName) {
+        let began = Instant::now();
+        let Ok(mut plan) = self.plan(std::slice::from_ref(name)).await else { return };
+        let decided_since = self.register().entries.get(name).is_some_and(|it| it.decided_at >= Some(began));
+        if let Some(status) = plan.statuses.remove(name).filter(|_| !decided_since) {
+            self.put(status);
+        }
+    }
+
     /// Looks at everything, refreshes every status, and says who is due.
     ///
     /// # Errors

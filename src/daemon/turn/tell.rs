@@ -8,7 +8,7 @@ use crate::model::changes::{Hold, HoldReason, InstanceChanges};
 use crate::model::event::{Level, NewEvent, Reason};
 use crate::model::name::{InstanceName, Resources};
 use crate::model::status::{Alert, InstanceStatus};
-use crate::model::step::Origin;
+use crate::model::step::{FieldChange, Origin};
 use tokio::time::Instant;
 
 /// Whose begin and end are told by events of their own.
@@ -118,13 +118,10 @@ impl Keeper {
     /// Says what was changed behind our back before it is repaired.
     pub(super) fn tell_drift(&self, name: Option<&InstanceName>, changes: &InstanceChanges) {
         for step in changes.steps.iter().filter(|step| step.origin == Origin::Drift) {
-            let fields = step.fields.iter().map(|field| {
-                let side = |text: &Option<String>| text.clone().unwrap_or_else(|| "nothing".to_owned());
-                format!("{} is {}, should be {}", field.field, side(&field.from), side(&field.to))
-            });
+            let fields = step.fields.iter().map(FieldChange::differs).filter(|text| !text.is_empty());
             let fields: Vec<String> = fields.collect();
-            let details = if fields.is_empty() { String::new() } else { format!(" ({})", fields.join(", ")) };
-            let message = format!("{}: {}{details}", step.action.resource(), step.reason);
+            let details = if fields.is_empty() { String::new() } else { format!(": {}", fields.join(", ")) };
+            let message = format!("{}{details}", step.sentence());
             let told = event(Level::Warning, name, Reason::DriftFound, message);
             self.tell(&NewEvent { step: Some(step.id.to_string()), ..told });
         }

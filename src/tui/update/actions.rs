@@ -8,8 +8,8 @@ use crate::model::errand::ErrandKind;
 use crate::model::name::InstanceName;
 use crate::model::wanted::WantedState;
 use crate::tui::format::many;
-use crate::tui::keys::{self, Action, Tier};
-use crate::tui::state::{Asked, Help, Id, Overlay, Page, Palette, Sort, State, Tab};
+use crate::tui::keys::{self, Action, Context, Tier};
+use crate::tui::state::{Asked, Help, Id, Overlay, Page, Palette, Sort, State, Tab, Text};
 use crate::tui::{layout, rows};
 
 /// Begins an action: asks first where its tier demands it.
@@ -128,7 +128,8 @@ fn take_in_place(state: &mut State, action: Action) -> Vec<Effect> {
         }
         Action::Follow => (state.logs.anchor, state.logs.hit) = (None, None),
         Action::Level => state.logs.next_level(),
-        Action::Wrap => state.logs.wrap = !state.logs.wrap,
+        Action::Wrap if state.context() == Context::Logs => state.logs.wrap = !state.logs.wrap,
+        Action::Wrap => state.wrap = !state.wrap,
         Action::NextMatch => find(state, false),
         Action::PreviousMatch => find(state, true),
         Action::Source => return turn_source(state),
@@ -156,6 +157,9 @@ fn view(state: &mut State, page: Page) -> Vec<Effect> {
 }
 
 fn open_selected(state: &mut State) -> Vec<Effect> {
+    if state.detail.is_some() || state.page == Page::Alerts {
+        return read_selected(state);
+    }
     let Some(row) = state.row() else { return Vec::new() };
     let Some(name) = instance_of(state, row) else { return Vec::new() };
     let tab = match state.page {
@@ -164,6 +168,15 @@ fn open_selected(state: &mut State) -> Vec<Effect> {
         _ => Tab::Summary,
     };
     open(state, name, tab)
+}
+
+/// Shows all that there is to say about the selected entry or alert.
+fn read_selected(state: &mut State) -> Vec<Effect> {
+    let Some(lines) = crate::tui::view::whole(state) else { return Vec::new() };
+    // On the tab of an instance it is open already.
+    let about = state.current().filter(|_| state.detail.is_none()).cloned();
+    let title = state.current().map_or("the host", |name| name.as_str()).to_owned();
+    above(state, Overlay::Text(Text { title, lines, difference: false, about, scroll: 0 }))
 }
 
 fn back(state: &mut State) -> Vec<Effect> {
@@ -199,6 +212,7 @@ pub(super) fn scroll(state: &mut State, by: isize) -> Vec<Effect> {
             by if by < isize::MIN / 4 => state.logs.to_top(rows_shown),
             by => state.logs.scroll(by),
         },
+        Some(detail) if detail.tab.has_entries() => select_entry(state, by),
         Some(_) => {
             let length = crate::tui::view::detail_rows(state);
             let most = length.saturating_sub(rows_shown);
@@ -209,6 +223,21 @@ pub(super) fn scroll(state: &mut State, by: isize) -> Vec<Effect> {
         None => rows::choose(state, state.list.at.saturating_add_signed(by)),
     }
     Vec::new()
+}
+
+/// Selects an entry of the open tab, down when positive, and keeps it in sight.
+fn select_entry(state: &mut State, by: isize) {
+    let before = crate::tui::view::selection(state);
+    let at = before.at.saturating_add_signed(by).min(before.count.saturating_sub(1));
+    // At the newest event it keeps to the newest.
+    let event = crate::tui::view::event_at(state, at).filter(|_| at > 0);
+    if let Some(detail) = &mut state.detail {
+        (detail.at, detail.event, detail.scroll) = (at, event, before.scroll);
+    }
+    let scroll = crate::tui::view::selection(state).scroll;
+    if let Some(detail) = &mut state.detail {
+        detail.scroll = scroll;
+    }
 }
 
 /// The output of the current one, or of all that are marked as one.

@@ -7,6 +7,7 @@ mod guard;
 mod overlays;
 
 use super::keys;
+use super::logs::in_zone;
 use super::rows;
 use super::state::{Detail, Link, Overlay, Row, State, Tab, Text, Toast};
 use crate::control::view::View;
@@ -211,13 +212,16 @@ pub fn update(state: &mut State, msg: Msg, now: Timestamp) -> Vec<Effect> {
         }
         Msg::Log { of, lines, dropped } => {
             if state.logs.of.as_ref() == Some(&of) {
-                state.logs.take(lines, dropped);
+                let zone = state.fleet.zone.as_ref();
+                state.logs.take(lines.into_iter().map(|line| in_zone(line, zone)).collect(), dropped);
             }
             Vec::new()
         }
         Msg::Merged { of, also, lines, dropped } => {
             if state.logs.of.as_ref() == Some(&of) && state.logs.also == also {
-                state.logs.take_merged(lines, dropped);
+                let zone = state.fleet.zone.as_ref();
+                let lines = lines.into_iter().map(|(owner, line)| (owner, in_zone(line, zone)));
+                state.logs.take_merged(lines.collect::<Vec<_>>(), dropped);
             }
             Vec::new()
         }
@@ -349,7 +353,7 @@ fn use_mouse(state: &mut State, mouse: MouseEvent) -> Vec<Effect> {
 fn open(state: &mut State, name: InstanceName, tab: Tab) -> Vec<Effect> {
     let same = state.detail.as_ref().filter(|detail| detail.name == name);
     let file = same.and_then(|detail| detail.file.clone());
-    state.detail = Some(Detail { name: name.clone(), tab, scroll: 0, file });
+    state.detail = Some(Detail { name: name.clone(), tab, scroll: 0, at: 0, event: None, file });
     let mut effects = Vec::new();
     if tab == Tab::Logs {
         effects.extend(read_logs(state, name, Vec::new(), LogOf::Odoo));
@@ -373,7 +377,7 @@ fn open_logs_together(state: &mut State, mut names: Vec<InstanceName>) -> Vec<Ef
         return Vec::new();
     }
     let first = names.remove(0);
-    state.detail = Some(Detail { name: first.clone(), tab: Tab::Logs, scroll: 0, file: None });
+    state.detail = Some(Detail { name: first.clone(), tab: Tab::Logs, scroll: 0, at: 0, event: None, file: None });
     read_logs(state, first, names, LogOf::Odoo)
 }
 
@@ -414,7 +418,10 @@ fn show_difference(state: &mut State, name: &InstanceName, difference: &str) {
             text.lines.push(String::new());
             text.lines.extend(more);
         }
-        _ => state.overlay = Some(Overlay::Text(Text { title, lines: more.collect(), scroll: 0 })),
+        _ => {
+            let text = Text { title, lines: more.collect(), difference: true, about: None, scroll: 0 };
+            state.overlay = Some(Overlay::Text(text));
+        }
     }
 }
 

@@ -195,8 +195,8 @@ fn in_help(state: &mut State, mut help: Help, key: &str) -> Vec<Effect> {
         "enter" => help.searching = false,
         "down" => help.scroll += 1,
         "up" => help.scroll = help.scroll.saturating_sub(1),
-        "pgdn" => help.scroll += layout::text_rows(state).max(1),
-        "pgup" => help.scroll = help.scroll.saturating_sub(layout::text_rows(state).max(1)),
+        "pgdn" => help.scroll += layout::overlay_rows(state).max(1),
+        "pgup" => help.scroll = help.scroll.saturating_sub(layout::overlay_rows(state).max(1)),
         "j" if !help.searching => help.scroll += 1,
         "k" if !help.searching => help.scroll = help.scroll.saturating_sub(1),
         key if help.searching => {
@@ -278,16 +278,17 @@ fn put_in_force(state: &mut State, asked: Asked, text: &str) -> Result<(), Strin
 }
 
 fn in_text(state: &mut State, mut text: Text, key: &str) -> Vec<Effect> {
-    let page = layout::text_rows(state).max(1);
+    let page = layout::overlay_rows(state).max(1);
     match key {
-        "esc" | "q" | "enter" => return Vec::new(),
+        "enter" => return text.about.map_or_else(Vec::new, |name| super::open(state, name, Tab::Summary)),
+        "esc" | "q" => return Vec::new(),
         "down" | "j" => text.scroll += 1,
         "up" | "k" => text.scroll = text.scroll.saturating_sub(1),
         "pgdn" | "space" => text.scroll += page,
         "pgup" => text.scroll = text.scroll.saturating_sub(page),
         _ => {}
     }
-    text.scroll = text.scroll.min(text.lines.len().saturating_sub(1));
+    text.scroll = text.scroll.min(crate::tui::view::read_rows(state, &text).saturating_sub(page));
     state.overlay = Some(Overlay::Text(text));
     Vec::new()
 }

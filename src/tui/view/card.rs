@@ -20,7 +20,7 @@ pub(super) fn draw(state: &State, area: Rect, pen: &mut Pen<'_>) {
     };
     let inner = pen.frame(area, &[(item.name().to_string(), theme.title)], "enter opens");
     let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
-    let lines = about(state, item, pen);
+    let lines = about(state, item, inner.width, pen);
     let graphs = u16::from(!item.samples.is_empty()) * 2;
     pen.lines(inner, &lines, 0);
     let below = inner.y + u16::try_from(lines.len()).unwrap_or(u16::MAX).min(inner.height);
@@ -33,7 +33,7 @@ pub(super) fn draw(state: &State, area: Rect, pen: &mut Pen<'_>) {
     }
 }
 
-fn about(state: &State, item: &Item, pen: &Pen<'_>) -> Vec<Line> {
+fn about(state: &State, item: &Item, columns: u16, pen: &Pen<'_>) -> Vec<Line> {
     let theme = pen.theme();
     let status = item.status();
     let word = |word: &str| (padded(word, WORD), theme.faint);
@@ -42,6 +42,12 @@ fn about(state: &State, item: &Item, pen: &Pen<'_>) -> Vec<Line> {
         (format!("{} {}", pen.glyphs().of_state(status.state), status.state.as_str()), theme.of_state(status.state)),
         (format!("   wanted {}", status.wanted.as_str()), theme.plain),
     ]];
+    if let Some(running) = super::table::running(state, item) {
+        let width = usize::from(columns).saturating_sub(WORD).max(20);
+        for (nth, row) in crate::model::text::wrap(&running, Some(width)).into_iter().enumerate() {
+            lines.push(vec![word(if nth == 0 { "now" } else { "" }), (row, theme.moving)]);
+        }
+    }
     let plan = status.plan.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
     let odoo = status.odoo.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
     lines.push(vec![word("plan"), (format!("{plan}   odoo {odoo}"), theme.plain)]);

@@ -1,7 +1,8 @@
 //! An opened instance: its tabs.
 
-use super::pen::{Line, Pen};
-use super::{activity, card, containers, logs, steps, summary};
+use super::pen::{Line, Pen, all_wrapped};
+use super::{card, containers, entries, logs, summary};
+use crate::model::backup::NOT_SCHEDULED;
 use crate::tui::fleet::Item;
 use crate::tui::keys::Action;
 use crate::tui::layout::{self, Room};
@@ -14,6 +15,11 @@ pub(super) fn draw(state: &State, detail: &Detail, pen: &mut Pen<'_>) {
     let area = layout::parts(state.size).body;
     if detail.tab == Tab::Logs {
         return logs::draw(state, area, pen);
+    }
+    if detail.tab.has_entries()
+        && let Some(item) = state.fleet.get(&detail.name)
+    {
+        return entries::draw(state, detail, item, title(detail).as_str(), pen);
     }
     let inner = framed(state, detail, area, pen);
     let Some(item) = state.fleet.get(&detail.name) else {
@@ -33,56 +39,55 @@ fn framed(state: &State, detail: &Detail, area: Rect, pen: &mut Pen<'_>) -> Rect
     if layout::room(state.size) <= Room::Tiny {
         return area;
     }
-    let title = match detail.tab {
+    let edits = || format!("{} edits", state.keymap.hint(Action::Edit));
+    let below = if detail.tab == Tab::File { edits() } else { String::new() };
+    let inner = pen.frame(area, &[(title(detail), pen.theme().title)], &below);
+    Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner }
+}
+
+fn title(detail: &Detail) -> String {
+    match detail.tab {
         Tab::Summary => "wanted and live".to_owned(),
         Tab::Diff => "what is to be done".to_owned(),
         Tab::File => format!("instances.d/{}.toml", detail.name),
         other => other.title().to_lowercase(),
-    };
-    let edits = || format!("{} edits", state.keymap.hint(Action::Edit));
-    let below = if detail.tab == Tab::File { edits() } else { String::new() };
-    let inner = pen.frame(area, &[(title, pen.theme().title)], &below);
-    Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner }
+    }
 }
 
 fn lines(state: &State, detail: &Detail, item: &Item, width: u16, pen: &Pen<'_>) -> Vec<Line> {
     match detail.tab {
         Tab::Summary => summary::lines(state, item, width, pen),
-        Tab::Events => activity::lines_of(state, &detail.name, pen),
         Tab::Containers => containers::lines(item, pen),
-        Tab::Backups => backups(state, item, pen),
-        Tab::Diff => steps::lines(state, item, pen),
+        Tab::Backups => backups(state, item, width, pen),
         Tab::File => file(detail, pen),
-        Tab::Logs => Vec::new(),
+        Tab::Events | Tab::Diff | Tab::Logs => Vec::new(),
     }
 }
 
 /// Rows of text on the open tab.
 pub(super) fn rows(state: &State, detail: &Detail) -> usize {
-    if detail.tab == Tab::Events {
-        return activity::count_of(state, &detail.name);
-    }
     // Looks do not change how many rows there are.
     let mut none = Buffer::default();
     let pen = Pen::new(&mut none, Look { theme: COLOURS, glyphs: &UNICODE });
     state.fleet.get(&detail.name).map_or(0, |item| lines(state, detail, item, state.size.0, &pen).len())
 }
 
-fn backups(state: &State, item: &Item, pen: &Pen<'_>) -> Vec<Line> {
+fn backups(state: &State, item: &Item, width: u16, pen: &Pen<'_>) -> Vec<Line> {
     let theme = pen.theme();
     let mut lines = vec![vec![("newest    ".to_owned(), theme.faint), card::backup(state, item.status(), pen)]];
     if let Some(backup) = &item.status().last_backup {
         lines.push(vec![("id        ".to_owned(), theme.faint), (backup.id.clone(), theme.plain)]);
     }
+    lines.push(vec![("schedule  ".to_owned(), theme.faint), (NOT_SCHEDULED.to_owned(), theme.warn)]);
     if let Some(wanted) = &item.view.wanted {
         let keep = &wanted.backup.keep;
         let text = format!(
-            "{}, kept: {} daily, {} weekly, {} monthly",
+            "its file asks for {}, kept: {} daily, {} weekly, {} monthly",
             wanted.backup.schedule, keep.daily, keep.weekly, keep.monthly
         );
-        lines.push(vec![("schedule  ".to_owned(), theme.faint), (text, theme.plain)]);
+        lines.push(vec![(" ".repeat(10), theme.faint), (text, theme.faint)]);
     }
-    lines
+    all_wrapped(lines, width, 10)
 }
 
 fn file(detail: &Detail, pen: &Pen<'_>) -> Vec<Line> {

@@ -1,17 +1,18 @@
 //! Steps on their way, with how long such steps take here, and those that ended; below, all steps of the instance.
 
-use super::pen::{Line, Pen};
+use super::pen::{Line, Pen, all_wrapped};
 use super::table::padded;
 use super::{outline, steps};
 use crate::control::view::RunView;
 use crate::tui::format::{milliseconds, moment, taken};
 use crate::tui::keys::Action;
-use crate::tui::layout;
+use crate::tui::layout::{self, Room};
 use crate::tui::state::{Row, State};
 use ratatui::layout::Rect;
 
 /// Columns of a bar.
 const BAR: usize = 20;
+const BAR_NARROW: usize = 8;
 /// Columns of a step's kind.
 const STEP_COLUMNS: usize = 22;
 
@@ -42,7 +43,7 @@ pub(super) fn draw(state: &State, pen: &mut Pen<'_>) {
     };
     let inner = pen.frame(below, &[(run.step.to_string(), theme.title)], "enter opens the instance");
     let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
-    pen.lines(inner, &about(state, run, pen), 0);
+    pen.lines(inner, &all_wrapped(about(state, run, pen), inner.width, 4), 0);
 }
 
 fn run_of(state: &State, row: Row) -> Option<&RunView> {
@@ -63,7 +64,10 @@ fn line(state: &State, run: &RunView, pen: &Pen<'_>) -> Line {
     match (&run.error, run.ended) {
         (Some(error), _) => line.push((error.clone(), theme.bad)),
         (None, Some(_)) => line.push((run.reason.clone(), theme.faint)),
-        (None, None) => line.extend(steps::progress(state, run, BAR, pen)),
+        (None, None) => {
+            let bar = if layout::room(state.size) < Room::Panes { BAR_NARROW } else { BAR };
+            line.extend(steps::progress(state, run, bar, pen));
+        }
     }
     line
 }
@@ -73,7 +77,7 @@ fn about(state: &State, run: &RunView, pen: &Pen<'_>) -> Vec<Line> {
     let zone = state.fleet.zone.as_ref();
     let began = moment(run.since, state.now, zone);
     let expected = run.expected_ms.map_or_else(
-        || "no such step was seen before it".to_owned(),
+        || "how long such a step takes is not known yet".to_owned(),
         |expected| format!("such steps took {}", taken(expected)),
     );
     let spent = taken(milliseconds(run.since, run.ended.unwrap_or(state.now)));
@@ -82,6 +86,9 @@ fn about(state: &State, run: &RunView, pen: &Pen<'_>) -> Vec<Line> {
         (run.reason.clone(), theme.plain),
         (format!("   began {began}, {so_far} {spent}; {expected}"), theme.faint),
     ]];
+    if let Some(progress) = run.progress.as_ref().filter(|_| run.ended.is_none()) {
+        lines.push(vec![(format!("Odoo is at {progress}"), theme.moving)]);
+    }
     if let Some(error) = &run.error {
         lines.push(vec![(error.clone(), theme.bad)]);
         let retry = state.keymap.hint(Action::Retry);

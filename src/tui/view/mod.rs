@@ -6,6 +6,7 @@ mod backups;
 mod card;
 mod containers;
 mod detail;
+mod entries;
 mod graph;
 mod host;
 mod jobs;
@@ -19,8 +20,9 @@ mod summary;
 mod table;
 
 use super::layout::{self, Room};
-use super::look::Look;
-use super::state::{Help, Page, State};
+use super::look::{self, Look};
+use super::state::{Help, Page, State, Text};
+pub use entries::Selection;
 use pen::Pen;
 use ratatui::buffer::Buffer;
 
@@ -55,6 +57,37 @@ fn instances(state: &State, pen: &mut Pen<'_>) {
 /// Rows of text on the open tab.
 pub fn detail_rows(state: &State) -> usize {
     state.detail.as_ref().map_or(0, |detail| detail::rows(state, detail))
+}
+
+/// Which entry of the open tab is selected.
+pub fn selection(state: &State) -> Selection {
+    entries::selection(state)
+}
+
+/// The event at that place of the open tab; none on a tab of other things.
+pub fn event_at(state: &State, at: usize) -> Option<u64> {
+    entries::event_at(state, at)
+}
+
+/// All that there is to say about the selected entry or alert, line by line; none where nothing is selected.
+pub fn whole(state: &State) -> Option<Vec<String>> {
+    let lines = match (&state.detail, state.page) {
+        (Some(_), _) => entries::whole(state)?,
+        (None, Page::Alerts) => {
+            let mut none = Buffer::default();
+            let pen = Pen::new(&mut none, Look { theme: look::COLOURS, glyphs: &look::UNICODE });
+            alerts::whole(state, alerts::selected(state)?, &pen)
+        }
+        _ => return None,
+    };
+    let text =
+        |line: Vec<(String, _)>| line.into_iter().map(|(text, _)| text).collect::<String>().trim_end().to_owned();
+    Some(lines.into_iter().map(text).collect())
+}
+
+/// Rows of a text that is read.
+pub fn read_rows(state: &State, text: &Text) -> usize {
+    overlays::text_lines(state, text, look::COLOURS).len()
 }
 
 /// Rows of the help.

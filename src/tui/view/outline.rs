@@ -5,7 +5,7 @@ use super::table::padded;
 use crate::model::name::INSTANCE_NAME_BYTES_MAX;
 use crate::model::text::{width, wrap};
 use crate::tui::fleet::Counts;
-use crate::tui::format::{age, clock, many};
+use crate::tui::format::{age, clock, many, zone_name};
 use crate::tui::keys::{self, Action, TABLE_OF_ACTIONS};
 use crate::tui::layout::{self, Room};
 use crate::tui::state::{Link, Page, Row, State, Tab};
@@ -37,7 +37,8 @@ pub(super) fn draw(state: &State, pen: &mut Pen<'_>) {
 
 /// Everything on one line, for screens on which nothing else fits.
 pub(super) fn one_line(state: &State, pen: &mut Pen<'_>) {
-    let mut line = counts(&state.fleet.counts(), true, pen);
+    let mut line = lost(state, pen);
+    line.extend(counts(&state.fleet.counts(), true, pen));
     line.push((" - enlarge, or use innkeeper status".to_owned(), pen.theme().faint));
     pen.line(0, 0, state.size.0, &line);
 }
@@ -57,9 +58,12 @@ fn columns_of(line: &[Piece]) -> u16 {
 
 /// What is shown, and how it stands. Where that does not fit, the bad news stay.
 fn who(state: &State, room: Room, columns: u16, pen: &Pen<'_>) -> Line {
-    let whole = named(state, room, pen);
-    if state.detail.is_some() || columns_of(&whole) <= columns {
-        return whole;
+    // The less there is room, the less it says besides: the host's name goes first, then how many steps run.
+    for (host, steps) in [(true, true), (false, true), (false, false)] {
+        let line = named(state, room, host, steps, pen);
+        if columns_of(&line) <= columns || (state.detail.is_some() && !steps) {
+            return line;
+        }
     }
     let mut line: Line = vec![(" ".to_owned(), pen.theme().plain)];
     line.extend(counts(&state.fleet.counts(), true, pen));
@@ -71,10 +75,10 @@ fn who(state: &State, room: Room, columns: u16, pen: &Pen<'_>) -> Line {
     line
 }
 
-fn named(state: &State, room: Room, pen: &Pen<'_>) -> Line {
+fn named(state: &State, room: Room, host: bool, steps: bool, pen: &Pen<'_>) -> Line {
     let theme = pen.theme();
     let mut left: Line = vec![(" innkeeper".to_owned(), theme.title)];
-    if let Some(facts) = state.fleet.facts.as_ref().filter(|_| state.size.0 >= HOST_COLUMNS_MIN) {
+    if let Some(facts) = state.fleet.facts.as_ref().filter(|_| host && state.size.0 >= HOST_COLUMNS_MIN) {
         left.push((format!("  {}", facts.host.name), theme.faint));
     }
     if state.options.read_only {
@@ -103,7 +107,7 @@ fn named(state: &State, room: Room, pen: &Pen<'_>) -> Line {
         }
     }
     let running = state.fleet.running().count();
-    if running > 0 && state.size.0 >= HOST_COLUMNS_MIN {
+    if running > 0 && steps && state.size.0 >= HOST_COLUMNS_MIN {
         let word = if running == 1 { "step runs" } else { "steps run" };
         left.push((format!("   {running} {word}"), theme.moving));
     }
@@ -121,15 +125,28 @@ fn counts(counts: &Counts, short: bool, pen: &Pen<'_>) -> Line {
     };
     add(counts.moving, if short { "mv" } else { "moving" }, theme.moving);
     add(counts.warn, "warn", theme.warn);
+    add(counts.unseen, if short { "unseen" } else { "not seen" }, theme.warn);
     add(counts.bad, if short { "FAIL" } else { "FAILED" }, theme.bad);
     line
 }
 
+/// `PostgreSQL DOWN 22s`: whatever does not answer, once, wherever one looks. What is not told any more is not known.
+fn lost(state: &State, pen: &Pen<'_>) -> Line {
+    let told = state.fleet.lost().filter(|_| state.is_live());
+    told.map(|edge| {
+        let since = edge.since.map_or_else(String::new, |since| format!(" {}", age(since, state.now)));
+        (format!("{} DOWN{since}  ", edge.edge.trim_start_matches("the ")), pen.theme().bad)
+    })
+    .collect()
+}
+
 fn health(state: &State, room: Room, pen: &Pen<'_>) -> Line {
     let theme = pen.theme();
-    let mut line = Vec::new();
+    let mut line = vec![("  ".to_owned(), theme.plain)];
+    line.extend(lost(state, pen));
+    let is_away = line.len() > 1;
     if let Some(facts) =
-        state.fleet.facts.as_ref().filter(|_| state.size.0 >= FIGURES_COLUMNS_MIN && state.detail.is_none())
+        state.fleet.facts.as_ref().filter(|_| !is_away && state.size.0 >= FIGURES_COLUMNS_MIN && state.detail.is_none())
     {
         let host = &facts.host;
         let used = |all: Option<u64>, free: Option<u64>| {
@@ -150,13 +167,18 @@ fn health(state: &State, room: Room, pen: &Pen<'_>) -> Line {
         Link::Connecting => line.push(("daemon: asking".to_owned(), theme.faint)),
         Link::Live => match stale(state) {
             Some(old) => line.push((format!("daemon silent for {old}"), theme.warn)),
-            None if room >= Room::Normal => line.push(("daemon ok".to_owned(), theme.good)),
+            None if room >= Room::Normal && !is_away => line.push(("daemon ok".to_owned(), theme.good)),
             None => {}
         },
         Link::Down { since, .. } => line.push((format!("daemon DOWN {}", age(*since, state.now)), theme.bad)),
     }
     if state.options.clock && room >= Room::Narrow {
-        line.push((format!("  {}", clock(state.now, state.fleet.zone.as_ref())), theme.faint));
+        let zone = state.fleet.zone.as_ref();
+        line.push((format!("  {}", clock(state.now, zone)), theme.faint));
+        if state.size.0 >= HOST_COLUMNS_MIN {
+            // All times on the screen are of this zone.
+            line.push((format!(" {}", zone_name(state.now, zone)), theme.faint));
+        }
     }
     line.push((" ".to_owned(), theme.plain));
     line
@@ -229,7 +251,7 @@ fn status(state: &State, room: Room, y: u16, pen: &mut Pen<'_>) {
     if let Link::Down { why, .. } = &state.link {
         let shown = if state.fleet.items.is_empty() { "" } else { "; shown is what was known last" };
         line.push((format!(" trying again{shown}: {why}"), theme.warn));
-    } else if state.detail.is_none() {
+    } else if state.detail.is_none() && state.page != Page::Host {
         match &state.filter {
             Some((_, text)) => {
                 line.push((" filter: ".to_owned(), theme.faint));

@@ -1,12 +1,13 @@
 //! What lies above everything: dialogs, menu, palette, help, prompts, text.
 
-use super::pen::{Line, Pen};
+use super::pen::{Line, Pen, all_wrapped};
 use super::table::padded;
 use crate::model::text::{width, wrap};
 use crate::tui::format::moment;
 use crate::tui::input::Input;
 use crate::tui::keys::{self, Action, TABLE_OF_ACTIONS, Tier};
 use crate::tui::layout;
+use crate::tui::look::Theme;
 use crate::tui::state::{Asked, Dialog, Help, Menu, Overlay, Palette, Prompt, SilenceMenu, State, Text};
 use crate::tui::update::{Offer, palette_entries, spans};
 use ratatui::layout::Rect;
@@ -222,18 +223,37 @@ fn prompt(state: &State, prompt: &Prompt, pen: &mut Pen<'_>) {
     }
 }
 
+/// Columns of a text that is read.
+const TEXT_COLUMNS: u16 = 100;
+
+/// The rows of a text that is read.
+pub(super) fn text_lines(state: &State, text: &Text, theme: Theme) -> Vec<Line> {
+    let columns = layout::overlay(state.size, TEXT_COLUMNS, u16::MAX).width.saturating_sub(4);
+    let style = |line: &str| match line.chars().next() {
+        _ if !text.difference => theme.plain,
+        _ if line.starts_with("---") || line.starts_with("+++") => theme.faint,
+        Some('+') => theme.good,
+        Some('-') => theme.bad,
+        Some('@') => theme.faint,
+        _ => theme.plain,
+    };
+    let lines = text.lines.iter().map(|line| vec![(line.clone(), style(line))]).collect();
+    all_wrapped(lines, columns, if text.difference { 2 } else { 0 })
+}
+
 fn text(state: &State, text: &Text, pen: &mut Pen<'_>) {
     let theme = pen.theme();
-    let inner = boxed(state, 100, text.lines.len(), &text.title, "esc closes", theme.title, pen);
-    for (y, line) in (inner.y..inner.bottom()).zip(text.lines.iter().skip(text.scroll)) {
-        let style = match line.chars().next() {
-            _ if line.starts_with("---") || line.starts_with("+++") => theme.faint,
-            Some('+') => theme.good,
-            Some('-') => theme.bad,
-            Some('@') => theme.faint,
-            _ => theme.plain,
-        };
-        pen.text(inner.x, y, inner.width, line, style);
+    let lines = text_lines(state, text, theme);
+    let below = match &text.about {
+        Some(name) => format!("enter opens {name}, esc closes"),
+        None => "esc closes".to_owned(),
+    };
+    let inner = boxed(state, TEXT_COLUMNS, lines.len(), &text.title, &below, theme.title, pen);
+    pen.lines(inner, &lines, text.scroll);
+    let below = lines.len().saturating_sub(text.scroll + usize::from(inner.height));
+    if below > 0 {
+        let more = format!(" {below} more below ");
+        pen.text(inner.x + 1, inner.bottom(), inner.width.saturating_sub(1), &more, theme.accent);
     }
 }
 

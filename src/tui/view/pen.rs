@@ -115,6 +115,62 @@ impl<'a> Pen<'a> {
     }
 }
 
+/// A line in as many rows as it takes, broken between words; the rows that go on begin `indent` columns further in. A word
+/// that is longer than a row is cut into pieces.
+pub(super) fn wrapped(line: &[Piece], columns: usize, indent: usize) -> Vec<Line> {
+    let columns = columns.max(1);
+    let indent = if indent * 2 < columns { indent } else { 0 };
+    let mut rows: Vec<Line> = vec![Vec::new()];
+    let mut used = 0;
+    for (text, style) in line {
+        let text = shown(text);
+        for word in text.split_inclusive(' ') {
+            let mut rest = word;
+            let is_full = used + width(word.trim_end()) > columns && used > indent;
+            if is_full && !word.trim().is_empty() {
+                used = go_on(&mut rows, indent, *style);
+            }
+            while used + width(rest.trim_end()) > columns {
+                let room = columns.saturating_sub(used).max(1);
+                let mut taken = 0;
+                let end = rest.char_indices().find(|(_, c)| {
+                    taken += c.width().unwrap_or_default();
+                    taken > room
+                });
+                let end = end.map_or(rest.len(), |(at, _)| at).max(rest.chars().next().map_or(0, char::len_utf8));
+                rows.last_mut().into_iter().for_each(|row| row.push((rest[..end].to_owned(), *style)));
+                rest = &rest[end..];
+                if rest.is_empty() {
+                    break;
+                }
+                used = go_on(&mut rows, indent, *style);
+            }
+            // A blank that has no room at the end of a row is none.
+            if used + width(rest) > columns {
+                rest = rest.trim_end();
+            }
+            if !rest.is_empty() {
+                used += width(rest);
+                rows.last_mut().into_iter().for_each(|row| row.push((rest.to_owned(), *style)));
+            }
+        }
+    }
+    rows
+}
+
+/// Begins a row that goes on; returns how many columns of it are used.
+fn go_on(rows: &mut Vec<Line>, indent: usize, style: Style) -> usize {
+    rows.push(if indent > 0 { vec![(" ".repeat(indent), style)] } else { Vec::new() });
+    indent
+}
+
+/// Lines, each in as many rows as it takes.
+pub(super) fn all_wrapped(lines: Vec<Line>, columns: u16, indent: usize) -> Vec<Line> {
+    let columns = usize::from(columns);
+    let fits = |line: &Line| line.iter().map(|(text, _)| width(&shown(text))).sum::<usize>() <= columns;
+    lines.into_iter().flat_map(|line| if fits(&line) { vec![line] } else { wrapped(&line, columns, indent) }).collect()
+}
+
 /// Harmless.
 fn shown(text: &str) -> Cow<'_, str> {
     match text.contains(|c: char| c.is_control() || !c.is_ascii()) {

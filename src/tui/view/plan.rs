@@ -1,6 +1,6 @@
 //! What is to be done in the fleet, the riskiest first, and what waits; below, the selected instance's steps.
 
-use super::pen::{Line, Pen};
+use super::pen::{Line, Pen, all_wrapped};
 use super::table::padded;
 use super::{outline, steps};
 use crate::model::step::Risk;
@@ -35,7 +35,7 @@ pub(super) fn draw(state: &State, pen: &mut Pen<'_>) {
         Some(item) => {
             let inner = pen.frame(below, &[(item.name().to_string(), theme.title)], "enter opens it");
             let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
-            pen.lines(inner, &steps::lines(state, item, pen), 0);
+            pen.lines(inner, &all_wrapped(steps::lines(state, item, pen), inner.width, 4), 0);
         }
         None => {
             let inner = pen.frame(below, &[], "");

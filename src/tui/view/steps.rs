@@ -1,8 +1,10 @@
 //! What is to be done for an instance, step by step: what runs, what waits for what, and what each changes.
 
+use super::activity;
 use super::pen::{Line, Pen, Piece};
 use super::table::padded;
 use crate::control::view::{PendingStep, RunView};
+use crate::model::name::InstanceName;
 use crate::model::step::{Origin, Risk};
 use crate::tui::fleet::Item;
 use crate::tui::format::{milliseconds, taken};
@@ -12,36 +14,48 @@ use crate::tui::state::State;
 /// Columns of what [`word`] says, with the sign of plain characters.
 const WORD: usize = 9;
 
-/// The steps and the holds of one instance.
+/// The steps and the holds of one instance, row by row.
 pub(super) fn lines(state: &State, item: &Item, pen: &Pen<'_>) -> Vec<Line> {
+    let entries = entries(state, item, pen);
+    if entries.is_empty() {
+        return vec![vec![("nothing: it is as its file asks".to_owned(), pen.theme().faint)]];
+    }
+    entries.concat()
+}
+
+/// The same, each with the rows that say more of it.
+pub(super) fn entries(state: &State, item: &Item, pen: &Pen<'_>) -> Vec<Vec<Line>> {
     let theme = pen.theme();
-    let mut lines: Vec<Line> = Vec::new();
+    let mut entries: Vec<Vec<Line>> = Vec::new();
     let any_ran = item.view.steps.iter().any(|step| state.fleet.run_of(step, item.name()).is_some());
     for step in item.view.steps.iter() {
         let run = match state.fleet.run_of(step, item.name()) {
             Some(run) => Some(word(state, run, pen)),
             None => any_ran.then(|| (" ".repeat(WORD), theme.plain)),
         };
-        lines.extend(of_step(step, run, pen));
-    }
-    if !item.view.steps.is_empty() && !item.status().holds.is_empty() {
-        lines.push(Vec::new());
+        entries.push(of_step(step, run, pen));
     }
     for hold in &item.status().holds {
-        lines.push(vec![
+        entries.push(vec![vec![
             (format!(" {} ", pen.glyphs().waits), theme.warn),
             (format!("{}  ", hold.reason.as_str()), theme.warn),
             (hold.message.clone(), theme.plain),
-        ]);
+        ]]);
     }
-    if let Some(next) = item.status().next_try {
+    if let (Some(next), Some(last)) = (item.status().next_try, entries.last_mut()) {
         let time = crate::tui::format::moment(next, state.now, state.fleet.zone.as_ref());
         let retry = state.keymap.hint(Action::Retry);
-        lines.push(vec![(format!("   tried again at {time}; {retry} tries now"), theme.faint)]);
+        last.push(vec![(format!("   tried again at {time}; {retry} tries now"), theme.faint)]);
     }
-    if lines.is_empty() {
-        lines.push(vec![("nothing: it is as its file asks".to_owned(), theme.faint)]);
-    }
+    entries
+}
+
+/// All that there is to say about one of them: of a hold also what to do about it.
+pub(super) fn whole(state: &State, name: &InstanceName, at: usize, entry: &[Line], pen: &Pen<'_>) -> Vec<Line> {
+    let mut lines = entry.to_vec();
+    let item = state.fleet.get(name);
+    let hold = item.and_then(|item| item.status().holds.get(at.checked_sub(item.view.steps.len())?));
+    lines.extend(hold.into_iter().flat_map(|hold| activity::advice(state, hold.reason.as_str(), Some(name), pen)));
     lines
 }
 
@@ -111,10 +125,18 @@ pub(super) fn progress(state: &State, run: &RunView, columns: usize, pen: &Pen<'
         vec![(glyphs.full.repeat(full), style), (glyphs.empty.repeat(columns - full), theme.faint)]
     };
     let spent = milliseconds(run.since, run.ended.unwrap_or(state.now));
+    // What Odoo says of itself is better than what is usual.
+    let far = run.progress.as_ref().map(|it| (it.fraction().unwrap_or_default(), it.to_string()));
     match (run.ended, &run.error, run.expected_ms) {
         (Some(_), Some(_), _) => vec![(glyphs.broken.to_owned(), theme.bad)],
         (Some(_), None, _) => bar(1.0, theme.good),
-        (None, _, None) => vec![("no such step was seen before".to_owned(), theme.faint)],
+        (None, _, _) if far.is_some() => {
+            let (fraction, text) = far.unwrap_or_default();
+            let mut line = bar(fraction, theme.moving);
+            line.push((format!("  {text}"), theme.moving));
+            line
+        }
+        (None, _, None) => vec![("its time is not known yet".to_owned(), theme.faint)],
         (None, _, Some(expected)) if spent > expected => {
             let mut line = bar(1.0, theme.warn);
             line.push((format!("  longer than {}", taken(expected)), theme.warn));

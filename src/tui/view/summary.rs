@@ -5,8 +5,8 @@ use super::graph::{self, Figure};
 use super::pen::{Line, Pen};
 use super::table::padded;
 use crate::model::status::{Condition, ConditionStatus, ConditionType};
-use crate::model::text::wrap;
-use crate::model::wanted::Wanted;
+use crate::model::text::{harmless, wrap};
+use crate::model::wanted::{Wanted, WantedState};
 use crate::tui::fleet::Item;
 use crate::tui::format::{age, size};
 use crate::tui::state::State;
@@ -25,7 +25,9 @@ const LINES_MIN: u16 = 18;
 
 pub(super) fn draw(state: &State, item: &Item, area: Rect, scroll: usize, pen: &mut Pen<'_>) {
     let lines = lines(state, item, area.width, pen);
-    let graphs = !item.samples.is_empty() && area.height >= LINES_MIN + GRAPH_ROWS + 2;
+    // Of who runs nothing there is nothing to draw.
+    let is_used = item.samples.iter().any(|sample| sample.memory_bytes() > 0);
+    let graphs = is_used && area.height >= LINES_MIN + GRAPH_ROWS + 2;
     let text = if graphs { Rect { height: area.height - GRAPH_ROWS - 2, ..area } } else { area };
     pen.lines(text, &lines, scroll);
     if graphs {
@@ -57,7 +59,11 @@ pub(super) fn lines(state: &State, item: &Item, width: u16, pen: &Pen<'_>) -> Ve
         (format!("{} {}", pen.glyphs().of_state(status.state), status.state.as_str()), theme.of_state(status.state)),
         (format!("     wanted {}", status.wanted.as_str()), theme.plain),
     ]];
-    for line in wrap(&super::table::note(item), Some(usize::from(width).saturating_sub(12).max(20))) {
+    let room = Some(usize::from(width).saturating_sub(12).max(20));
+    for (nth, row) in wrap(&super::table::running(state, item).unwrap_or_default(), room).into_iter().enumerate() {
+        lines.push(vec![head(if nth == 0 { "now" } else { "" }), (row, theme.moving)]);
+    }
+    for line in wrap(&super::table::note(item), room) {
         lines.push(vec![head(""), (line, theme.warn)]);
     }
     if let Some(wanted) = wanted {
@@ -88,17 +94,18 @@ pub(super) fn lines(state: &State, item: &Item, width: u16, pen: &Pen<'_>) -> Ve
     });
     let same = status.generation == status.observed_generation;
     let version = match same {
-        true => format!("version {} of its file is in force", status.generation),
-        false => format!("version {} of its file, {} in force", status.generation, status.observed_generation),
+        true => format!("version {} is in force", status.generation),
+        false => format!("its newest version ({}) is not applied yet", status.generation),
     };
     lines.push(vec![head("file"), (version, if same { theme.plain } else { theme.moving })]);
     if let Some(uid) = status.uid {
         lines.push(vec![head("uid"), (uid.to_string(), theme.faint)]);
     }
-    if state.fleet.events.iter().any(|event| event.instance.as_ref() == Some(item.name())) {
+    let events = super::activity::last_of(state, item.name(), EVENTS_MAX, pen);
+    if !events.is_empty() {
         lines.push(Vec::new());
         lines.push(vec![("LAST EVENTS".to_owned(), theme.faint)]);
-        lines.extend(super::activity::lines_of(state, item.name(), pen).into_iter().take(EVENTS_MAX));
+        lines.extend(events);
     }
     lines
 }
@@ -141,91 +148,137 @@ struct Part {
     told_by: ConditionType,
 }
 
+/// Columns of the parts' names.
+const PART_COLUMNS: usize = 13;
+
 fn parts(state: &State, item: &Item, width: u16, pen: &Pen<'_>) -> Vec<Line> {
     let theme = pen.theme();
+    let status = item.status();
     let columns = (usize::from(width).saturating_sub(34) / 2).clamp(12, PART_COLUMNS_MAX);
     let wide = width >= PARTS_WIDE_COLUMNS_MIN;
     let beside = if wide { padded("WANTED", columns) + &padded("LIVE", columns) } else { String::new() };
-    let head = format!("{}{beside}{}RESULT", padded("PART", 13), padded("SINCE", 7));
+    let head = format!("{}{beside}{}RESULT", padded("PART", PART_COLUMNS), padded("SINCE", 7));
     let mut lines = vec![vec![(head, theme.faint)]];
     for part in of(state, item, pen) {
-        let condition = item.status().conditions.iter().find(|condition| condition.kind == part.told_by);
-        let (word, style) = match condition.map(|condition| condition.status) {
-            Some(ConditionStatus::True) => (format!("{} ok", pen.glyphs().done), theme.good),
-            Some(ConditionStatus::False) => (said(condition), theme.warn),
-            Some(ConditionStatus::Unknown) => (said(condition), theme.faint),
+        let condition = status.condition(part.told_by);
+        let right = condition.map(|condition| (status.is_right(condition), condition));
+        let (mark, style) = match right {
+            Some((Some(true), _)) => (format!("{} ok", pen.glyphs().done), theme.good),
+            Some((Some(false), _)) => (format!("{} not yet right", pen.glyphs().waits), theme.warn),
+            Some((None, condition)) if condition.is_unseen() => ("? not seen".to_owned(), theme.warn),
+            Some((None, _)) => ("? not known".to_owned(), theme.faint),
             None => ("-".to_owned(), theme.faint),
         };
         let since = condition.map_or_else(String::new, |condition| age(condition.since, state.now));
         let fit = |text: &str| padded(&super::pen::fitting(text, columns - 1, pen.glyphs().more), columns);
-        let mut line = vec![(padded(part.part, 13), theme.strong)];
+        let mut line = vec![(padded(part.part, PART_COLUMNS), theme.strong)];
         if wide {
             line.extend([(fit(&part.wanted), theme.plain), (fit(&part.live), theme.plain)]);
         }
-        line.extend([(padded(&since, 7), theme.faint), (word, style)]);
+        line.extend([(padded(&since, 7), theme.faint), (mark, style)]);
         lines.push(line);
+        // The rest of it in as many rows as it takes.
+        let more = right.map(|(right, condition)| said(state, item, &part, right, condition)).unwrap_or_default();
+        let room = usize::from(width).saturating_sub(PART_COLUMNS).max(20);
+        lines.extend(
+            wrap(&harmless(&more), Some(room))
+                .into_iter()
+                .map(|row| vec![(" ".repeat(PART_COLUMNS), style), (row, style)]),
+        );
     }
     lines
 }
 
-fn said(condition: Option<&Condition>) -> String {
-    condition.map_or_else(String::new, |it| if it.message.is_empty() { it.reason.clone() } else { it.message.clone() })
+/// What there is to say of a part that is not as it should be. Not seen is not gone: what was known last is said.
+fn said(state: &State, item: &Item, part: &Part, right: Option<bool>, condition: &Condition) -> String {
+    if right == Some(true) {
+        return String::new();
+    }
+    if condition.is_unseen() {
+        let was = match (part.told_by, condition.last_known) {
+            (ConditionType::ModulesReady | ConditionType::CertificateReady, Some(_)) => part.live.clone(),
+            (_, Some(ConditionStatus::True)) => "as it should be".to_owned(),
+            (_, Some(_)) => "not as it should be".to_owned(),
+            (_, None) => "not known".to_owned(),
+        };
+        return format!("not seen for {} (was: {was})", age(condition.since, state.now));
+    }
+    // What the login page waits for is said where it is.
+    let is_repeated = part.told_by == ConditionType::Ready
+        && ConditionType::PARTS.iter().any(|kind| {
+            item.status().condition(*kind).is_some_and(|it| it.message == condition.message && !it.message.is_empty())
+        });
+    match (is_repeated, condition.message.is_empty()) {
+        (true, _) => String::new(),
+        (false, true) => condition.reason.clone(),
+        (false, false) => condition.message.clone(),
+    }
 }
 
 fn of(state: &State, item: &Item, pen: &Pen<'_>) -> Vec<Part> {
     let status = item.status();
     let wanted = item.view.wanted.as_deref();
     let names = |count: usize| format!("{count} {}", if count == 1 { "name" } else { "names" });
-    let holds = |kind| status.condition(kind).is_some_and(|it| it.status == ConditionStatus::True);
-    let word = |good: bool, yes: &str, no: &str| if good { yes.to_owned() } else { no.to_owned() };
+    let running = status.wanted == WantedState::Running;
+    // What is not seen now is told as it was.
+    let word = |kind: ConditionType, yes: &str, no: &str| match status.condition(kind) {
+        Some(it) if it.is_unseen() => "not seen".to_owned(),
+        Some(it) if it.status == ConditionStatus::True => yes.to_owned(),
+        Some(it) if it.status == ConditionStatus::Unknown => "not known".to_owned(),
+        Some(it) if status.is_right(it) == Some(true) => "stopped, as asked".to_owned(),
+        _ => no.to_owned(),
+    };
+    let part = |part, told_by, wanted: String, live: String| Part { part, wanted, live, told_by };
+    let installed = status.modules.wanted.intersection(&status.modules.installed).count();
+    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     vec![
-        Part {
-            part: "file",
-            wanted: format!("instances.d/{}.toml", status.name),
-            live: word(holds(ConditionType::SpecValid), "read and valid", "has problems"),
-            told_by: ConditionType::SpecValid,
-        },
-        Part {
-            part: "database",
-            wanted: status.database.clone(),
-            live: word(holds(ConditionType::DatabaseReady), "present, its role's own", "not as it should be"),
-            told_by: ConditionType::DatabaseReady,
-        },
-        Part {
-            part: "modules",
-            wanted: status.modules.wanted.len().to_string(),
-            live: format!("{} installed", status.modules.wanted.intersection(&status.modules.installed).count()),
-            told_by: ConditionType::ModulesReady,
-        },
-        Part {
-            part: "set-up",
-            wanted: wanted.map_or_else(|| "-".to_owned(), |wanted| wanted.company.name.clone()),
-            live: word(holds(ConditionType::SetupDone), "company and administrator are set", "not yet"),
-            told_by: ConditionType::SetupDone,
-        },
-        Part {
-            part: "container",
-            wanted: wanted.map_or_else(|| "-".to_owned(), |wanted| wanted.image.clone()),
-            live: word(holds(ConditionType::AppReady), "runs as it should", "not as it should be"),
-            told_by: ConditionType::AppReady,
-        },
-        Part {
-            part: "site",
-            wanted: names(status.urls.len()),
-            live: word(holds(ConditionType::SiteReady), "loaded by the proxy", "not loaded"),
-            told_by: ConditionType::SiteReady,
-        },
-        Part {
-            part: "certificate",
-            wanted: names(status.urls.len()),
-            live: card::certificate(state, status, pen).0,
-            told_by: ConditionType::CertificateReady,
-        },
-        Part {
-            part: "login page",
-            wanted: word(status.wanted == crate::model::wanted::WantedState::Running, "answers", "does not answer"),
-            live: word(holds(ConditionType::Ready), "proven through the proxy", "not proven"),
-            told_by: ConditionType::Ready,
-        },
+        part(
+            "file",
+            ConditionType::SpecValid,
+            format!("instances.d/{}.toml", status.name),
+            word(ConditionType::SpecValid, "read and valid", "has problems"),
+        ),
+        part(
+            "database",
+            ConditionType::DatabaseReady,
+            status.database.clone(),
+            word(ConditionType::DatabaseReady, "present, its role's own", "not as it should be"),
+        ),
+        part(
+            "modules",
+            ConditionType::ModulesReady,
+            status.modules.wanted.len().to_string(),
+            format!("{installed} installed"),
+        ),
+        part(
+            "set-up",
+            ConditionType::SetupDone,
+            or_dash(wanted.map(|wanted| wanted.company.name.clone())),
+            word(ConditionType::SetupDone, "company and administrator are set", "not yet"),
+        ),
+        part(
+            "container",
+            ConditionType::AppReady,
+            if running { or_dash(wanted.map(|wanted| wanted.image.clone())) } else { "stopped".to_owned() },
+            word(ConditionType::AppReady, "runs as it should", "not as it should be"),
+        ),
+        part(
+            "site",
+            ConditionType::SiteReady,
+            names(status.urls.len()),
+            word(ConditionType::SiteReady, "loaded by nginx", "not loaded"),
+        ),
+        part(
+            "certificate",
+            ConditionType::CertificateReady,
+            names(status.urls.len()),
+            card::certificate(state, status, pen).0,
+        ),
+        part(
+            "login page",
+            ConditionType::Ready,
+            if running { "answers" } else { "does not answer" }.to_owned(),
+            word(ConditionType::Ready, "proven through nginx", "not proven"),
+        ),
     ]
 }

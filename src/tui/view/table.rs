@@ -19,7 +19,10 @@ const CPU_BUSY_PERCENT: f64 = 90.0;
 /// Columns of a note; where it has fewer, others go, in the order of [`DROPPED`]. With a card beside the table, the
 /// whole of it is there.
 const NOTE_MIN: u16 = 20;
-const NOTE_BESIDE_CARD_MIN: u16 = 10;
+const NOTE_BESIDE_CARD_MIN: u16 = 16;
+/// Columns of a name and of a plan's name: as many as the longest takes, within these.
+const NAME_MIN: u16 = 8;
+const PLAN_COLUMNS: (u16, u16) = (5, 16);
 const DROPPED: [Column; 6] =
     [Column::Url, Column::Disk, Column::Backup, Column::Certificate, Column::Memory, Column::Plan];
 
@@ -74,7 +77,8 @@ pub(super) fn draw(state: &State, area: Rect, pen: &mut Pen<'_>) {
 
 fn title(state: &State, pen: &Pen<'_>) -> Line {
     let theme = pen.theme();
-    let arrow = if state.sort_backwards { pen.glyphs().up } else { pen.glyphs().down };
+    let ascends = state.sort.ascends() != state.sort_backwards;
+    let arrow = if ascends { pen.glyphs().up } else { pen.glyphs().down };
     let mut title = vec![(format!("Instances {}", state.fleet.items.len()), theme.title)];
     title.push((format!("  sort: {} {arrow}", state.sort.title()), theme.faint));
     if !state.marks.is_empty() {
@@ -96,12 +100,15 @@ fn nothing(state: &State) -> String {
 fn columns(state: &State, room: Room, width: u16) -> Vec<(Column, u16, u16)> {
     let any = |test: fn(&Item) -> bool| state.fleet.items.iter().any(test);
     let usage = any(|item| item.status().usage.is_some());
+    let (longest_name, longest_plan) = state.fleet.widest;
+    let name = |most: u16| longest_name.clamp(NAME_MIN, most);
+    let plan = longest_plan.clamp(PLAN_COLUMNS.0, PLAN_COLUMNS.1);
     let mut wanted: Vec<(Column, u16)> = match room {
-        Room::Line | Room::Tiny => vec![(Column::Name, 14)],
-        Room::Narrow => vec![(Column::Name, 14), (Column::State, 12)],
-        Room::Normal => vec![(Column::Name, 15), (Column::State, 12), (Column::Plan, 7)],
-        Room::Panes => vec![(Column::Name, 18), (Column::State, 12), (Column::Plan, 8)],
-        Room::Wide => vec![(Column::Name, 26), (Column::State, 12), (Column::Plan, 12), (Column::Odoo, 5)],
+        Room::Line | Room::Tiny => vec![(Column::Name, name(14))],
+        Room::Narrow => vec![(Column::Name, name(14)), (Column::State, 12)],
+        Room::Normal => vec![(Column::Name, name(18)), (Column::State, 12), (Column::Plan, plan)],
+        Room::Panes => vec![(Column::Name, name(20)), (Column::State, 12), (Column::Plan, plan)],
+        Room::Wide => vec![(Column::Name, name(28)), (Column::State, 12), (Column::Plan, plan), (Column::Odoo, 5)],
     };
     let figures = match room {
         Room::Line | Room::Tiny => 0,
@@ -180,7 +187,8 @@ fn draw_row(state: &State, item: &Item, columns: &[(Column, u16, u16)], line: Re
     } else {
         pen.glyphs().of_state(status.state)
     };
-    pen.text(line.x + glyph_x, line.y, 1, glyph, theme.of_state(status.state));
+    let style = if is_away(state, item) { theme.faint } else { theme.of_state(status.state) };
+    pen.text(line.x + glyph_x, line.y, 1, glyph, style);
     for (column, x, columns) in columns {
         let (text, style) = cell(state, item, *column, pen);
         match is_figure(*column) {
@@ -196,12 +204,15 @@ fn cell(state: &State, item: &Item, column: Column, pen: &Pen<'_>) -> (String, S
     let none = || ("-".to_owned(), theme.faint);
     match column {
         Column::Name => (status.name.to_string(), theme.plain),
+        // The header says why, once.
+        Column::State if is_away(state, item) => ("not seen".to_owned(), theme.faint),
         Column::State => (status.state.as_str().to_owned(), theme.of_state(status.state)),
         Column::Plan => status.plan.as_ref().map_or_else(none, |plan| (plan.to_string(), theme.plain)),
         Column::Odoo => status.odoo.as_ref().map_or_else(none, |odoo| (odoo.to_string(), theme.faint)),
         Column::Url => status.url.as_ref().map_or_else(none, |url| (url.clone(), theme.faint)),
-        Column::Note => match running(state, item) {
+        Column::Note => match far(state, item).or_else(|| running(state, item)) {
             Some(text) => (text, theme.moving),
+            None if is_away(state, item) => (String::new(), theme.faint),
             None => (note(item), if status.state.severity() < 5 { theme.plain } else { theme.faint }),
         },
         Column::Cpu => status.usage.as_ref().map_or_else(none, |usage| {
@@ -230,14 +241,27 @@ fn cell(state: &State, item: &Item, column: Column, pen: &Pen<'_>) -> (String, S
     }
 }
 
-/// The step that runs for it, and for how long.
-fn running(state: &State, item: &Item) -> Option<String> {
-    let run = state.fleet.running().rev().find(|run| run.instance.as_ref() == Some(item.name()))?;
+/// The step that runs for it, for how long, and how far it is.
+pub(super) fn running(state: &State, item: &Item) -> Option<String> {
+    let run = state.fleet.run_for(item.name())?;
     let spent = taken(milliseconds(run.since, state.now));
-    Some(match run.expected_ms {
-        Some(expected) => format!("{} {spent} of about {}", run.kind, taken(expected)),
-        None => format!("{} {spent}", run.kind),
+    Some(match (&run.progress, run.expected_ms) {
+        (Some(progress), _) => format!("{} {spent}, {progress}", run.kind),
+        (None, Some(expected)) => format!("{} {spent} of about {}", run.kind, taken(expected)),
+        (None, None) => format!("{} {spent}", run.kind),
     })
+}
+
+/// The same in few columns, where Odoo says how far it is: `module 19 of 65 (mail), 44s`.
+fn far(state: &State, item: &Item) -> Option<String> {
+    let run = state.fleet.run_for(item.name())?;
+    let spent = taken(milliseconds(run.since, state.now));
+    run.progress.as_ref().map(|progress| format!("{progress}, {spent}"))
+}
+
+/// Nothing is known of it but that a system is away, which the header says.
+fn is_away(state: &State, item: &Item) -> bool {
+    item.is_unseen() && state.fleet.lost().next().is_some()
 }
 
 /// Why it waits or what is wrong; else what is being done.

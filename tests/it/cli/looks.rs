@@ -234,6 +234,7 @@ fn status(instance: &str, state: State, hold: Option<&str>) -> InstanceStatus {
             .collect(),
         usage: None,
         last_backup: None,
+        operation: None,
         purge_after: None,
         next_try: None,
         generation: 1,

@@ -95,6 +95,40 @@ fn sixty_customers_come_up_by_themselves_and_the_commands_show_them() {
 }
 
 #[test]
+fn outputs_backups_and_the_doctor_of_a_rehearsal_are_the_rehearsals() {
+    let rehearsal = Rehearsal::start(&[]);
+    rehearsal.until("58 that are ready", |it| it.count("ready") >= 58);
+    let run = |words: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_innkeeper"));
+        command.arg("--fleet").arg(&rehearsal.fleet).args(words).stdin(Stdio::null()).output().unwrap()
+    };
+    let said = |words: &[&str]| {
+        let ran = run(words);
+        assert!(ran.status.success(), "{words:?}: {ran:?}");
+        String::from_utf8(ran.stdout).unwrap() + &String::from_utf8(ran.stderr).unwrap()
+    };
+    assert!(said(&["logs", "willow"]).contains("Odoo version 19.0, rehearsed"), "{}", said(&["logs", "willow"]));
+    assert!(said(&["logs", "--all", "-n", "500"]).contains("willow"));
+    let job = run(&["logs", "willow", "--source", "job"]);
+    assert!(!job.status.success(), "one that ended well is removed: {job:?}");
+    // Nothing of this host is looked at, so nothing of it is amiss.
+    let doctor = said(&["doctor"]);
+    assert!(doctor.contains("nothing of this host is looked at") && !doctor.contains("FAIL"), "{doctor}");
+    assert!(said(&["backups"]).contains("no backup on a schedule"), "{}", said(&["backups"]));
+    said(&["retire", "willow", "--confirm", "willow"]);
+    rehearsal.until("one that is retired", |it| it.count("retired") == 1);
+    let backups = said(&["backups", "willow"]);
+    assert!(backups.contains("willow") && backups.contains("yes"), "{backups}");
+    assert!(
+        said(&["info", "willow"]).contains("Ready             False    NotWanted"),
+        "{}",
+        said(&["info", "willow"])
+    );
+    assert!(!said(&["info", "willow"]).contains("! Ready"), "who is meant to be away is right");
+    rehearsal.end();
+}
+
+#[test]
 fn every_document_parses_while_progress_is_drawn() {
     let rehearsal = Rehearsal::start(&[]);
     rehearsal.until("58 that are ready", |it| it.count("ready") >= 58);

@@ -208,6 +208,7 @@ fn wait_gives_up_early_only_on_what_cannot_come_by_itself() {
         reason: "Failed".to_owned(),
         message: "module nonsense does not exist".to_owned(),
         since: noon(),
+        last_known: None,
     }];
     left.board.put(stalled).unwrap();
     let ran = fleet.run(&["wait", "acme", "--timeout", "60s"]).ended(1);

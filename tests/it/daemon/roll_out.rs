@@ -278,7 +278,7 @@ fn a_change_stops_where_data_are_lost_in_its_course() {
         tokio::time::sleep(Duration::from_secs(1_800)).await;
         assert_eq!(house.recreated(), 1, "{:#?}", house.effects());
         let holds = &daemon.status("beta").unwrap().holds;
-        let said = "the change of many instances stops at acme, whose data are gone or not marked as its own: see `innkeeper \
+        let said = "the change of many instances stops at acme, whose data is gone or not marked as its own: see `innkeeper \
                     info acme`; `innkeeper retry beta` does not wait";
         assert!(holds.iter().any(|hold| hold.message == said), "{holds:#?}");
         daemon.stop().await;

@@ -8,6 +8,7 @@ use innkeeper::control::{
     ApplyRequest, Client, ControlError, Converged, End, Handler, Hello, InstanceEnd, LogLines, LogOf, LogRequest, Peer,
     Planned, Progress, ProgressSink, ProgressWord, SOCKET_FILE, Server, SilenceRequest, Verdict,
 };
+use innkeeper::model::backup::BackupLive;
 use innkeeper::model::errand::ErrandKind;
 use innkeeper::model::name::{Domain, InstanceName};
 use innkeeper::model::silence::{AlertsOf, Quiet, Silence};
@@ -71,6 +72,10 @@ impl Handler for Desk {
         self.note(format!("usage {instance}"));
         let point = UsagePoint { at: now(), cpu_percent: 12.5, memory_bytes: 1, database_bytes: 2, filestore_bytes: 3 };
         Ok(UsageHistory { hour: vec![point], ..UsageHistory::default() })
+    }
+
+    async fn backups(&self, _: &[InstanceName]) -> Result<Vec<BackupLive>, String> {
+        Err("this is a stage".to_owned())
     }
 
     async fn plan(&self, names: &[InstanceName]) -> Result<Planned, String> {

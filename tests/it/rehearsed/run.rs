@@ -247,6 +247,7 @@ impl Run {
         };
         Facts {
             now: clock::now(),
+            zone: jiff::tz::TimeZone::UTC,
             settings: Arc::clone(&self.settings),
             instances: known.into_iter().map(instance).collect(),
             live,

@@ -88,6 +88,7 @@ pub(crate) fn instance(name: &InstanceName, state: State, nth: usize) -> Instanc
             reason: if bad { "NotAnswering" } else { "AsWanted" }.to_owned(),
             message: if bad { "the login page does not answer" } else { "" }.to_owned(),
             since: before(40 + nth as i64 % 300),
+            last_known: None,
         }
     };
     let busy = 1 + (nth * 37) as u64 % 97;
@@ -131,6 +132,7 @@ pub(crate) fn instance(name: &InstanceName, state: State, nth: usize) -> Instanc
             missing_files: 0,
             lacks: None,
         }),
+        operation: None,
         purge_after: None,
         next_try: (state == State::Failed).then(|| after(240)),
         generation: 2,
@@ -279,6 +281,7 @@ fn runs() -> Vec<RunView> {
         reason: "the file asks for it".to_owned(),
         since: before(since_s),
         expected_ms,
+        progress: None,
         ended: ended.map(before),
         error: error.map(str::to_owned),
     };

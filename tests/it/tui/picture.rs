@@ -11,6 +11,7 @@ use crate::world::{name, now};
 use innkeeper::control::view::{InstanceView, RunView, View};
 use innkeeper::model::changes::{Hold, HoldReason};
 use innkeeper::model::event::Level;
+use innkeeper::model::job_progress::JobProgress;
 use innkeeper::model::status::{Alert, State as Stands};
 use innkeeper::model::step::StepId;
 use innkeeper::tui::state::State;
@@ -104,7 +105,8 @@ fn runs(like: &[RunView]) -> Vec<RunView> {
         step: StepId(format!("{of}/{}", going.kind)),
         ..going.clone()
     };
-    vec![of(1, "harbor-fish"), of(2, "copper-works")]
+    let progress = Some(JobProgress { module: "mail".to_owned(), step: 19, of: 65 });
+    vec![RunView { progress, ..of(1, "harbor-fish") }, of(2, "copper-works")]
 }
 
 /// The dashboard in front of that fleet, with the one open that failed.

@@ -7,6 +7,7 @@ use innkeeper::control::view::{Cursor, View};
 use innkeeper::control::{
     ApplyRequest, Converged, Handler, Hello, LogLines, LogRequest, Peer, Planned, ProgressSink, Server, SilenceRequest,
 };
+use innkeeper::model::backup::BackupLive;
 use innkeeper::model::errand::ErrandKind;
 use innkeeper::model::name::{Domain, InstanceName};
 use innkeeper::model::silence::{AlertsOf, Quiet, Silence};
@@ -129,6 +130,10 @@ impl Handler for Script {
     }
 
     async fn apply(&self, _: ApplyRequest, _: &Peer, _: &ProgressSink) -> Result<Converged, String> {
+        Err("this is a stage".to_owned())
+    }
+
+    async fn backups(&self, _: &[InstanceName]) -> Result<Vec<BackupLive>, String> {
         Err("this is a stage".to_owned())
     }
 
