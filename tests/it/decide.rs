@@ -127,7 +127,7 @@ fn an_empty_machine_gets_everything_in_order() {
                 admin.email: - → admin@example.org
                 url: - → https://acme.example.com
                 report.url: - → http://127.0.0.1:8069
-            mark-provisioned [Intended None] from now on its data are never made anew after create-database, install-modules, set-up
+            mark-provisioned [Intended None] from now on its data is never made anew after create-database, install-modules, set-up
             put-site [Intended None] new instance
                 host: - → acme.example.com
                 page: - → being prepared

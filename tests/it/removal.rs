@@ -130,7 +130,7 @@ fn an_absent_instance_is_put_out_of_service_and_backed_up() {
             back-up [None] nothing changes in it any more after ["open-tombstone", "stop-container", "set-role"]
                 parts: - → database and filestore
                 directory: - → /backups
-            verify-backup [None] its data are never deleted before it was read back whole after ["back-up"]
+            verify-backup [None] its data is never deleted before it was read back whole after ["back-up"]
         "#]],
     );
 }
@@ -145,7 +145,7 @@ fn a_retired_instance_is_left_alone_and_says_so() {
     assert!(status.last_backup.unwrap().verified);
     let pending = status.conditions.iter().find(|it| it.kind == ConditionType::RetirePending).unwrap();
     expect![[
-        r#"retired on 2026-03-01 (its file says state = "absent"); its data are deleted after 2026-03-15T12:00:00Z"#
+        r#"retired on 2026-03-01 (its file says state = "absent"); its data is deleted after 2026-03-15 12:00 UTC"#
     ]]
     .assert_eq(&pending.message);
 }
@@ -230,7 +230,7 @@ fn nothing_goes_before_the_grace_is_over_by_both_clocks() {
     }
     let mut facts = retired();
     facts.now = Timestamp::from_second(facts.now.as_second() + year_s).unwrap();
-    expect![[r#"its grace period is over by the clock, but 14d of it were not seen to pass (the clock was moved, or this host was off); its data are kept for so much longer"#]]
+    expect![[r#"its grace period is over by the clock, but 14d of it were not seen to pass (the clock was moved, or this host was off); its data is kept for so much longer"#]]
         .assert_eq(&acme(&facts).holds[0].message);
 }
 

@@ -95,20 +95,7 @@ fn facts(
             ),
         ));
     }
-    if let Some(usage) = &status.usage {
-        facts.push((
-            "uses",
-            format!(
-                "{:.0} % of a core, {} of {} memory ({})",
-                usage.cpu_percent,
-                Bytes(usage.memory_bytes),
-                Bytes(usage.memory_limit_bytes),
-                relative(usage.at, now),
-            ),
-        ));
-        let parts = format!("{} database, {} files", Bytes(usage.database_bytes), Bytes(usage.filestore_bytes));
-        facts.push(("disk", disk.map_or(parts.clone(), |disk| format!("{disk}: {parts}"))));
-    }
+    facts.extend(usage(status, disk, now));
     if let Some(backup) = &status.last_backup {
         facts.push((
             "last backup",
@@ -122,6 +109,20 @@ fn facts(
     facts.extend(status.uid.map(|uid| ("uid", uid.to_string())));
     facts.push(("times", format!("in {}", zone_name(zone))));
     facts
+}
+
+/// What it uses, and its disk with how that grows.
+fn usage(status: &InstanceStatus, disk: Option<String>, now: Timestamp) -> Vec<(&'static str, String)> {
+    let Some(usage) = &status.usage else { return Vec::new() };
+    let uses = format!(
+        "{:.0} % of a core, {} of {} memory ({})",
+        usage.cpu_percent,
+        Bytes(usage.memory_bytes),
+        Bytes(usage.memory_limit_bytes),
+        relative(usage.at, now),
+    );
+    let parts = format!("{} database, {} files", Bytes(usage.database_bytes), Bytes(usage.filestore_bytes));
+    vec![("uses", uses), ("disk", disk.map_or(parts.clone(), |disk| format!("{disk}: {parts}")))]
 }
 
 /// `9.1 GiB of 20 GiB, 200 MiB more a day, full in 54d`

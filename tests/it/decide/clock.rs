@@ -30,7 +30,7 @@ fn a_clock_that_was_set_back_costs_one_restart_and_no_more() {
                 odoo.conf: written at 2026-03-01T12:00:00Z → written now
             restart-container [Drift Interruption] it runs on an older odoo.conf after write-conf
             obtain-certificate:acme.example.com [Drift None] the stored certificate is not valid now
-                not_after: 2026-05-30T12:00:00Z → -
+                not_after: 2026-05-30 12:00 UTC → -
         "#]],
     );
     converge(&mut facts);

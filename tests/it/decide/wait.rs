@@ -73,7 +73,7 @@ fn a_failed_step_waits_its_time_with_all_that_comes_after_it() {
                 page: - → being prepared
             obtain-certificate:acme.example.com [Intended None] no certificate is stored for it after put-site
                 name: - → acme.example.com
-            hold BackOff: create-database: invalid module names, ignored: crmm; attempt 1 failed, the next is due at 2026-03-01T12:00:10Z
+            hold BackOff: create-database: invalid module names, ignored: crmm; attempt 1 failed, it is tried again by itself
         "#]],
     );
     facts.now = "2026-03-01T12:00:11Z".parse().unwrap();

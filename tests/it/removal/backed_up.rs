@@ -26,14 +26,14 @@ fn a_backup_is_read_back_once_more_before_data_go() {
     check(
         &acme(&facts),
         &expect![[r#"
-        verify-backup [Data] its grace period is over: when its final backup is still sound, its data are deleted after []
-            remove-site: - → site of acme
-            remove-container: - → container ik-acme
-            drop-database: - → database odoo_acme
-            drop-role: - → role odoo_acme
-            remove-volume: - → volume ik-acme-data
-            remove-conf: - → odoo.conf
-    "#]],
+            verify-backup [Data] its grace period is over: when its final backup is still sound, its data is deleted after []
+                remove-site: - → site of acme
+                remove-container: - → container ik-acme
+                drop-database: - → database odoo_acme
+                drop-role: - → role odoo_acme
+                remove-volume: - → volume ik-acme-data
+                remove-conf: - → odoo.conf
+        "#]],
     );
     let step = acme(&facts).steps.remove(0);
     carry_out(&mut facts, &step);
@@ -75,8 +75,8 @@ fn a_partial_backup_keeps_the_data_until_a_person_confirms() {
     check(
         &acme(&facts),
         &expect![[r#"
-        hold BackupPartial: its grace period is over, but its final backup acme-20260301T120000Z-00000000 is partial: 7 files that its database names are not in it (ab/0, ab/1, ab/2, ab/3, ab/4, …); its data are kept. Put the files back into volume ik-acme-data, bring it back and retire it anew; or, if they were missing all along: innkeeper apply --max-destroy 1 --confirm acme
-    "#]],
+            hold BackupPartial: its grace period is over, but its final backup acme-20260301T120000Z-00000000 is partial: 7 files that its database names are not in it (ab/0, ab/1, ab/2, ab/3, ab/4, …); its data is kept. Put the files back into volume ik-acme-data, bring it back and retire it anew; or, if they were missing all along: innkeeper apply --max-destroy 1 --confirm acme
+        "#]],
     );
     pass(&mut facts, 300 * DAY_S);
     assert_eq!((holds(&acme(&facts)), kinds(&acme(&facts)).len()), (vec![HoldReason::BackupPartial], 0), "for ever");

@@ -72,6 +72,8 @@ pub(crate) fn nth_name(nth: usize) -> InstanceName {
     }
 }
 
+const DISK_FULL: &str = "4% of the disk is free: make room";
+
 /// One instance in that state, with figures that differ by `nth`.
 pub(crate) fn instance(name: &InstanceName, state: State, nth: usize) -> InstanceView {
     let mut wanted = wanted(name.as_str());
@@ -114,9 +116,7 @@ pub(crate) fn instance(name: &InstanceName, state: State, nth: usize) -> Instanc
         }),
         conditions: CONDITIONS.map(condition).into(),
         holds: match state {
-            State::Held => {
-                vec![Hold { reason: HoldReason::DiskFull, message: "4% of the disk is free: make room".to_owned() }]
-            }
+            State::Held => vec![Hold { reason: HoldReason::DiskFull, message: DISK_FULL.to_owned() }],
             State::Failed => vec![Hold {
                 reason: HoldReason::BackOff,
                 message: "install-modules failed: module sale_x is not in the addons path".to_owned(),
@@ -139,10 +139,8 @@ pub(crate) fn instance(name: &InstanceName, state: State, nth: usize) -> Instanc
         observed_generation: if good { 2 } else { 1 },
         name: name.clone(),
     };
-    let steps = match state {
-        State::Updating | State::Provisioning | State::Failed => steps(name),
-        _ => Vec::new(),
-    };
+    let is_changed = matches!(state, State::Updating | State::Provisioning | State::Failed);
+    let steps = if is_changed { steps(name) } else { Vec::new() };
     InstanceView { status: Arc::new(status), wanted: Some(Arc::new(wanted)), steps: steps.into() }
 }
 
