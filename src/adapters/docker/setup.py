@@ -147,17 +147,18 @@ def set_report_url(url):
 
 
 def set_website_language(code):
-    """A website that was just made speaks English alone, whatever the company does."""
+    """A website that was just made speaks English, alone or beside the company's language."""
     if "website" not in env:
         return
     lang = env["res.lang"].search([("code", "=", code)], limit=1)
     for site in env["website"].search([("company_id", "=", main_company().id)]):
-        if not lang or site.default_lang_id == lang:
+        is_new = datetime.datetime.now() - site.create_date < WEBSITE_IS_NEW
+        if not lang or (site.default_lang_id == lang and (BEFORE.get("website") or not is_new)):
             continue
         if site.default_lang_id.code == BEFORE.get("website"):
             # It was given by the last run, and the file has another one now.
             site.write({"language_ids": [(4, lang.id)], "default_lang_id": lang.id})
-        elif datetime.datetime.now() - site.create_date < WEBSITE_IS_NEW:
+        elif is_new:
             site.write({"language_ids": [(6, 0, [lang.id])], "default_lang_id": lang.id})
         else:
             say("the languages of the website %s stay as they are" % site.name)

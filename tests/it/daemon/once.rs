@@ -184,7 +184,7 @@ fn a_plan_tells_an_edited_file_from_a_world_that_was_changed() {
     in_a_house(async |house| {
         house.drop_file("acme", "");
         apply(house, &request(&[])).await;
-        house.put("instances.d/acme.toml", &crate::read_fleet::instance_text("[limits]\nmemory = \"3 GiB\""));
+        house.put("instances.d/acme.toml", &crate::read_fleet::instance_text("[limits]\ncpus = 2.0"));
         let planned = house.keeper(Conduct::Look).plan(&[]).await.unwrap();
         let origins: Vec<_> = planned.changes.instances[&name("acme")].steps.iter().map(|step| step.origin).collect();
         assert_eq!(origins, [innkeeper::model::step::Origin::Intended], "{:?}", planned.changes);

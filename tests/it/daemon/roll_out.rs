@@ -143,9 +143,11 @@ fn a_few_containers_wait_for_nobody() {
     });
 }
 
-/// Plans in which the starter's memory is another.
-fn plans_with(memory: &str) -> String {
-    crate::read_fleet::PLANS.replacen("memory = \"1 GiB\"", &format!("memory = {memory:?}"), 1)
+/// Plans in which the starter has another share of the processors. Another amount of memory would restart Odoo as well.
+fn plans_with(cpus: &str) -> String {
+    let plans = crate::read_fleet::PLANS.replacen("cpus = 1.0", &format!("cpus = {cpus}"), 1);
+    assert_ne!(plans, crate::read_fleet::PLANS);
+    plans
 }
 
 #[test]
@@ -154,7 +156,7 @@ fn an_edit_of_the_plans_reaches_one_instance_first_and_then_ever_more() {
         let names = ["acme", "beta", "citrus", "delta", "echo", "fox"];
         let daemon = house.settled_daemon(&names).await;
         house.rehearsal.forget_calls();
-        house.put("plans.toml", &plans_with("2 GiB"));
+        house.put("plans.toml", &plans_with("2.0"));
         daemon.until_told("RollOutBegan").await;
         let done = || house.effects().iter().filter(|effect| effect.starts_with("update_limits")).count();
         daemon.until("the first", |_| done() == 1).await;
@@ -174,7 +176,7 @@ fn an_edit_of_the_plans_stops_where_it_fails() {
         let daemon = house.settled_daemon(&names).await;
         house.rehearsal.forget_calls();
         house.rehearsal.set_faults(Faults { refusing: true, ..Faults::default() });
-        house.put("plans.toml", &plans_with("2 GiB"));
+        house.put("plans.toml", &plans_with("2.0"));
         daemon.until_told("StepFailed").await;
         tokio::time::sleep(Duration::from_secs(900)).await;
         let tried: BTreeSet<String> = house.effects().into_iter().collect();
@@ -214,7 +216,7 @@ fn two_that_failed_side_by_side_do_not_wait_for_each_other() {
                 rehearsal.set_faults(Faults { refusing: true, ..Faults::default() });
             }
         });
-        house.put("plans.toml", &plans_with("2 GiB"));
+        house.put("plans.toml", &plans_with("2.0"));
         let failed = |daemon: &Daemon| daemon.keeper.journal().all_failures().unwrap().len();
         daemon.until("two failures", |daemon| failed(daemon) == 2).await;
         tokio::time::sleep(Duration::from_secs(900)).await;
@@ -240,7 +242,7 @@ fn whoever_did_not_serve_before_or_failed_before_holds_up_nobody() {
             daemon.until(text, |it| it.status(text).unwrap().state == State::Degraded).await;
         }
         house.rehearsal.forget_calls();
-        house.put("plans.toml", &plans_with("2 GiB"));
+        house.put("plans.toml", &plans_with("2.0"));
         daemon.until_told("RollOutBegan").await;
         daemon.until("the end", |daemon| daemon.keeper.journal().roll_outs().unwrap().is_empty()).await;
         let done: Vec<String> = house.effects().into_iter().filter(|it| it.starts_with("update_limits")).collect();
@@ -257,7 +259,7 @@ fn one_whose_data_were_lost_before_holds_up_nobody() {
         assert!(house.rehearsal.damage(Damage::DatabaseDropped, &name("acme")));
         daemon.until_state("acme", State::Held).await;
         house.rehearsal.forget_calls();
-        house.put("plans.toml", &plans_with("2 GiB"));
+        house.put("plans.toml", &plans_with("2.0"));
         daemon.until_told("RollOutBegan").await;
         daemon.until("the end", |daemon| daemon.keeper.journal().roll_outs().unwrap().is_empty()).await;
         let done: Vec<String> = house.effects().into_iter().filter(|it| it.starts_with("update_limits")).collect();
@@ -323,7 +325,7 @@ fn one_that_is_only_being_made_is_no_part_of_a_change_of_many() {
         house.rehearsal.with(|world| world.unknown_modules.insert("nonsense".parse().unwrap()));
         house.drop_file("acme", "modules = [\"nonsense\"]");
         daemon.until_state("acme", State::Failed).await;
-        house.put("plans.toml", &plans_with("2 GiB"));
+        house.put("plans.toml", &plans_with("2.0"));
         daemon.until_told("RollOutBegan").await;
         let parts = daemon.keeper.journal().roll_outs().unwrap();
         assert!(parts.len() == 4 && !parts.contains_key(&name("acme")), "{parts:#?}");

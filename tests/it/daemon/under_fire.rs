@@ -24,14 +24,14 @@ const TRIES_MAX: u64 = 6;
 /// More changes than inotify keeps for a reader that is slow (`fs.inotify.max_queued_events`).
 const FLOOD: usize = 20_000;
 
-/// A way in which files are exchanged. It leaves `acme` with this much memory, and `beta` as it was.
+/// A way in which files are exchanged. It leaves `acme` with so many quarters of a processor, and `beta` as it was.
 type Exchange = fn(&House, u64);
 
-/// How it is called, what comes before it, where that leaves `acme` with some other memory, and the exchange itself.
+/// How it is called, what comes before it, where that leaves `acme` with some other share, and the exchange itself.
 const EXCHANGES: [(&str, Option<Exchange>, Exchange); 8] = [
-    ("replaced by a rename", None, |house, gib| house.put("instances.d/acme.toml", &text(gib))),
+    ("replaced by a rename", None, |house, quarters| house.put("instances.d/acme.toml", &text(quarters))),
     ("written in place, again and again", None, written_in_place),
-    ("the directory swapped by renames", None, |house, gib| swap(house, &copy(house, gib))),
+    ("the directory swapped by renames", None, |house, quarters| swap(house, &copy(house, quarters))),
     ("the directory is a link that is swapped", Some(linked), link_swapped),
     ("the files are links through a link that is swapped", Some(mapped), map_swapped),
     ("the directory removed and made again", None, made_again),
@@ -39,8 +39,8 @@ const EXCHANGES: [(&str, Option<Exchange>, Exchange); 8] = [
     ("more changes than the queue holds", None, flooded),
 ];
 
-fn text(gib: u64) -> String {
-    instance_text("") + &format!("[limits]\nmemory = \"{gib} GiB\"\n")
+fn text(quarters: u64) -> String {
+    instance_text("") + &format!("[limits]\ncpus = {}\n", f64::from(u32::try_from(quarters).unwrap()) / 4.0)
 }
 
 fn instances(house: &House) -> PathBuf {
@@ -48,10 +48,10 @@ fn instances(house: &House) -> PathBuf {
 }
 
 /// A directory with the new files.
-fn copy(house: &House, gib: u64) -> PathBuf {
-    let new = house.path(&format!("new-{gib}"));
+fn copy(house: &House, quarters: u64) -> PathBuf {
+    let new = house.path(&format!("new-{quarters}"));
     fs::create_dir(&new).unwrap();
-    fs::write(new.join("acme.toml"), text(gib)).unwrap();
+    fs::write(new.join("acme.toml"), text(quarters)).unwrap();
     fs::write(new.join("beta.toml"), instance_text("")).unwrap();
     new
 }
@@ -62,39 +62,39 @@ fn swap(house: &House, new: &Path) {
 }
 
 /// In-place writing was seen empty in 84 % and half written in 9 % of all reads.
-fn written_in_place(house: &House, gib: u64) {
+fn written_in_place(house: &House, quarters: u64) {
     for _ in 0..200 {
-        fs::write(instances(house).join("acme.toml"), text(gib)).unwrap();
+        fs::write(instances(house).join("acme.toml"), text(quarters)).unwrap();
     }
 }
 
 /// As git-sync does it.
-fn linked(house: &House, gib: u64) {
-    let one = copy(house, gib);
+fn linked(house: &House, quarters: u64) {
+    let one = copy(house, quarters);
     remove(&instances(house));
     symlink(one, instances(house)).unwrap();
 }
 
-fn link_swapped(house: &House, gib: u64) {
+fn link_swapped(house: &House, quarters: u64) {
     let next = house.path("next");
-    symlink(copy(house, gib), &next).unwrap();
+    symlink(copy(house, quarters), &next).unwrap();
     fs::rename(next, instances(house)).unwrap();
 }
 
 /// As Kubernetes' ConfigMaps do it: `acme.toml` → `..data/acme.toml`, `..data` → `..1`.
-fn mapped(house: &House, gib: u64) {
+fn mapped(house: &House, quarters: u64) {
     let at = instances(house);
     remove(&at);
     fs::create_dir(&at).unwrap();
-    map_swapped(house, gib);
+    map_swapped(house, quarters);
     for file in ["acme.toml", "beta.toml"] {
         symlink(Path::new("..data").join(file), at.join(file)).unwrap();
     }
 }
 
-fn map_swapped(house: &House, gib: u64) {
-    let (at, new) = (instances(house), format!("..{gib}"));
-    fs::rename(copy(house, gib), at.join(&new)).unwrap();
+fn map_swapped(house: &House, quarters: u64) {
+    let (at, new) = (instances(house), format!("..{quarters}"));
+    fs::rename(copy(house, quarters), at.join(&new)).unwrap();
     symlink(&new, at.join("..data_tmp")).unwrap();
     fs::rename(at.join("..data_tmp"), at.join("..data")).unwrap();
 }
@@ -103,17 +103,17 @@ fn remove(at: &Path) {
     if at.is_symlink() { fs::remove_file(at).unwrap() } else { fs::remove_dir_all(at).unwrap() }
 }
 
-fn made_again(house: &House, gib: u64) {
+fn made_again(house: &House, quarters: u64) {
     let at = instances(house);
     remove(&at);
     fs::create_dir(&at).unwrap();
     fs::write(at.join("beta.toml"), instance_text("")).unwrap();
-    fs::write(at.join("acme.toml"), text(gib)).unwrap();
+    fs::write(at.join("acme.toml"), text(quarters)).unwrap();
 }
 
 /// git removes a file and writes it anew, one after the other.
-fn checked_out(house: &House, gib: u64) {
-    for (name, text) in [("beta", instance_text("")), ("acme", text(gib))] {
+fn checked_out(house: &House, quarters: u64) {
+    for (name, text) in [("beta", instance_text("")), ("acme", text(quarters))] {
         let file = instances(house).join(format!("{name}.toml"));
         fs::remove_file(&file).unwrap();
         fs::write(&file, &text[..20]).unwrap();
@@ -121,17 +121,17 @@ fn checked_out(house: &House, gib: u64) {
     }
 }
 
-fn flooded(house: &House, gib: u64) {
+fn flooded(house: &House, quarters: u64) {
     for number in 0..FLOOD {
         fs::write(instances(house).join(format!(".flood-{number}")), "").unwrap();
     }
-    fs::write(instances(house).join("acme.toml"), text(gib)).unwrap();
+    fs::write(instances(house).join("acme.toml"), text(quarters)).unwrap();
 }
 
-fn memory_gib(daemon: &Daemon) -> Option<u64> {
+fn cpu_quarters(daemon: &Daemon) -> Option<u64> {
     let fleet = daemon.keeper.fleet();
     let wanted = fleet.instances.get(&name("acme"))?.wanted.clone()?;
-    Some(wanted.limits.memory.0 >> 30)
+    Some(u64::from(wanted.limits.cpu_millis) / 250)
 }
 
 /// Exchanges the files in every way, one after the other; each must be in force within `limit` of this test's clock in one
@@ -140,21 +140,21 @@ async fn exchange_in_every_way(house: &House, (limit, late): (Duration, Duration
     house.rehearsal.with(|world| world.hurried = true);
     let daemon = house.settled_daemon(&["acme", "beta"]).await;
     house.rehearsal.forget_calls();
-    let (mut gib, mut told) = (1, String::new());
+    let (mut quarters, mut told) = (1, String::new());
     for (how, prepare, exchange) in EXCHANGES {
         let mut fastest = Duration::MAX;
         for _ in 0..tries {
             if let Some(prepare) = prepare {
-                gib += 1;
-                prepare(house, gib);
-                daemon.until(how, |daemon| memory_gib(daemon) == Some(gib)).await;
+                quarters += 1;
+                prepare(house, quarters);
+                daemon.until(how, |daemon| cpu_quarters(daemon) == Some(quarters)).await;
                 // What watches is armed anew by the reading that found it.
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
-            gib += 1;
-            exchange(house, gib);
+            quarters += 1;
+            exchange(house, quarters);
             let began = Instant::now();
-            daemon.until(how, |daemon| memory_gib(daemon) == Some(gib)).await;
+            daemon.until(how, |daemon| cpu_quarters(daemon) == Some(quarters)).await;
             let took = began.elapsed();
             assert!(took <= late, "{how}: in force after {took:?}");
             fastest = fastest.min(took);
@@ -214,7 +214,7 @@ fn a_file_that_is_rewritten_in_place_all_the_time_is_never_taken_for_a_broken_on
         }
         writing.store(false, Ordering::SeqCst);
         println!("rewritten {} times", writer.join().unwrap());
-        daemon.until("the last text", |daemon| memory_gib(daemon) == Some(3)).await;
+        daemon.until("the last text", |daemon| cpu_quarters(daemon) == Some(3)).await;
         daemon.until_state("acme", State::Ready).await;
         let reasons = daemon.reasons();
         assert!(!reasons.iter().any(|it| it == "FileInvalid" || it == "FileMissing"), "{:#?}", daemon.told());
