@@ -315,6 +315,7 @@ mod tests {
             password_generation: 1,
             workers: 2,
             connections_per_process: 8,
+            connections_gevent: 16,
             limit_memory_hard: 1,
             limit_memory_soft: 1,
             version: OdooVersion::parse(release).unwrap(),

@@ -57,7 +57,7 @@ fn known(cx: &Context) -> BTreeSet<String> {
     let entries = std::fs::read_dir(cx.within(TEMPLATES_DIR)).into_iter().flatten().flatten();
     let mut files: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
     if !files.iter().any(|file| file.ends_with(TEMPLATE_ENDING)) {
-        files = built_in_templates().into_iter().map(|(file, _)| file.to_owned()).collect();
+        files = built_in_templates().into_keys().collect();
     }
     let stem = |file: &String| Some(file.strip_suffix(TEMPLATE_ENDING)?.to_owned());
     files.iter().filter_map(stem).filter(|stem| !stem.starts_with('_') && stem != "shared").collect()

@@ -72,7 +72,7 @@ fn search(live: &DatabaseLive, (template, command): (Template, String)) -> Vec<F
     findings.push(match template {
         Template::Good => Finding::ok("template", "new databases are made from innkeeper_template"),
         Template::Missing => {
-            Finding::warn("template", format!("there is no database innkeeper_template; databases made without it have a slower unaccent()"), command)
+            Finding::warn("template", "there is no database innkeeper_template; databases made without it have a slower unaccent()", command)
         }
         Template::Unfit(why) => Finding::warn(
             "template",

@@ -163,7 +163,7 @@ fn selected(state: &State, detail: &Detail, entries: &Entries<'_>, pen: &Pen<'_>
 
 /// For a tab that has entries: which one is selected.
 pub(super) fn selection(state: &State) -> Selection {
-    with_entries(state, |state, detail, entries, pen| selected(state, detail, entries, pen)).unwrap_or_default()
+    with_entries(state, selected).unwrap_or_default()
 }
 
 /// The event at that place of the tab.

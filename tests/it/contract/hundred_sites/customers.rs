@@ -56,7 +56,7 @@ async fn serve(listener: TcpListener) {
     }
 }
 
-/// Odoo's login page, as far as anybody here reads it.
+/// Odoo's login page, as far as anybody here reads it, and a websocket that opens.
 async fn answer(mut stream: TcpStream) {
     let (mut head, mut piece) = (Vec::<u8>::new(), [0; 1_024]);
     while !head.windows(4).any(|end| end == b"\r\n\r\n") && head.len() < HEAD_BYTES_MAX {
@@ -64,6 +64,11 @@ async fn answer(mut stream: TcpStream) {
             Ok(length) if length > 0 => head.extend(&piece[..length]),
             _ => return,
         }
+    }
+    if head.starts_with(b"GET /websocket") {
+        let opened = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
+        let _ = stream.write_all(opened.as_bytes()).await;
+        return;
     }
     let page = "<form><input name='csrf_token'/><input name='login'/></form>";
     let answer = format!(
