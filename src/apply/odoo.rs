@@ -104,68 +104,6 @@ async fn look_inside(instance: &InstanceName, context: &Context) -> Result<OdooL
     }
 }
 
-/// What Odoo says of modules that it does not have.
-const IGNORED: &str = "invalid module names, ignored";
-/// A name that differs in more letters is another one.
-const NEAR_MAX: usize = 2;
-/// What customers order most, by their technical names (Odoo's Apps, 14 to 19): for "did you mean".
-const USUAL_MODULES: [&str; 40] = [
-    "account",
-    "board",
-    "calendar",
-    "contacts",
-    "crm",
-    "delivery",
-    "event",
-    "fleet",
-    "hr",
-    "hr_attendance",
-    "hr_expense",
-    "hr_holidays",
-    "hr_recruitment",
-    "hr_timesheet",
-    "im_livechat",
-    "loyalty",
-    "lunch",
-    "maintenance",
-    "mass_mailing",
-    "membership",
-    "mrp",
-    "mrp_repair",
-    "point_of_sale",
-    "product",
-    "project",
-    "purchase",
-    "purchase_stock",
-    "repair",
-    "sale",
-    "sale_management",
-    "sale_timesheet",
-    "stock",
-    "survey",
-    "website",
-    "website_blog",
-    "website_crm",
-    "website_event",
-    "website_forum",
-    "website_sale",
-    "website_slides",
-];
-
-/// `Odoo has no module website_salle; did you mean website_sale?`
-fn unknown(missing: &BTreeSet<&ModuleName>, odoo: &OdooLive) -> String {
-    let known = || USUAL_MODULES.into_iter().chain(odoo.modules.keys().map(ModuleName::as_str));
-    let near = |module: &ModuleName| {
-        let by_distance = known().map(|name| (strsim::osa_distance(module.as_str(), name), name));
-        by_distance.filter(|(distance, _)| *distance <= NEAR_MAX).min().map(|(_, name)| name)
-    };
-    let said = missing.iter().map(|module| match near(module) {
-        Some(name) => format!("Odoo has no module {module}; did you mean {name}?"),
-        None => format!("Odoo has no module {module}; correct the name in its file, or use an image that has it"),
-    });
-    said.collect::<Vec<_>>().join(" ")
-}
-
 /// Holds the job against what stands in the database now.
 fn verify(work: &JobWork, end: &JobEnd, odoo: &OdooLive) -> Result<(), StepFault> {
     let told = end.message.clone().unwrap_or_else(|| format!("it ended with exit code {}", end.exit_code));
@@ -178,11 +116,7 @@ fn verify(work: &JobWork, end: &JobEnd, odoo: &OdooLive) -> Result<(), StepFault
             let names = missing.iter().map(|module| module.as_str()).collect::<Vec<_>>().join(", ");
             // Exit code 0 without the module: Odoo does not know it, and will not know it next time.
             let kind = if end.exit_code == 0 { ErrorKind::Refused } else { ErrorKind::Failed };
-            let message = match kind {
-                ErrorKind::Refused if told.contains(IGNORED) => unknown(&missing, odoo),
-                _ => format!("not installed: {names}: {told}"),
-            };
-            Err(StepFault { message, kind })
+            Err(StepFault { message: format!("not installed: {names}: {told}"), kind })
         }
         JobWork::SetUp { setup, .. } if odoo.setup.as_ref() == Some(setup) && odoo.search.is_indexed() => Ok(()),
         JobWork::SetUp { .. } if !end.refused.is_empty() => {

@@ -1,7 +1,7 @@
 //! How the daemon's log reads: a sentence a line, with whom it is about in front and the time in the fleet's own zone. What only a
 //! developer wants, such as where in the source it was written, is told from `-v` on, and always with `--log-format json`.
 
-use super::render::text::local;
+use super::render::text::{local, zone_name};
 use crate::model::time::Timestamp;
 use jiff::tz::TimeZone;
 use std::fmt::{self, Write};
@@ -25,9 +25,8 @@ where
     fn format_event(&self, _: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
         let mut parts = Parts::default();
         event.record(&mut parts);
-        let zone = self.zone.iana_name().unwrap_or("UTC");
         let level = *event.metadata().level();
-        write!(writer, "{} {zone}  {}  ", local((self.now)(), &self.zone), word(level))?;
+        write!(writer, "{} {}  {}  ", local((self.now)(), &self.zone), zone_name(&self.zone), word(level))?;
         if level >= Level::DEBUG {
             write!(writer, "{}: ", event.metadata().target())?;
         }

@@ -8,6 +8,8 @@ use super::render::text::count;
 use super::{fleet, world};
 use crate::model::filter::{Filter, is_filter};
 use crate::model::name::InstanceName;
+use crate::model::status::InstanceStatus;
+use crate::model::time::Timestamp;
 use crate::spec::Fleet;
 
 /// So many names are told one by one; of more the rest is counted.
@@ -27,24 +29,43 @@ pub(crate) struct Selection {
 /// # Errors
 /// A name that is not there, a filter that is not understood or that nobody passes, and no word at all.
 pub(crate) fn of(cx: &Context, fleet: &Fleet, words: &[String]) -> Result<Selection, Failure> {
-    let (filters, names): (Vec<String>, Vec<String>) = words.iter().cloned().partition(|word| is_filter(word));
+    let (names, filter) = parted(words)?;
     let mut known = fleet::known(cx, fleet);
-    if filters.is_empty() {
+    let Some(filter) = filter else {
         return Ok(Selection { names: each_once(fleet::many(&names, &known)?), by_filter: false });
-    }
-    let filter = Filter::parse(&filters.join(" ")).map_err(|text| Failure::new(Trouble::Usage, text))?;
+    };
     let status = world::status(cx, fleet)?;
     known.extend(status.instances.iter().map(|status| status.name.clone()));
     let named = fleet::many(&names, &known)?;
-    let company = |name: &InstanceName| fleet.instances.get(name)?.wanted.as_ref().map(|it| it.company.name.as_str());
     let found = status.instances.iter().filter(|it| named.is_empty() || named.contains(&it.name));
-    let found = found.filter(|it| filter.matches(it, company(&it.name), status.at)).map(|it| it.name.clone());
+    let found = found.filter(|it| passes(&filter, it, fleet, status.at)).map(|it| it.name.clone());
     let names: Vec<InstanceName> = found.collect();
     match names.is_empty() {
-        true => Err(Failure::new(Trouble::NoSuchInstance, format!("no instance matches {}", filters.join(" ")))
+        true => Err(Failure::new(Trouble::NoSuchInstance, format!("no instance matches {}", joined_filters(words)))
             .hint("`innkeeper status` lists all instances, with what filters go by")),
         false => Ok(Selection { names, by_filter: true }),
     }
+}
+
+/// The names among `words`, and the one filter that all others are together; none where there are no others.
+///
+/// # Errors
+/// A filter that is not understood.
+pub(crate) fn parted(words: &[String]) -> Result<(Vec<String>, Option<Filter>), Failure> {
+    let names = words.iter().filter(|word| !is_filter(word)).cloned().collect();
+    let filters = joined_filters(words);
+    let filter = (!filters.is_empty()).then(|| Filter::parse(&filters)).transpose();
+    Ok((names, filter.map_err(|text| Failure::new(Trouble::Usage, text))?))
+}
+
+fn joined_filters(words: &[String]) -> String {
+    words.iter().filter(|word| is_filter(word)).map(String::as_str).collect::<Vec<_>>().join(" ")
+}
+
+/// True when the instance passes the filter, which may ask for its company.
+pub(crate) fn passes(filter: &Filter, status: &InstanceStatus, fleet: &Fleet, at: Timestamp) -> bool {
+    let wanted = fleet.instances.get(&status.name).and_then(|slot| slot.wanted.as_ref());
+    filter.matches(status, wanted.map(|wanted| wanted.company.name.as_str()), at)
 }
 
 /// The same for commands that are about the whole fleet without any word.

@@ -1,9 +1,8 @@
 //! `status`: the fleet as a table.
 
 use super::context::Context;
-use super::failure::{Exit, Failure, Trouble};
-use super::{fleet, info, render, world};
-use crate::model::filter::{Filter, is_filter};
+use super::failure::{Exit, Failure};
+use super::{fleet, info, render, selection, world};
 use crate::model::name::InstanceName;
 use crate::model::status::{FleetStatus, InstanceStatus, State};
 use crate::model::wanted::WantedState;
@@ -47,19 +46,14 @@ enum Form {
 
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
     let fleet = fleet::read_or_remember(cx)?;
-    let (filters, names): (Vec<String>, Vec<String>) = args.words.iter().cloned().partition(|word| is_filter(word));
-    let filter = match filters.is_empty() {
-        true => None,
-        false => Some(Filter::parse(&filters.join(" ")).map_err(|text| Failure::new(Trouble::Usage, text))?),
-    };
+    let (names, filter) = selection::parted(&args.words)?;
     let mut known = fleet::known(cx, &fleet);
     let mut status = world::status(cx, &fleet)?;
     known.extend(status.instances.iter().map(|status| status.name.clone()));
     let names = fleet::many(&names, &known)?;
     let at = status.at;
     status.instances.retain(|it| names.is_empty() || names.contains(&it.name));
-    let company = |name: &InstanceName| fleet.instances.get(name)?.wanted.as_ref().map(|it| it.company.name.as_str());
-    status.instances.retain(|it| filter.as_ref().is_none_or(|filter| filter.matches(it, company(&it.name), at)));
+    status.instances.retain(|it| filter.as_ref().is_none_or(|filter| selection::passes(filter, it, &fleet, at)));
     if !names.is_empty() {
         // Of others nobody asked.
         let is_asked = |of: &InstanceName| names.contains(of);

@@ -54,7 +54,7 @@ pub fn clock(at: Timestamp, zone: Option<&TimeZone>) -> String {
 }
 
 /// The zone in which times are told, as it is called at that time: `+07`, `CEST`, `UTC`.
-pub fn zone_name(at: Timestamp, zone: Option<&TimeZone>) -> String {
+pub fn zone_abbreviation(at: Timestamp, zone: Option<&TimeZone>) -> String {
     at.to_zoned(zone.cloned().unwrap_or(TimeZone::UTC)).strftime("%Z").to_string()
 }
 

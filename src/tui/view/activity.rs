@@ -70,7 +70,7 @@ pub(super) fn line(state: &State, event: &Event, pen: &Pen<'_>) -> Line {
 pub(super) fn whole(state: &State, event: &Event, pen: &Pen<'_>) -> Vec<Line> {
     let theme = pen.theme();
     let zone = state.fleet.zone.as_ref();
-    let at = format!("{} {}", moment(event.at, state.now, zone), crate::tui::format::zone_name(event.at, zone));
+    let at = format!("{} {}", moment(event.at, state.now, zone), crate::tui::format::zone_abbreviation(event.at, zone));
     let mut lines = vec![
         vec![(event.reason.clone(), theme.of_level(event.level)), (format!("   {at}"), theme.faint)],
         said(event, &event.message, pen),

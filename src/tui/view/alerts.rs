@@ -6,7 +6,7 @@ use super::pen::{Line, Pen, all_wrapped};
 use super::table::padded;
 use crate::model::silence::Quiet;
 use crate::model::status::Alert;
-use crate::tui::format::{age, moment, zone_name};
+use crate::tui::format::{age, moment, zone_abbreviation};
 use crate::tui::keys::Action;
 use crate::tui::layout;
 use crate::tui::state::{Row, State};
@@ -51,7 +51,7 @@ pub(super) fn draw(state: &State, pen: &mut Pen<'_>) {
 pub(super) fn whole(state: &State, alert: &Alert, pen: &Pen<'_>) -> Vec<Line> {
     let theme = pen.theme();
     let zone = state.fleet.zone.as_ref();
-    let since = format!("since {} {}", moment(alert.since, state.now, zone), zone_name(alert.since, zone));
+    let since = format!("since {} {}", moment(alert.since, state.now, zone), zone_abbreviation(alert.since, zone));
     let known = alert.silence.as_ref().map(|quiet| known(state, quiet)).unwrap_or_default();
     let mut lines = vec![vec![(alert.message.clone(), theme.plain)]];
     lines.push(vec![(format!("{since} ({})   ", age(alert.since, state.now)), theme.faint), (known, theme.accent)]);

@@ -5,7 +5,7 @@ use super::table::padded;
 use crate::model::name::INSTANCE_NAME_BYTES_MAX;
 use crate::model::text::{width, wrap};
 use crate::tui::fleet::Counts;
-use crate::tui::format::{age, clock, many, zone_name};
+use crate::tui::format::{age, clock, many, zone_abbreviation};
 use crate::tui::keys::{self, Action, TABLE_OF_ACTIONS};
 use crate::tui::layout::{self, Room};
 use crate::tui::state::{Link, Page, Row, State, Tab};
@@ -177,7 +177,7 @@ fn health(state: &State, room: Room, pen: &Pen<'_>) -> Line {
         line.push((format!("  {}", clock(state.now, zone)), theme.faint));
         if state.size.0 >= HOST_COLUMNS_MIN {
             // All times on the screen are of this zone.
-            line.push((format!(" {}", zone_name(state.now, zone)), theme.faint));
+            line.push((format!(" {}", zone_abbreviation(state.now, zone)), theme.faint));
         }
     }
     line.push((" ".to_owned(), theme.plain));
