@@ -84,6 +84,15 @@ impl Ports {
 /// that long would cost a reader the rest of a download.
 pub const SERVICE_ENVIRONMENT: [(&str, &str); 1] = [("ODOO_HTTP_SOCKET_TIMEOUT", "60")];
 
+/// How the application is started: a script of the shell, given a directory as `$0` and Odoo's arguments. Each directory in
+/// there stands for a program that Odoo calls, and comes first on the path where the image has that program (see
+/// `adapters::docker::programs`).
+pub const SERVICE_START: &str = r#"export IMAGE_PATH="$PATH"
+for directory in "$0"/*; do
+  if PATH=$IMAGE_PATH command -v "${directory##*/}" >/dev/null; then PATH=$directory:$PATH; fi
+done
+exec odoo "$@""#;
+
 /// The application's container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServiceSpec {
@@ -108,10 +117,10 @@ pub struct ServiceSpec {
 impl ServiceSpec {
     /// Covers exactly the fields whose change needs a new container. Limits are not among them.
     pub fn digest(container: &str, image_id: &str, volume: &str, ports: Ports) -> String {
-        digest(&(container, image_id, volume, ports, SERVICE_ENVIRONMENT))
+        digest(&(container, image_id, volume, ports, SERVICE_ENVIRONMENT, SERVICE_START))
     }
 
-    /// The digest of a container that was made before it had an environment of ours, and is otherwise the same.
+    /// The digest of a container that was made before it had an environment and a start of ours, and is otherwise the same.
     pub fn digest_without_environment(&self) -> String {
         digest(&(&self.container, &self.image_id, &self.volume, self.ports))
     }

@@ -232,7 +232,7 @@ fn cannot_read(path: &Path) -> String {
     format!("could not read {}", path.display())
 }
 
-fn failure(doing: String, error: io::Error) -> EdgeError {
+pub(super) fn failure(doing: String, error: io::Error) -> EdgeError {
     let kind = match error.kind() {
         // Only running as another user, or a repaired directory, helps.
         io::ErrorKind::PermissionDenied | io::ErrorKind::NotADirectory => ErrorKind::Refused,

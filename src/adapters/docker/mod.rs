@@ -27,6 +27,7 @@ mod look;
 mod network;
 mod odoo_log;
 mod probe;
+mod programs;
 mod service;
 mod tar;
 mod usage;

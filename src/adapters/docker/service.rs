@@ -3,7 +3,7 @@
 use super::client::{call, failed, failure, found, refused, within};
 use super::container::{self, create as make, ours};
 use super::hardening::{self, CONFIG_TARGET, DATA_TARGET, STOP_GRACE_S, Ties};
-use super::{Docker, config_file, labels, network, on_disk};
+use super::{Docker, config_file, labels, network, on_disk, programs};
 use crate::edges::{ByteStream, EdgeError, ErrorKind};
 use crate::model::name::InstanceName;
 use crate::model::service::{ImageUser, SERVICE_ENVIRONMENT, ServiceSpec, Tag};
@@ -35,7 +35,8 @@ pub(super) async fn create(docker: &Docker, spec: &ServiceSpec) -> Result<(), Ed
     }
 }
 
-/// Makes the instance's configuration directory, and gives the files in it to the user of the image that will read them.
+/// Makes the instance's configuration directory with the scripts in it, and gives its files to the user of the image that will
+/// read them.
 pub(super) async fn prepare_directory(
     docker: &Docker,
     instance: &InstanceName,
@@ -44,6 +45,7 @@ pub(super) async fn prepare_directory(
     let directory = docker.directory(instance);
     on_disk(move || {
         config_file::ensure_directory(&directory)?;
+        programs::ensure(&directory)?;
         config_file::give_to(&directory, user)
     })
     .await
@@ -149,7 +151,9 @@ fn body(docker: &Docker, spec: &ServiceSpec) -> ContainerCreateBody {
     let config_dir = docker.directory(&spec.tag.instance);
     let ties = Ties { network: &docker.network, config_dir: &config_dir.to_string_lossy(), volume: &spec.volume };
     let conf = format!("{CONFIG_TARGET}/{}", config_file::ODOO_CONF);
-    let mut body = hardening::body(&ties, &spec.image_id, &["odoo", "-c", &conf], spec.limits.memory.0);
+    let command = programs::odoo(&["-c", &conf]);
+    let words: Vec<&str> = command.iter().map(String::as_str).collect();
+    let mut body = hardening::body(&ties, &spec.image_id, &words, spec.limits.memory.0);
     let mut labels = labels::of_tag(&docker.installation, &spec.tag);
     labels.insert(labels::IMAGE.into(), spec.image.clone());
     body.labels = Some(labels);

@@ -92,8 +92,7 @@ impl Browser {
         let answer = request.header("Cookie", self.cookie.as_deref().unwrap_or_default()).send().await.unwrap();
         let status = answer.status();
         let body = answer.bytes().await.unwrap().to_vec();
-        let shown = || String::from_utf8_lossy(&body[..body.len().min(2_000)]).into_owned();
-        assert_eq!(status, StatusCode::OK, "{path}: {}", shown());
+        assert_eq!(status, StatusCode::OK, "{path}: {}", words(&String::from_utf8_lossy(&body)));
         body
     }
 
@@ -103,4 +102,16 @@ impl Browser {
             self.client.post(format!("{}{path}", self.base)).header("Content-Type", "application/json").body(body);
         request.header("Cookie", self.cookie.as_deref().unwrap_or_default()).send().await.unwrap()
     }
+}
+
+/// What a page says, without its tags, scripts and styles: Odoo's reason stands in the middle of a long page.
+fn words(page: &str) -> String {
+    let hidden = ["<script", "<style", "<head"];
+    let mut words = String::new();
+    for part in page.split_inclusive('<').map(|part| part.trim_end_matches('<')) {
+        let is_hidden = hidden.iter().any(|tag| format!("<{part}").starts_with(tag));
+        let text = part.split_once('>').map_or("", |(_, text)| text);
+        words.extend(text.split_whitespace().filter(|_| !is_hidden).flat_map(|word| [word, " "]));
+    }
+    words
 }
