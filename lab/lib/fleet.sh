@@ -18,7 +18,8 @@ fleet_create() {
   local gateway=$1
   rm -rf -- "$LAB_FLEET" "$LAB_ROOT/state" "$LAB_ROOT/backups" "$LAB_ROOT/installations"
   fleet_copy_from_repository
-  mkdir -p "$LAB_ROOT/state" "$LAB_ROOT/backups"
+  mkdir -p "$LAB_ROOT/state"
+  mkdir -p -m 0700 "$LAB_ROOT/backups"
   fill innkeeper.toml "ROOT=$LAB_ROOT" "BASE_DOMAIN=$LAB_BASE_DOMAIN" "DOCKER_HOST=$DOCKER_HOST" "PG_PORT=$LAB_PG_PORT" \
     "INSTANCE_PORTS=$LAB_INSTANCE_PORTS" "GATEWAY=$gateway" "NGINX_BINARY=$NGINX_BINARY" "HTTP_PORT=$LAB_HTTP_PORT" "HTTPS_PORT=$LAB_HTTPS_PORT" \
     "ACME_PORT=$LAB_ACME_PORT" "DNS_PORT=$LAB_DNS_PORT" >"$LAB_FLEET/innkeeper.toml"
