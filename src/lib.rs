@@ -5,7 +5,7 @@
 //! | floor | modules |
 //! |---|---|
 //! | 1 | [`model`]: the words |
-//! | 2 | [`spec`]: files → wanted · [`diff`]: facts → changes · [`health`]: usage → warnings · [`edges`]: all that can be touched · [`journal`]: what happened · [`control`]: the local socket |
+//! | 2 | [`spec`]: files → wanted · [`diff`]: facts → changes · [`disk`]: files, written whole · [`health`]: usage → warnings · [`edges`]: all that can be touched · [`journal`]: what happened · [`control`]: the local socket |
 //! | 3 | [`observe`]: edges → live · [`apply`]: changes → edges · [`adapters`]: the systems behind the edges · [`tui`]: the dashboard |
 //! | 4 | [`daemon`]: wakes → turns · [`connect`]: settings → edges |
 //! | 5 | [`cli`]: one file a command |
@@ -14,6 +14,7 @@ pub mod model;
 
 pub mod control;
 pub mod diff;
+pub mod disk;
 pub mod edges;
 pub mod health;
 pub mod journal;

@@ -1,9 +1,9 @@
 //! The password for outgoing mail, which stands in a file of the operator's and reaches nothing but odoo.conf.
 
+use crate::disk;
 use crate::model::odoo_options::OptionValue;
 use crate::model::secret::SecretString;
-use std::fs::File;
-use std::io::Read;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 
 /// A password is one line; whatever is longer is another file.
@@ -15,15 +15,17 @@ const PASSWORD_BYTES_MAX: u64 = 1_024;
 /// Why it cannot be used, as a sentence that names the file and repeats nothing of it.
 pub fn read_smtp_password(file: &Path) -> Result<SecretString, String> {
     let shown = file.display();
-    let mut text = String::new();
-    let opened = File::open(file).map(|file| file.take(PASSWORD_BYTES_MAX + 1));
-    opened
-        .and_then(|mut file| file.read_to_string(&mut text))
-        .map_err(|error| format!("the password for outgoing mail cannot be read from {shown}: {error}"))?;
+    let read = disk::read_limited(file, PASSWORD_BYTES_MAX);
+    let text = read.and_then(|file| String::from_utf8(file.bytes).map_err(|_| io::Error::other("it is not UTF-8")));
+    let text = text.map_err(|error| match error.kind() {
+        ErrorKind::FileTooLarge => {
+            format!("{shown} is too long for a password: it may have {PASSWORD_BYTES_MAX} bytes")
+        }
+        _ => format!("the password for outgoing mail cannot be read from {shown}: {error}"),
+    })?;
     // Read once more by its rule: a second line would be one of odoo.conf.
     match OptionValue::parse(text.trim_end_matches(['\r', '\n'])) {
-        Ok(value) if text.len() as u64 <= PASSWORD_BYTES_MAX => Ok(SecretString::from(String::from(value))),
-        Ok(_) => Err(format!("{shown} is too long for a password: it may have {PASSWORD_BYTES_MAX} bytes")),
+        Ok(value) => Ok(SecretString::from(String::from(value))),
         Err(error) => Err(format!("what {shown} holds is no password for odoo.conf: {}", error.rule)),
     }
 }

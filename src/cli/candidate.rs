@@ -4,6 +4,7 @@
 use super::context::Context;
 use super::failure::{Failure, Trouble};
 use super::fleet;
+use crate::disk::{self, TempDir};
 use crate::model::problem::Problem;
 use crate::spec::{INSTANCES_DIR, PLANS_FILE, Reader};
 use std::os::unix::fs::symlink;
@@ -44,8 +45,8 @@ pub(crate) fn problems_of_text(
     Ok(problems.into_iter().filter(|problem| !present.contains(problem)).collect())
 }
 
-fn trial(cx: &Context, file_name: &str, text: &[u8]) -> std::io::Result<tempfile::TempDir> {
-    let trial = tempfile::tempdir()?;
+fn trial(cx: &Context, file_name: &str, text: &[u8]) -> std::io::Result<TempDir> {
+    let trial = disk::temporary_directory("innkeeper-trial-")?;
     let folder = trial.path().join(INSTANCES_DIR);
     std::fs::create_dir(&folder)?;
     symlink(absolute(&cx.fleet_dir.join(PLANS_FILE)), trial.path().join(PLANS_FILE))?;

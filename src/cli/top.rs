@@ -7,6 +7,7 @@ use super::failure::{Exit, Failure, Trouble};
 use super::render::diff;
 use super::{explain, files, fleet, switch, world};
 use crate::daemon::known::board::Board;
+use crate::disk::{self, WriteOptions};
 use crate::model::name::{InstanceName, Resources};
 use crate::model::problem::Problem;
 use crate::model::status::InstanceStatus;
@@ -15,8 +16,7 @@ use crate::tui::look::{ASCII, Look, NO_COLOURS, Theme, UNICODE};
 use crate::tui::preferences::{self, Fault, Preferences};
 use crate::tui::state::Options;
 use crate::tui::{self, Ending, Hands, Setup};
-use std::io::{IsTerminal, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
@@ -151,8 +151,7 @@ impl Hands for Files {
         let refused = |error: std::io::Error| format!("{file} could not be written here: {error}");
         let path = std::env::current_dir().map_err(refused)?.join(file);
         // What customers' programs write is nobody else's to read.
-        let options = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
-        options.and_then(|mut file| file.write_all(text.as_bytes())).map_err(refused)?;
+        disk::create_new(&path, text.as_bytes(), WriteOptions::mode(0o600)).map_err(refused)?;
         Ok(path)
     }
 

@@ -3,10 +3,11 @@
 //! Losing the key is said plainly: a new one would be another installation, to which every container, role and database
 //! of the old one is foreign.
 
+use crate::disk::{self, WriteOptions};
 use crate::model::secret::{INSTALLATION_KEY_BYTES, InstallationKey, hex};
-use std::fs::{self, DirBuilder, File, Permissions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// The directory's name in the state directory.
@@ -20,8 +21,6 @@ pub const ODOO_DIR: &str = "odoo";
 /// Certificates with their keys.
 pub const CERTIFICATES_DIR: &str = "certificates";
 const ACCOUNT_KEY_FILE: &str = "acme-account.pem";
-/// How files begin that are not whole yet, also those of `adapters::acme`.
-const UNFINISHED: &str = ".new-";
 /// May be passed through by nginx's workers, and listed by nobody else.
 const PASSAGE_MODE: u32 = 0o711;
 /// Nobody else gets in.
@@ -134,7 +133,7 @@ impl Secrets {
         let key = match self.open()? {
             Some(key) => key,
             None => {
-                self.make_dir(&self.dir)?;
+                make_dir(&self.dir)?;
                 let key_bytes = random()?;
                 // The key before its id: what is cut off in between is a first start again.
                 create(&self.dir.join(KEY_FILE), &hex(&key_bytes), KEY_MODE)?;
@@ -146,34 +145,35 @@ impl Secrets {
             create(&id_file, &key.id().0, ID_MODE)?;
         }
         for dir in [self.certificates(), self.odoo()] {
-            self.make_dir(&dir)?;
+            make_dir(&dir)?;
         }
         // Docker mounts what is in it as root, and on this host another user may have the number of Odoo's.
         let closed = fs::set_permissions(self.odoo(), Permissions::from_mode(CLOSED_MODE));
         closed.map_err(|source| SecretsError::File { doing: "close", file: self.odoo(), source })?;
-        for dir in [&self.dir, &self.certificates()] {
-            sweep(dir).map_err(|source| SecretsError::File { doing: "clear away", file: dir.clone(), source })?;
+        for dir in [&self.state_dir, &self.dir, &self.certificates()] {
+            disk::sweep(dir).map_err(|source| SecretsError::File { doing: "clear away", file: dir.clone(), source })?;
         }
+        self.sweep_instances();
         Ok(key)
     }
 
-    /// With its entry on the disk: a key in a directory that a power cut took away is a lost key.
-    fn make_dir(&self, dir: &Path) -> Result<(), SecretsError> {
-        let made = DirBuilder::new().recursive(true).mode(PASSAGE_MODE).create(dir);
-        let synced = made.and_then(|()| File::open(dir.parent().unwrap_or(&self.state_dir))?.sync_all());
-        synced.map_err(|source| SecretsError::File { doing: "make", file: dir.to_owned(), source })
+    /// What was half-written of instances' files. A directory that cannot be read holds back its own instance later, and
+    /// nobody else now.
+    fn sweep_instances(&self) {
+        for entry in fs::read_dir(self.odoo()).into_iter().flatten().flatten() {
+            let swept = if entry.path().is_dir() { disk::sweep(&entry.path()) } else { Ok(()) };
+            if let Err(error) = swept {
+                tracing::warn!(%error, "could not clear away what is half-written in {}", entry.path().display());
+            }
+        }
     }
 }
 
-/// Removes what was being written when a process was killed. What has its name is whole and stays.
-fn sweep(dir: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(dir)? {
-        let entry = entry?;
-        if entry.file_name().as_encoded_bytes().starts_with(UNFINISHED.as_bytes()) && entry.file_type()?.is_file() {
-            fs::remove_file(entry.path())?;
-        }
-    }
-    Ok(())
+/// A key in a directory that a power cut took away is a lost key: whoever made the directory may have been killed before it
+/// was synced.
+fn make_dir(dir: &Path) -> Result<(), SecretsError> {
+    let synced = disk::make_directory(dir, PASSAGE_MODE).and_then(|()| disk::sync_parent(dir));
+    synced.map_err(|source| SecretsError::File { doing: "make", file: dir.to_owned(), source })
 }
 
 /// A key that no installation has.
@@ -207,16 +207,7 @@ fn read(file: &Path) -> Result<Option<String>, SecretsError> {
     }
 }
 
-/// Writes a whole new file, on disk when this returns; never over one that is there.
 fn create(file: &Path, line: &str, mode: u32) -> Result<(), SecretsError> {
-    let work = || {
-        let dir = file.parent().unwrap_or(Path::new("."));
-        let mut fresh = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(dir)?;
-        writeln!(fresh, "{line}")?;
-        fresh.as_file().set_permissions(Permissions::from_mode(mode))?;
-        fresh.as_file().sync_all()?;
-        fresh.persist_noclobber(file).map_err(|error| error.error)?;
-        File::open(dir)?.sync_all()
-    };
-    work().map_err(|source| SecretsError::File { doing: "write", file: file.to_owned(), source })
+    disk::create_new(file, format!("{line}\n").as_bytes(), WriteOptions::mode(mode))
+        .map_err(|source| SecretsError::File { doing: "write", file: file.to_owned(), source })
 }

@@ -1,14 +1,15 @@
 //! The floors of the house: who may know whom. A module imports only from floors below its own, never sideways.
 
-use crate::source::{Token, files, module_of, tokens};
+use crate::source::{Token, files, module_of, shipped_tokens, tokens};
 use expect_test::{Expect, expect};
 use std::path::Path;
 
 /// Each top-level module and its floor. A new one gets its line here, or the test fails.
-const FLOORS: [(&str, u32); 14] = [
+const FLOORS: [(&str, u32); 15] = [
     ("model", 1),
     ("spec", 2),
     ("diff", 2),
+    ("disk", 2),
     ("health", 2),
     ("edges", 2),
     ("journal", 2),
@@ -50,6 +51,10 @@ const LIBRARIES: [(&str, &[&str]); 15] = [
     ("toml_edit", &["spec"]),
 ];
 
+/// What only the room for files and directories may say: how a file is replaced and synced is decided in one place.
+const DISK_ROOM: &str = "disk";
+const DISK_WORDS: [&str; 6] = ["tempfile", "sync_all", "sync_data", "fsync", "DirBuilder", "statvfs"];
+
 /// Rooms that decide or only name things: they touch no file and no network, wait for nothing and read no clock.
 const PURE: [&str; 6] = ["model", "diff", "health", "tui::view", "tui::update", "tui::state"];
 const IMPURE_WORDS: [&str; 5] = ["async", "await", "tokio", "Instant", "SystemTime"];
@@ -71,6 +76,12 @@ fn no_module_imports_upwards_or_sideways() {
 fn each_library_stays_in_its_room() {
     let strays: Vec<String> = files("src", ".rs").iter().flat_map(|(path, text)| strays(path, text)).collect();
     assert!(strays.is_empty(), "libraries outside their rooms:\n{}", strays.join("\n"));
+}
+
+#[test]
+fn files_are_replaced_and_synced_in_one_room() {
+    let strays: Vec<String> = files("src", ".rs").iter().flat_map(|(path, text)| disk_words(path, text)).collect();
+    assert!(strays.is_empty(), "use src/{DISK_ROOM} instead:\n{}", strays.join("\n"));
 }
 
 #[test]
@@ -133,6 +144,15 @@ fn strays(path: &Path, text: &str) -> Vec<String> {
         |import: &Import| LIBRARIES.iter().any(|(library, homes)| import.path[0] == *library && !at_home(homes));
     let strays = imports.iter().filter(|import| stray(import));
     strays.map(|import| format!("{}:{}: {}", path.display(), import.line, import.path.join("::"))).collect()
+}
+
+fn disk_words(path: &Path, text: &str) -> Vec<String> {
+    if module_of(path).first().is_some_and(|room| room == DISK_ROOM) {
+        return Vec::new();
+    }
+    let tokens = shipped_tokens(text);
+    let words = tokens.iter().filter(|token| DISK_WORDS.contains(&token.text.as_str()));
+    words.map(|token| format!("{}:{}: {}", path.display(), token.line, token.text)).collect()
 }
 
 fn impurities(path: &Path, text: &str) -> Vec<String> {
@@ -303,6 +323,21 @@ fn a_library_outside_its_room_is_found() {
         expect!["src/apply/mod.rs:2: bollard::Docker"],
     );
     check(strays, "src/adapters/docker/mod.rs", "use bollard::Docker;", expect![""]);
+}
+
+#[test]
+fn a_file_that_is_synced_outside_of_its_room_is_found_and_tests_may() {
+    let text = "fn f() { file.sync_all()?; }\n#[cfg(test)]\nuse tempfile::TempDir;\n#[cfg(test)]\nmod tests {\n\
+                fn g() { tempfile::tempdir(); }\n}\nuse tempfile::Builder; // statvfs";
+    check(
+        disk_words,
+        "src/apply/mod.rs",
+        text,
+        expect![[r#"
+            src/apply/mod.rs:1: sync_all
+            src/apply/mod.rs:8: tempfile"#]],
+    );
+    check(disk_words, "src/disk/write.rs", text, expect![""]);
 }
 
 #[test]

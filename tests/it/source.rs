@@ -74,6 +74,41 @@ pub(crate) fn tokens(text: &str) -> Vec<Token> {
     tokens
 }
 
+/// The same without what only tests are compiled with.
+pub(crate) fn shipped_tokens(text: &str) -> Vec<Token> {
+    const MARK: [&str; 7] = ["#", "[", "cfg", "(", "test", ")", "]"];
+    let tokens = tokens(text);
+    let mut shipped = Vec::new();
+    let mut at = 0;
+    while at < tokens.len() {
+        if tokens[at..].iter().map(|token| token.text.as_str()).take(MARK.len()).eq(MARK) {
+            at += item_length(&tokens[at..]);
+        } else {
+            shipped.push(tokens[at].clone());
+            at += 1;
+        }
+    }
+    shipped
+}
+
+/// Up to the semicolon or the closing brace of what begins here.
+fn item_length(tokens: &[Token]) -> usize {
+    let mut depth = 0_usize;
+    for (at, token) in tokens.iter().enumerate() {
+        match token.text.as_str() {
+            "{" => depth += 1,
+            // Of what this item is in.
+            "}" if depth == 0 => return at,
+            "}" => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 && ["}", ";"].contains(&token.text.as_str()) {
+            return at + 1;
+        }
+    }
+    tokens.len()
+}
+
 fn starts(rest: &[char], with: &str) -> bool {
     with.chars().enumerate().all(|(at, character)| rest.get(at) == Some(&character))
 }

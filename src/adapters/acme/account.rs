@@ -1,7 +1,9 @@
 //! The account: its key on disk, its thumbprint, and the account that the authority knows by it. Nothing is asked of
 //! the authority before the first order.
 
-use super::{files, problem};
+use super::problem;
+use super::store::PASSAGE_MODE;
+use crate::disk::{self, WriteOptions};
 use crate::edges::{Edge, EdgeError, ErrorKind};
 use crate::model::settings::AcmeSettings;
 use crate::model::time::Timestamp;
@@ -159,10 +161,9 @@ impl Accounts {
 
     fn put_key_aside(&self) -> Result<(), EdgeError> {
         let mut kept = self.key.lock().unwrap_or_else(PoisonError::into_inner);
-        let aside = self.key_file.with_extension(CLOSED_ENDING);
-        tracing::warn!(aside = %aside.display(), "the authority closed the ACME account: a new key is made for a new one");
-        fs::rename(&self.key_file, &aside)
+        let aside = disk::set_aside(&self.key_file, &self.key_file.with_extension(CLOSED_ENDING))
             .map_err(|e| failed("could not put aside the closed account's key", &self.key_file, e))?;
+        tracing::warn!(aside = %aside.display(), "the authority closed the ACME account: a new key is made for a new one");
         *kept = None;
         Ok(())
     }
@@ -205,7 +206,9 @@ fn make(path: &Path) -> Result<PKey<Private>, EdgeError> {
     let doing = "could not make the account key";
     let made = Rsa::generate(ACCOUNT_KEY_BITS).and_then(PKey::from_rsa);
     let pem = made.and_then(|key| key.private_key_to_pem_pkcs8()).map_err(|e| failed(doing, path, e))?;
-    match files::create(path, &pem, KEY_MODE) {
+    let created =
+        disk::make_parent(path, PASSAGE_MODE).and_then(|()| disk::create_new(path, &pem, WriteOptions::mode(KEY_MODE)));
+    match created {
         // Another process was faster: its key counts.
         Ok(()) => {}
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}

@@ -7,7 +7,6 @@ pub mod account;
 mod certificate;
 pub mod check;
 mod dns;
-mod files;
 mod hook;
 pub mod limits;
 mod order;

@@ -2,7 +2,7 @@
 //! nginx never sees a key beside another's certificate. Nothing here touches the network.
 
 use super::certificate::{self, Held};
-use super::files;
+use crate::disk::{self, WriteOptions};
 use crate::edges::{Edge, EdgeError, ErrorKind};
 use crate::model::live::CertificateLive;
 use crate::model::site::CertificateName;
@@ -17,8 +17,11 @@ use std::sync::{Mutex, PoisonError};
 const FILE_MODE: u32 = 0o640;
 /// Of the store, when nginx's group is known.
 const DIRECTORY_MODE: u32 = 0o750;
+/// Of the store otherwise, and of directories that are missing on the way: passed through by all, listed by nobody else.
+pub(super) const PASSAGE_MODE: u32 = 0o711;
 /// The groups that nginx's packages run the workers in: Debian's and nginx.org's.
 const NGINX_GROUPS: [&str; 2] = ["www-data", "nginx"];
+const GROUPS_FILE: &str = "/etc/group";
 /// A key and a chain are about 6 KiB; what is larger is not read.
 const FILE_BYTES_MAX: u64 = 256 * 1024;
 /// Whoever orders a certificate first makes sure of room for one.
@@ -68,17 +71,17 @@ impl Store {
     /// Puts `pem` in the place of what is stored under `name`: there is the old file or the new one, never a part.
     pub(super) fn put(&self, name: &CertificateName, pem: &[u8]) -> Result<(), EdgeError> {
         let path = self.path(name);
-        let group = NGINX_GROUPS.iter().find_map(|name| files::group_id(name));
+        let group = NGINX_GROUPS.iter().find_map(|name| group_id(name));
         self.ensure_directory(group)
-            .and_then(|()| files::replace(&path, pem, FILE_MODE, group))
+            .and_then(|()| disk::replace(&path, pem, WriteOptions::mode(FILE_MODE).group_where_allowed(group)))
             .map_err(|e| failed("could not store the certificate", &path, e))
     }
 
     /// Fails where a certificate could not be stored now: one that comes and cannot be kept is an order burned, of which an
     /// authority gives few.
     pub(super) fn try_room(&self) -> Result<(), EdgeError> {
-        files::make_directory(&self.directory)
-            .and_then(|()| files::try_room(&self.directory, ROOM_BYTES))
+        disk::make_directory(&self.directory, PASSAGE_MODE)
+            .and_then(|()| disk::try_room(&self.directory, ROOM_BYTES))
             .map_err(|e| failed("no certificate is ordered, because it could not be stored in", &self.directory, e))
     }
 
@@ -104,12 +107,19 @@ impl Store {
     }
 
     fn ensure_directory(&self, group: Option<u32>) -> io::Result<()> {
-        files::make_directory(&self.directory)?;
+        disk::make_directory(&self.directory, PASSAGE_MODE)?;
         let directory = File::open(&self.directory)?;
-        let given = files::give_to_group(&directory, group)?;
+        let given = disk::give_to_group(&directory, group)?;
         // Without the group the workers must get through all the same.
-        directory.set_permissions(Permissions::from_mode(if given { DIRECTORY_MODE } else { files::PASSAGE_MODE }))
+        directory.set_permissions(Permissions::from_mode(if given { DIRECTORY_MODE } else { PASSAGE_MODE }))
     }
+}
+
+/// The number of the group, as this host's file of groups has it.
+fn group_id(name: &str) -> Option<u32> {
+    let groups = fs::read_to_string(GROUPS_FILE).ok()?;
+    let line = groups.lines().find(|line| line.split(':').next() == Some(name))?;
+    line.split(':').nth(2)?.parse().ok()
 }
 
 fn name_of(file_name: &str) -> Option<CertificateName> {
@@ -121,8 +131,7 @@ fn name_of(file_name: &str) -> Option<CertificateName> {
 fn read_cached(seen: &mut BTreeMap<PathBuf, (Stamp, Held)>, path: &Path) -> Option<Held> {
     let read = stamp(path).and_then(|stamp| match seen.get(path) {
         Some((known, held)) if *known == stamp => Ok((stamp, held.clone())),
-        _ if stamp.bytes > FILE_BYTES_MAX => Ok((stamp, fault("the file is too large for a certificate".to_owned()))),
-        _ => fs::read(path).map(|pem| (stamp, certificate::read(&pem))),
+        _ => disk::read_limited(path, FILE_BYTES_MAX).map(|pem| (stamp, certificate::read(&pem.bytes))),
     });
     match read {
         Ok((stamp, held)) => {
@@ -130,6 +139,9 @@ fn read_cached(seen: &mut BTreeMap<PathBuf, (Stamp, Held)>, path: &Path) -> Opti
             Some(held)
         }
         Err(e) if e.kind() == io::ErrorKind::NotFound => None,
+        Err(e) if e.kind() == io::ErrorKind::FileTooLarge => {
+            Some(fault("the file is too large for a certificate".to_owned()))
+        }
         Err(e) => Some(fault(format!("the file cannot be read: {e}"))),
     }
 }

@@ -1,19 +1,20 @@
 //! Directories and files of the archive: made for root alone, on the disk before they count.
 
 use super::{Backups, MANIFEST, MISSING, PARTIAL, UNSOUND, VERIFIED};
+use crate::disk::{self, WriteOptions};
 use crate::model::backup::{BackupId, BackupLive, FORMAT, Manifest, MissingFiles};
 use crate::model::name::InstanceName;
 use crate::model::time::Timestamp;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 const DIRECTORY_MODE: u32 = 0o700;
-const FILE_MODE: u32 = 0o600;
+/// Of each file.
+pub(super) const FILE_MODE: u32 = 0o600;
 /// A manifest has about 1 KiB.
 const MANIFEST_BYTES_MAX: u64 = 1 << 20;
 
@@ -31,14 +32,9 @@ pub(super) fn begin_archive(root: &Path, witness: Option<&Path>) -> io::Result<(
     refuse_another_beginning(root, witness)?;
     make_directory(root)?;
     match witness {
-        Some(witness) if named_by(witness)?.as_deref() != Some(root) => {
-            // Two backups may begin at the same time.
-            let mut new = tempfile::NamedTempFile::new_in(witness.parent().unwrap_or(Path::new(".")))?;
-            new.write_all(root.as_os_str().as_bytes())?;
-            new.as_file().sync_all()?;
-            new.persist(witness).map_err(|error| error.error)?;
-            sync_parent(witness)
-        }
+        // It is not on the archive's disk, so it is said which file it is.
+        Some(witness) if named_by(witness)?.as_deref() != Some(root) => write(witness, root.as_os_str().as_bytes())
+            .map_err(|error| io::Error::new(error.kind(), format!("could not write {}: {error}", witness.display()))),
         _ => Ok(()),
     }
 }
@@ -136,60 +132,35 @@ pub(super) fn read(path: &Path, instance: &InstanceName, id: &BackupId) -> io::R
 
 /// Marks a backup as read back, in one moment.
 pub(super) fn mark(place: &Path, mark: &Mark, missing: &BTreeSet<String>) -> io::Result<()> {
+    // A killed process may have left a half-written one, and one name is in one turn only.
+    disk::sweep(place)?;
     let lines: String = missing.iter().map(|name| format!("{name}\n")).collect();
     match missing.is_empty() {
         true => drop(fs::remove_file(place.join(MISSING))),
         false => write(&place.join(MISSING), lines.as_bytes())?,
     }
     let text = serde_json::to_vec(mark).unwrap_or_else(|error| unreachable!("plain data serializes: {error}"));
-    let new = place.join(format!("{VERIFIED}.new"));
-    write(&new, &text)?;
-    fs::rename(&new, place.join(VERIFIED))?;
-    sync_directory(place)
+    write(&place.join(VERIFIED), &text)
 }
 
 /// A backup's manifest.
 pub(super) fn manifest(backup: &Path) -> io::Result<Manifest> {
-    let file = backup.join(MANIFEST);
-    if fs::metadata(&file)?.len() > MANIFEST_BYTES_MAX {
-        return Err(io::Error::other("its manifest is too large"));
+    match disk::read_limited(&backup.join(MANIFEST), MANIFEST_BYTES_MAX) {
+        Err(error) if error.kind() == io::ErrorKind::FileTooLarge => Err(io::Error::other("its manifest is too large")),
+        read => serde_json::from_slice(&read?.bytes).map_err(io::Error::other),
     }
-    serde_json::from_slice(&fs::read(file)?).map_err(io::Error::other)
 }
 
-/// Makes a directory and those above it, on the disk when this returns; there already is success.
+/// Makes a directory and those above it; there already is success.
 pub(super) fn make_directory(path: &Path) -> io::Result<()> {
-    if path.is_dir() {
-        return Ok(());
-    }
-    let above = path.parent().filter(|above| !above.as_os_str().is_empty());
-    above.map_or(Ok(()), make_directory)?;
-    fs::DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(path)?;
-    sync_directory(above.unwrap_or(Path::new(".")))
-}
-
-/// Removes a directory with all that is in it; absent is success.
-pub(super) fn remove(path: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
+    disk::make_directory(path, DIRECTORY_MODE)
 }
 
 /// Renames a backup so that it is none any more, to the first name that is free: `<id>.unsound`, `<id>.unsound-2`, …
 pub(super) fn set_aside(place: &Path) -> io::Result<PathBuf> {
-    let name = |number: u32| match number {
-        1 => format!("{}{UNSOUND}", place.display()),
-        _ => format!("{}{UNSOUND}-{number}", place.display()),
-    };
-    let mut number = 1;
-    while Path::new(&name(number)).try_exists()? {
-        number += 1;
-    }
-    let aside = PathBuf::from(name(number));
-    fs::rename(place, &aside)?;
-    sync_parent(&aside)?;
-    Ok(aside)
+    let mut aside = place.as_os_str().to_owned();
+    aside.push(UNSOUND);
+    disk::set_aside(place, Path::new(&aside))
 }
 
 /// Removes what was begun and not published on one shelf.
@@ -198,41 +169,13 @@ pub(super) fn remove_partials(shelf: &Path) -> io::Result<()> {
         let path = entry?.path();
         let name = path.file_name().and_then(|name| name.to_str()?.strip_suffix(PARTIAL));
         if name.is_some_and(|name| BackupId::parse(name).is_ok()) {
-            remove(&path)?;
+            disk::remove_tree(&path)?;
         }
     }
     Ok(())
 }
 
-/// Bytes that are free in a directory, or where it would be made. What is kept for root alone does not count.
-pub(super) fn free_bytes(directory: &Path) -> io::Result<u64> {
-    let mut present = directory;
-    while !present.try_exists()? {
-        let above = present.parent();
-        present = above.ok_or_else(|| io::Error::other(format!("nothing stands at {}", directory.display())))?;
-    }
-    let disk = rustix::fs::statvfs(present)?;
-    Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
-}
-
-/// Opens a file that must not be there yet.
-pub(super) async fn new_file(path: &Path) -> io::Result<tokio::fs::File> {
-    tokio::fs::OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(path).await
-}
-
-/// Writes a small file whole, to the disk.
+/// Writes a small file whole, in the place of one that may be there.
 pub(super) fn write(path: &Path, text: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(FILE_MODE).open(path)?;
-    file.write_all(text)?;
-    file.sync_all()
-}
-
-/// What was made, renamed or removed in it is on the disk afterwards.
-pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
-}
-
-/// The same for the directory above.
-pub(super) fn sync_parent(path: &Path) -> io::Result<()> {
-    path.parent().map_or(Ok(()), sync_directory)
+    disk::replace(path, text, WriteOptions::mode(FILE_MODE))
 }

@@ -14,6 +14,7 @@ mod files;
 mod gate;
 mod verify;
 
+use crate::disk;
 use crate::edges::archive::Soundness;
 use crate::edges::{Archive, Ask, ByteStream, Edge, EdgeError, ErrorKind};
 use crate::model::backup::{ArchiveLive, BackupId, BackupLive, Manifest, MissingFiles, Part, PartSum};
@@ -31,7 +32,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use tokio::io::AsyncWriteExt;
 use verify::Reading;
 
 /// What a backup says of itself.
@@ -107,7 +107,7 @@ impl Directory {
     /// Ends with an error when less than the reserve is free.
     async fn has_room(&self, doing: &str) -> Result<(), EdgeError> {
         let root = self.root.clone();
-        let free = on_disk(doing, move || files::free_bytes(&root)).await?;
+        let free = on_disk(doing, move || disk::free_bytes(&root)).await?;
         if free >= self.reserve_bytes {
             return Ok(());
         }
@@ -136,7 +136,7 @@ impl Archive for Directory {
         let (root, witness) = (self.root.clone(), self.witness.clone());
         let look = move || {
             files::refuse_another_beginning(&root, witness.as_deref())?;
-            let mut live = ArchiveLive { free_bytes: Some(files::free_bytes(&root)?), ..ArchiveLive::default() };
+            let mut live = ArchiveLive { free_bytes: Some(disk::free_bytes(&root)?), ..ArchiveLive::default() };
             // A directory that was never made holds no backup; one that is there and cannot be read is not seen.
             if !root.try_exists()? {
                 return Ok(live);
@@ -180,7 +180,7 @@ impl Archive for Directory {
         let (root, witness) = (self.root.clone(), self.witness.clone());
         on_disk(format!("could not begin the backup {id}"), move || {
             files::begin_archive(&root, witness.as_deref())?;
-            files::remove(&partial)?;
+            disk::remove_tree(&partial)?;
             match place.try_exists()? {
                 true if files::read(&place, &instance, &name).is_ok() => Ok(()),
                 // No look shows it, so nothing else would ever take it out of the way.
@@ -200,7 +200,8 @@ impl Archive for Directory {
     ) -> Result<PartSum, EdgeError> {
         let file = self.partial(instance, id).join(part.file_name());
         let doing = format!("could not write {}", file.display());
-        let mut out = files::new_file(&file).await.map_err(|error| failure(&doing, error))?;
+        let out = disk::Stream::create_new(&file, files::FILE_MODE).await;
+        let mut out = out.map_err(|error| failure(&doing, error))?;
         let (mut hasher, mut length, mut asked_at) = (Sha256::new(), 0_u64, None);
         loop {
             if asked_at.is_none_or(|asked_at| length >= asked_at + ROOM_EVERY_BYTES) {
@@ -214,10 +215,9 @@ impl Archive for Directory {
             let Some(piece) = piece.transpose()? else { break };
             hasher.update(&piece);
             length += piece.len() as u64;
-            within(&doing, out.write_all(&piece)).await?;
+            within(&doing, out.write(&piece)).await?;
         }
-        within(&doing, out.flush()).await?;
-        within(&doing, out.sync_all()).await?;
+        within(&doing, out.finish()).await?;
         Ok(PartSum { bytes: length, sha256: hex(&hasher.finalize()) })
     }
 
@@ -227,12 +227,10 @@ impl Archive for Directory {
         let text = serde_json::to_vec_pretty(manifest).unwrap_or_else(|e| unreachable!("plain data serializes: {e}"));
         on_disk(format!("could not publish the backup {id}"), move || {
             if place.try_exists()? {
-                return files::remove(&partial);
+                return disk::remove_tree(&partial);
             }
             files::write(&partial.join(MANIFEST), &text)?;
-            files::sync_directory(&partial)?;
-            std::fs::rename(&partial, &place)?;
-            files::sync_parent(&place)
+            disk::rename(&partial, &place)
         })
         .await
     }
@@ -268,13 +266,13 @@ impl Archive for Directory {
         let (place, partial) = (self.place(instance, id), self.partial(instance, id));
         let doing = format!("could not throw away the backup {id}");
         on_disk(doing, move || {
-            files::remove(&partial)?;
+            disk::remove_tree(&partial)?;
             if !place.try_exists()? || place.join(VERIFIED).try_exists()? {
                 return Ok(());
             }
             // In one moment: a backup that is half thrown away must not look whole.
             std::fs::rename(&place, &partial)?;
-            files::remove(&partial)
+            disk::remove_tree(&partial)
         })
         .await
     }

@@ -9,16 +9,17 @@
 //!
 //! The text is secret: it is in no error and in no log line.
 
+use crate::disk::{self, Content, WriteOptions};
 use crate::edges::{Edge, EdgeError, ErrorKind};
 use crate::model::live::ConfigLive;
 use crate::model::secret::{ExposeSecret, SecretString, hex};
 use crate::model::service::ImageUser;
 use crate::model::time::Timestamp;
 use sha2::{Digest, Sha256};
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 /// The file whose state is looked at.
 pub(super) const ODOO_CONF: &str = "odoo.conf";
@@ -53,17 +54,9 @@ impl Header {
 
 /// Makes the instance's directory.
 pub(super) fn ensure_directory(directory: &Path) -> Result<(), EdgeError> {
-    let doing = || format!("could not make the directory {}", directory.display());
-    let make = |path: &Path, mode| match fs::DirBuilder::new().recursive(true).mode(mode).create(path) {
-        Ok(()) => fs::set_permissions(path, fs::Permissions::from_mode(mode)),
-        Err(error) => Err(error),
-    };
-    let parent = directory.parent().unwrap_or(directory);
-    let is_new = !directory.is_dir();
-    let made = if parent.is_dir() { Ok(()) } else { make(parent, PARENT_MODE).and_then(|()| sync_parent(parent)) };
-    made.and_then(|()| make(directory, DIRECTORY_MODE))
-        .and_then(|()| if is_new { sync_parent(directory) } else { Ok(()) })
-        .map_err(|error| failure(doing(), error))
+    disk::make_parent(directory, PARENT_MODE)
+        .and_then(|()| disk::ensure_directory(directory, DIRECTORY_MODE))
+        .map_err(|error| failure(format!("could not make the directory {}", directory.display()), error))
 }
 
 /// Writes a file whole: a reader sees the old text or the new one, and after a power cut one of the two is there. One that
@@ -77,26 +70,19 @@ pub(super) fn write(
     owner: ImageUser,
 ) -> Result<(), EdgeError> {
     ensure_directory(directory)?;
-    let body = text.expose_secret().as_bytes();
-    let header = Header { digest: digest.to_owned(), body: sum(body), owner: (owner.uid, owner.gid) };
+    let (path, body, owner) = (directory.join(file_name), text.expose_secret(), (owner.uid, owner.gid));
+    let header = Header { digest: digest.to_owned(), body: sum(body.as_bytes()), owner };
     let first = if has_header(file_name) { header.line() } else { String::new() };
-    let (path, owner) = (directory.join(file_name), (owner.uid, owner.gid));
-    let stands = read(&path)?.is_some_and(|(file, text)| {
-        is_as_made(&file, owner) && text.strip_prefix(first.as_bytes()).is_some_and(|rest| rest == body)
-    });
-    if stands && !is_of_the_future(&path)? { Ok(()) } else { replace(&path, &[first.as_bytes(), body], owner) }
+    let whole = SecretString::from([first.as_str(), body].concat());
+    let whole = whole.expose_secret().as_bytes();
+    let stands = read(&path)?.is_some_and(|file| is_as_made(&file.metadata, owner) && file.bytes == whole);
+    if stands && !is_of_the_future(&path)? { Ok(()) } else { replace(&path, whole, owner) }
 }
 
 /// Holds the file's time against that of one which is made now.
 fn is_of_the_future(path: &Path) -> Result<bool, EdgeError> {
-    let new = with_suffix(path, ".new");
-    let compare = || {
-        let now = OpenOptions::new().write(true).create(true).truncate(true).mode(FILE_MODE).open(&new)?;
-        let (now, then) = (now.metadata()?.modified()?, fs::metadata(path)?.modified()?);
-        fs::remove_file(&new)?;
-        Ok(then > now)
-    };
-    compare().map_err(|error| failure(format!("could not write {}", new.display()), error))
+    let compare = || Ok(fs::metadata(path)?.modified()? > disk::time_of_a_new_file(path)?);
+    compare().map_err(|error| failure(format!("could not write {}", path.display()), error))
 }
 
 /// Reads back how `odoo.conf` stands; none when there is none. One that cannot be read is told as not intact: it holds
@@ -110,13 +96,13 @@ pub(super) fn look(directory: &Path) -> Option<ConfigLive> {
 
 fn try_look(directory: &Path) -> Result<Option<ConfigLive>, EdgeError> {
     let path = directory.join(ODOO_CONF);
-    let Some((file, text)) = read(&path)? else {
+    let Some(file) = read(&path)? else {
         return Ok(None);
     };
-    let written_at = file.modified().and_then(|time| Timestamp::try_from(time).map_err(io::Error::other));
+    let written_at = file.metadata.modified().and_then(|time| Timestamp::try_from(time).map_err(io::Error::other));
     let written_at = written_at.map_err(|error| failure(cannot_read(&path), error))?;
-    let (header, body) = split(&text);
-    let as_written = |header: &Header| header.body == sum(body) && is_as_made(&file, header.owner);
+    let (header, body) = split(&file.bytes);
+    let as_written = |header: &Header| header.body == sum(body) && is_as_made(&file.metadata, header.owner);
     let intact = header.as_ref().is_some_and(as_written);
     Ok(Some(ConfigLive { digest: header.map(|header| header.digest).unwrap_or_default(), intact, written_at }))
 }
@@ -125,39 +111,29 @@ fn try_look(directory: &Path) -> Result<Option<ConfigLive>, EdgeError> {
 /// and Odoo cannot open a file of another user.
 pub(super) fn give_to(directory: &Path, owner: ImageUser) -> Result<(), EdgeError> {
     let path = directory.join(ODOO_CONF);
-    let Some((file, text)) = read(&path)? else {
+    let Some(file) = read(&path)? else {
         return Ok(());
     };
-    let (Some(header), body) = split(&text) else {
+    let (Some(header), body) = split(&file.bytes) else {
         return Ok(());
     };
     let (old, new) = (header.owner, (owner.uid, owner.gid));
     // A file that is not as it was written is drift, to be seen and written anew, not to be covered up.
-    if old == new || old != (file.uid(), file.gid()) {
+    if old == new || old != (file.metadata.uid(), file.metadata.gid()) {
         return Ok(());
     }
-    replace(&path, &[Header { owner: new, ..header }.line().as_bytes(), body], new)
+    replace(&path, &[Header { owner: new, ..header }.line().as_bytes(), body].concat(), new)
 }
 
 /// Removes a file of one job; absent is success.
 pub(super) fn remove(directory: &Path, file_name: &str) -> Result<(), EdgeError> {
     let path = directory.join(file_name);
-    match fs::remove_file(&path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(failure(format!("could not remove {}", path.display()), error))
-        }
-        _ => Ok(()),
-    }
+    disk::remove_file(&path).map_err(|error| failure(format!("could not remove {}", path.display()), error))
 }
 
 /// Removes the instance's directory with every file in it; absent is success.
 pub(super) fn remove_directory(directory: &Path) -> Result<(), EdgeError> {
-    match fs::remove_dir_all(directory) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(failure(format!("could not remove {}", directory.display()), error))
-        }
-        _ => Ok(()),
-    }
+    disk::remove_tree(directory).map_err(|error| failure(format!("could not remove {}", directory.display()), error))
 }
 
 fn is_as_made(file: &fs::Metadata, owner: (u32, u32)) -> bool {
@@ -168,45 +144,20 @@ fn has_header(file_name: &str) -> bool {
     Path::new(file_name).extension().is_some_and(|extension| extension == "conf")
 }
 
-fn replace(path: &Path, parts: &[&[u8]], owner: (u32, u32)) -> Result<(), EdgeError> {
-    // One fixed name: a crash leaves at most one half-written file, and the next write removes it.
-    let new = with_suffix(path, ".new");
-    let written = put(&new, parts, owner).and_then(|()| fs::rename(&new, path)).and_then(|()| sync_parent(path));
-    written.map_err(|error| {
-        let _ = fs::remove_file(&new);
-        failure(format!("could not write {}", path.display()), error)
-    })
+fn replace(path: &Path, text: &[u8], (uid, gid): (u32, u32)) -> Result<(), EdgeError> {
+    disk::replace(path, text, WriteOptions::mode(FILE_MODE).owner(uid, gid))
+        .map_err(|error| failure(format!("could not write {}", path.display()), error))
 }
 
-fn put(new: &Path, parts: &[&[u8]], owner: (u32, u32)) -> io::Result<()> {
-    match fs::remove_file(new) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(new)?;
-    file.set_permissions(fs::Permissions::from_mode(FILE_MODE))?;
-    for part in parts {
-        file.write_all(part)?;
-    }
-    std::os::unix::fs::fchown(&file, Some(owner.0), Some(owner.1))?;
-    file.sync_all()
-}
-
-fn sync_parent(path: &Path) -> io::Result<()> {
-    path.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
-}
-
-fn read(path: &Path) -> Result<Option<(fs::Metadata, Vec<u8>)>, EdgeError> {
-    let opened = match File::open(path) {
+fn read(path: &Path) -> Result<Option<Content>, EdgeError> {
+    let read = match disk::read_limited(path, FILE_BYTES_MAX) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        opened => opened,
+        // Nothing so large is written here: it is drift, whatever it says.
+        Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
+            fs::metadata(path).map(|metadata| Content { bytes: Vec::new(), metadata })
+        }
+        read => read,
     };
-    let read = opened.and_then(|file| {
-        let mut text = Vec::new();
-        let metadata = file.metadata()?;
-        file.take(FILE_BYTES_MAX).read_to_end(&mut text)?;
-        Ok((metadata, text))
-    });
     read.map(Some).map_err(|error| failure(cannot_read(path), error))
 }
 
@@ -220,12 +171,6 @@ fn split(text: &[u8]) -> (Option<Header>, &[u8]) {
 
 fn sum(body: &[u8]) -> String {
     hex(&Sha256::digest(body))
-}
-
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    PathBuf::from(name)
 }
 
 fn cannot_read(path: &Path) -> String {
@@ -244,6 +189,8 @@ pub(super) fn failure(doing: String, error: io::Error) -> EdgeError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::PathBuf;
 
     fn own() -> ImageUser {
         ImageUser { uid: rustix::process::getuid().as_raw(), gid: rustix::process::getgid().as_raw() }
@@ -263,7 +210,7 @@ mod tests {
         assert_eq!((live.digest.as_str(), live.intact), ("v1:d", true));
         let text = fs::read_to_string(directory.join(ODOO_CONF)).unwrap();
         assert!(text.ends_with("\n[options]\ndb_password = canary\n"), "{text}");
-        assert!(!directory.join("odoo.conf.new").exists());
+        assert_eq!(fs::read_dir(&directory).unwrap().count(), 1, "nothing is left beside it");
     }
 
     #[test]
@@ -328,12 +275,14 @@ mod tests {
     }
 
     #[test]
-    fn a_half_written_file_of_a_crash_is_replaced() {
-        let (_home, directory) = written("old");
-        fs::write(directory.join("odoo.conf.new"), "half").unwrap();
-        write(&directory, ODOO_CONF, "v1:e", &SecretString::from("new"), own()).unwrap();
-        assert_eq!(look(&directory).unwrap().digest, "v1:e");
-        assert!(!directory.join("odoo.conf.new").exists());
+    fn one_that_is_far_too_large_is_drift_and_is_replaced() {
+        let (_home, directory) = written("x");
+        let mut text = fs::read(directory.join(ODOO_CONF)).unwrap();
+        text.resize(usize::try_from(FILE_BYTES_MAX).unwrap() + 1, b'#');
+        fs::write(directory.join(ODOO_CONF), text).unwrap();
+        assert!(!look(&directory).unwrap().intact);
+        write(&directory, ODOO_CONF, "v1:d", &SecretString::from("x"), own()).unwrap();
+        assert!(look(&directory).unwrap().intact);
     }
 
     #[test]

@@ -7,10 +7,10 @@
 
 use super::config_file::failure;
 use super::hardening::CONFIG_TARGET;
+use crate::disk::{self, WriteOptions};
 use crate::edges::EdgeError;
 use crate::model::service::SERVICE_START;
-use std::fs::{self, DirBuilder, Permissions};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// Below the configuration directory: a directory for each program, so that only those that an image has are put in front.
@@ -35,26 +35,28 @@ pub(super) fn odoo(arguments: &[&str]) -> Vec<String> {
 
 /// Writes the scripts below an instance's configuration directory, over those of an earlier version.
 pub(super) fn ensure(directory: &Path) -> Result<(), EdgeError> {
+    let directory = directory.join(DIRECTORY);
     let write = |program: &str| {
-        let directory = directory.join(DIRECTORY).join(program);
-        DirBuilder::new().recursive(true).mode(MODE).create(&directory)?;
-        for made in [directory.as_path(), directory.parent().unwrap_or(&directory)] {
-            fs::set_permissions(made, Permissions::from_mode(MODE))?;
-        }
-        let script = directory.join(program);
-        // One that is as it should be may be running.
-        if fs::read(&script).ok().as_deref() != Some(SCRIPT.as_bytes()) {
-            fs::write(&script, SCRIPT)?;
-        }
-        fs::set_permissions(&script, Permissions::from_mode(MODE))
+        let own = directory.join(program);
+        disk::ensure_directory(&own, MODE)?;
+        let script = own.join(program);
+        if stands(&script) { Ok(()) } else { disk::replace(&script, SCRIPT.as_bytes(), WriteOptions::mode(MODE)) }
     };
-    let written = PROGRAMS.into_iter().try_for_each(write);
-    written.map_err(|error| failure(format!("could not write below {}", directory.join(DIRECTORY).display()), error))
+    let written = disk::ensure_directory(&directory, MODE).and_then(|()| PROGRAMS.into_iter().try_for_each(write));
+    written.map_err(|error| failure(format!("could not write below {}", directory.display()), error))
+}
+
+/// True when the script is as it should be.
+fn stands(script: &Path) -> bool {
+    let read = disk::read_limited(script, SCRIPT.len() as u64);
+    read.is_ok_and(|read| read.bytes == SCRIPT.as_bytes() && read.metadata.mode() & 0o7777 == MODE)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
     use std::process::Command;
 
     /// An Odoo in its place, which sets its own limit and calls what it is told; it prints what that said.
@@ -81,6 +83,20 @@ mod tests {
         for program in PROGRAMS {
             assert_eq!(called(program, &PROGRAMS), format!("700000\n{program} page.html with unlimited\n"));
         }
+    }
+
+    #[test]
+    fn scripts_of_an_earlier_version_are_replaced_and_those_of_this_one_stay() {
+        let home = tempfile::tempdir().unwrap();
+        let script = home.path().join(DIRECTORY).join("rtlcss/rtlcss");
+        ensure(home.path()).unwrap();
+        let running = fs::metadata(&script).unwrap().ino();
+        ensure(home.path()).unwrap();
+        assert_eq!(fs::metadata(&script).unwrap().ino(), running, "one that is as it should be may be running");
+        fs::write(&script, "an earlier one").unwrap();
+        fs::set_permissions(&script, Permissions::from_mode(0o600)).unwrap();
+        ensure(home.path()).unwrap();
+        assert!(stands(&script));
     }
 
     #[test]

@@ -2,21 +2,20 @@
 //!
 //! nginx on disk always holds a configuration that loads: `current` is only ever pointed at what was tested.
 
-use super::host::remove_tree;
 use super::names::{
     CONF_ENDING, GENERATIONS_KEPT, MANIFEST_FILE, PAGES_DIR, Places, TEMPLATES_DIR, generation_name, generation_number,
     is_unfinished,
 };
 use super::render::Environment;
 use super::template::{TemplateSet, sha256};
+use crate::disk::{self, remove_tree, sync_directory, write_new};
 use crate::model::name::InstanceName;
 use crate::model::secret::digest;
 use crate::model::site::SiteRow;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// nginx's workers are not root: they must be able to read the pages.
@@ -128,31 +127,30 @@ impl Generation {
         let templates = unfinished.join(TEMPLATES_DIR);
         let dirs = [templates.join(PAGES_DIR), templates, unfinished.join(PAGES_DIR), unfinished.clone()];
         for dir in dirs.iter().rev() {
-            make_dir(dir)?;
+            disk::make_directory(dir, DIR_MODE)?;
         }
         let header = header(&draft.manifest.installation, number);
         draft.manifest.generation = generation_name(number);
         for (name, text) in &draft.files {
             let text = format!("{header}{text}");
             draft.manifest.files.insert(name.clone(), sha256(&text));
-            write_file(&unfinished.join(name), &text)?;
+            write_new(&unfinished.join(name), text.as_bytes(), FILE_MODE)?;
         }
         for (name, text) in &draft.pages {
             draft.manifest.files.insert(format!("{PAGES_DIR}/{name}"), sha256(text));
-            write_file(&unfinished.join(PAGES_DIR).join(name), text)?;
+            write_new(&unfinished.join(PAGES_DIR).join(name), text.as_bytes(), FILE_MODE)?;
         }
         for (path, text) in &draft.templates.files {
-            write_file(&unfinished.join(TEMPLATES_DIR).join(path), text)?;
+            write_new(&unfinished.join(TEMPLATES_DIR).join(path), text.as_bytes(), FILE_MODE)?;
         }
-        write_file(&unfinished.join(MANIFEST_FILE), &serde_json::to_string(&draft.manifest)?)?;
+        write_new(&unfinished.join(MANIFEST_FILE), &serde_json::to_vec(&draft.manifest)?, FILE_MODE)?;
         // A file that is on the disk is found again after a power cut only when its directory is there too.
         for dir in &dirs {
-            sync_dir(dir)?;
+            sync_directory(dir)?;
         }
         let dir = places.generation(number);
         remove_tree(&dir)?;
-        fs::rename(&unfinished, &dir)?;
-        sync_dir(&places.root)?;
+        disk::rename(&unfinished, &dir)?;
         Ok((Self { dir, manifest: draft.manifest }, draft.files))
     }
 
@@ -229,16 +227,12 @@ pub(super) fn installation(places: &Places) -> Option<String> {
 pub(super) fn point_current_at(places: &Places, generation: Option<&str>) -> io::Result<()> {
     let Some(generation) = generation else {
         fs::remove_file(places.current())?;
-        return sync_dir(&places.root);
+        return sync_directory(&places.root);
     };
     let link = places.root.join("current.tmp");
-    match fs::remove_file(&link) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
+    disk::remove_file(&link)?;
     std::os::unix::fs::symlink(generation, &link)?;
-    fs::rename(&link, places.current())?;
-    sync_dir(&places.root)
+    disk::rename(&link, &places.current())
 }
 
 /// The number for the next generation: above all that lie there and above the one that nginx has loaded.
@@ -280,7 +274,7 @@ pub(super) fn prune(places: &Places, keep: &[&str]) -> io::Result<()> {
 /// # Errors
 /// It cannot be made.
 pub(super) fn make_root(places: &Places) -> io::Result<()> {
-    if places.root.is_dir() { Ok(()) } else { make_dir(&places.root) }
+    disk::make_directory(&places.root, DIR_MODE)
 }
 
 fn numbers(places: &Places) -> io::Result<BTreeSet<u64>> {
@@ -291,21 +285,4 @@ fn numbers(places: &Places) -> io::Result<BTreeSet<u64>> {
             Ok(names.filter_map(|name| generation_number(&name)).collect())
         }
     }
-}
-
-/// Whatever the umask: nginx's workers read these.
-fn make_dir(dir: &Path) -> io::Result<()> {
-    fs::DirBuilder::new().recursive(true).mode(DIR_MODE).create(dir)?;
-    fs::set_permissions(dir, fs::Permissions::from_mode(DIR_MODE))
-}
-
-fn write_file(path: &Path, text: &str) -> io::Result<()> {
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(path)?;
-    file.write_all(text.as_bytes())?;
-    file.set_permissions(fs::Permissions::from_mode(FILE_MODE))?;
-    file.sync_all()
-}
-
-fn sync_dir(dir: &Path) -> io::Result<()> {
-    fs::File::open(dir)?.sync_all()
 }

@@ -6,6 +6,7 @@
 
 use super::names::Places;
 use super::syntax::{End, Statement, statements};
+use crate::disk;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::ops::Range;
@@ -99,7 +100,7 @@ impl HostConfig {
     /// # Errors
     /// The directory cannot be written.
     pub(super) fn stage(&self, stage: &Path, pattern: &str) -> io::Result<PathBuf> {
-        remove_tree(stage)?;
+        disk::remove_tree(stage)?;
         std::fs::create_dir_all(stage)?;
         for entry in std::fs::read_dir(self.directory())? {
             let entry = entry?;
@@ -252,14 +253,6 @@ fn short_address(address: &str) -> String {
         "*" | "0.0.0.0" => "80".to_owned(),
         "[::]" => "[::]:80".to_owned(),
         other => other.to_owned(),
-    }
-}
-
-/// Removes a directory tree; absent is success.
-pub(super) fn remove_tree(path: &Path) -> io::Result<()> {
-    match std::fs::remove_dir_all(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! A logo file → the `data:` address that a page carries it in.
 
-use std::io::Read;
+use crate::disk;
+use std::io::ErrorKind;
 use std::path::Path;
 
 /// A page carries its logo in itself: one larger than this is a picture that was not made for the web.
@@ -11,24 +12,16 @@ const LOGO_BYTES_MAX: u64 = 64 * 1024;
 /// # Errors
 /// Why it cannot be shown: it cannot be read, is too large, or is no image that every browser shows.
 pub(super) fn address(path: &Path) -> Result<String, String> {
-    let bytes = read(path).map_err(|error| format!("the logo cannot be read: {error}"))?;
-    if bytes.len() as u64 > LOGO_BYTES_MAX {
-        return Err(format!("the logo is larger than {} KiB: make it smaller", LOGO_BYTES_MAX / 1024));
-    }
+    let bytes = match disk::read_limited(path, LOGO_BYTES_MAX) {
+        Ok(logo) => logo.bytes,
+        Err(error) if error.kind() == ErrorKind::FileTooLarge => {
+            return Err(format!("the logo is larger than {} KiB: make it smaller", LOGO_BYTES_MAX / 1024));
+        }
+        Err(error) => return Err(format!("the logo cannot be read: {error}")),
+    };
     let kind =
         kind(&bytes).ok_or("the logo is not an image of a kind that every browser shows: SVG, PNG, JPEG, GIF, WebP")?;
     Ok(format!("data:{kind};base64,{}", openssl::base64::encode_block(&bytes)))
-}
-
-/// Reads no more than one byte above the limit, whatever stands there.
-fn read(path: &Path) -> std::io::Result<Vec<u8>> {
-    let file = std::fs::File::open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(std::io::Error::other("it is not a file"));
-    }
-    let mut bytes = Vec::new();
-    file.take(LOGO_BYTES_MAX + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 /// The media type by what the file says itself; its name says nothing.
@@ -104,7 +97,7 @@ mod tests {
         assert!(put("large.png", &large).is_ok());
         large.push(0);
         assert_eq!(put("large.png", &large).unwrap_err(), "the logo is larger than 64 KiB: make it smaller");
-        assert!(address(dir.path()).unwrap_err().contains("it is not a file"));
+        assert!(address(dir.path()).unwrap_err().contains("it is not a regular file"));
         assert!(address(&dir.path().join("none.png")).unwrap_err().contains("No such file"));
     }
 }

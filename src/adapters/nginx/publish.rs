@@ -12,6 +12,7 @@ use super::process::{failed, messages};
 use super::render::OWN;
 use super::sight::{RefusedTemplates, Sight};
 use super::template::{Candidates, Chosen};
+use crate::disk;
 use crate::edges::proxy::{Refused, SiteChanges};
 use crate::edges::{Edge, EdgeError, ErrorKind};
 use crate::model::name::InstanceName;
@@ -147,12 +148,12 @@ impl Nginx {
             Ok(main) => main,
             Err(error) => {
                 // Usually a full disk: what cannot be tested gives its room back.
-                let _ = super::host::remove_tree(&stage).and_then(|()| super::host::remove_tree(&generation.dir));
+                let _ = disk::remove_tree(&stage).and_then(|()| disk::remove_tree(&generation.dir));
                 return Err(cannot("could not stage nginx's test", error).into());
             }
         };
         let verdict = self.program.test(&main).await;
-        let removed = super::host::remove_tree(&stage);
+        let removed = disk::remove_tree(&stage);
         let blame = match verdict {
             Ok(verdict) if verdict.passed => match self.conflicts(&verdict.output, draft) {
                 None => {
@@ -360,7 +361,7 @@ fn last_good(sight: &Sight) -> Option<Arc<Chosen>> {
 }
 
 fn discard(generation: &Generation) -> Result<(), EdgeError> {
-    super::host::remove_tree(&generation.dir).map_err(|error| cannot("could not remove a refused generation", error))
+    disk::remove_tree(&generation.dir).map_err(|error| cannot("could not remove a refused generation", error))
 }
 
 fn cannot(doing: &str, error: io::Error) -> EdgeError {

@@ -1,6 +1,7 @@
 //! The machine: disk and time zone.
 
 use super::Finding;
+use crate::disk;
 use crate::model::settings::Settings;
 use crate::model::size::Bytes;
 use std::path::Path;
@@ -32,8 +33,8 @@ pub(super) fn disk(state_dir: &Path) -> Finding {
             "correct `fleet.state_dir`",
         );
     };
-    let stat = match rustix::fs::statvfs(directory) {
-        Ok(stat) => stat,
+    let space = match disk::space(directory) {
+        Ok(space) => space,
         Err(error) => {
             return Finding::warn(
                 "disk",
@@ -42,8 +43,7 @@ pub(super) fn disk(state_dir: &Path) -> Finding {
             );
         }
     };
-    let free = stat.f_bavail.saturating_mul(stat.f_frsize);
-    let total = stat.f_blocks.saturating_mul(stat.f_frsize).max(1);
+    let (free, total) = (space.free_bytes, space.total_bytes.max(1));
     let message = format!("{} of {} free at {}", Bytes(free), Bytes(total), directory.display());
     let fix = "free some space: PostgreSQL stops for good on a full disk";
     if free < FREE_BYTES_MIN {

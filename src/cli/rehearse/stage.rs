@@ -6,12 +6,12 @@ use crate::cli::context::Context;
 use crate::cli::failure::{Failure, Trouble};
 use crate::cli::render::text::count;
 use crate::connect::TEMPLATES_DIR;
+use crate::disk::{self, TempDir};
 use crate::model::name::{Domain, ModuleName};
 use crate::model::settings::Settings;
 use crate::spec::{self, INSTANCES_DIR, NewInstance, PLANS_FILE, SETTINGS_FILE};
 use std::path::{Path, PathBuf};
 use std::{fs, io};
-use tempfile::TempDir;
 
 /// In the state directory: says that the world is in the daemon's memory.
 const MARK_FILE: &str = "rehearsal";
@@ -44,7 +44,7 @@ pub(super) struct Stage {
 impl Stage {
     /// Makes it: with a fleet of its own, or over the one that was named by `--fleet`.
     pub(super) fn set(cx: &Context) -> Result<Self, Failure> {
-        let dir = tempfile::Builder::new().prefix("innkeeper-rehearsal-").tempdir();
+        let dir = disk::temporary_directory("innkeeper-rehearsal-");
         let dir = dir.map_err(|e| Failure::new(Trouble::Files, format!("could not make a directory: {e}")))?;
         let stage = Self { dir, own: !cx.names_fleet };
         if stage.own { stage.write_fleet() } else { stage.copy_fleet(cx) }?;

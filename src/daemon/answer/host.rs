@@ -3,6 +3,7 @@
 use crate::control::view::{EdgeView, HostView};
 use crate::daemon::known::keeper::Keeper;
 use crate::daemon::look::facts::about_edge;
+use crate::disk;
 use crate::edges::Edge;
 
 /// The systems in the order in which people think of them.
@@ -11,15 +12,15 @@ const EDGES: [Edge; 5] = [Edge::Engine, Edge::Database, Edge::Proxy, Edge::Autho
 /// How the host is now. `turns` are those that run and those that wait.
 pub(super) fn view(keeper: &Keeper, turns: (usize, usize)) -> HostView {
     let memory = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let disk = rustix::fs::statvfs(&keeper.connected.fleet.state_dir).ok();
+    let space = disk::space(&keeper.connected.fleet.state_dir).ok();
     HostView {
         name: rustix::system::uname().nodename().to_string_lossy().into_owned(),
         cpus: std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX)),
         load: std::fs::read_to_string("/proc/loadavg").ok().and_then(|text| text.split(' ').next()?.parse().ok()),
         memory_bytes: memory_line(&memory, "MemTotal:"),
         memory_available_bytes: memory_line(&memory, "MemAvailable:"),
-        disk_bytes: disk.as_ref().map(|disk| disk.f_blocks.saturating_mul(disk.f_frsize)),
-        disk_free_bytes: disk.as_ref().map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize)),
+        disk_bytes: space.map(|space| space.total_bytes),
+        disk_free_bytes: space.map(|space| space.free_bytes),
         edges: EDGES.into_iter().map(|edge| edge_view(keeper, edge)).collect(),
         turns_running: turns.0 as u64,
         turns_waiting: turns.1 as u64,

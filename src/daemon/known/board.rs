@@ -4,9 +4,10 @@
 //! decision reads it.
 
 use super::alerts::{alert, tells_of_all, was_down_before};
-use super::documents::{UNFINISHED, documents, is_news, sweep};
+use super::documents::{documents, is_news};
 use super::marks::Marks;
 use crate::control::view::{InstanceView, PendingStep, UsageView, View};
+use crate::disk::{self, WriteOptions};
 use crate::model::changes::{Hold, HoldReason, InstanceChanges};
 use crate::model::event::Reason;
 use crate::model::name::{Domain, InstanceName, PlanName};
@@ -15,7 +16,7 @@ use crate::model::status::{Alert, DaemonStatus, FleetStatus, InstanceStatus, Ope
 use crate::model::step::StepId;
 use crate::model::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
@@ -25,6 +26,9 @@ pub const STATUS_DIR: &str = "status";
 
 /// And so many of them at one measurement, so that a busy fleet's documents are spread over time.
 const USAGES_WRITTEN_AT_ONCE_MAX: usize = 16;
+
+/// Of a document: scripts of any user read it, and it holds nothing that the sites do not show.
+const DOCUMENT_MODE: u32 = 0o644;
 
 /// The statuses of one fleet.
 pub struct Board {
@@ -75,7 +79,7 @@ impl Board {
     pub fn open(state_dir: &Path) -> io::Result<Self> {
         let dir = state_dir.join(STATUS_DIR);
         std::fs::create_dir_all(&dir)?;
-        sweep(&dir)?;
+        disk::sweep(&dir)?;
         Ok(Self::with(Some(dir.clone()), Inner::of(documents(&dir))))
     }
 
@@ -369,14 +373,11 @@ impl Board {
 
     fn write_document(&self, status: &InstanceStatus) -> io::Result<()> {
         let Some((dir, document)) = self.dir.as_ref().zip(self.document(&status.name)) else { return Ok(()) };
-        let mut file = tempfile::Builder::new().prefix(".").suffix(UNFINISHED).tempfile_in(dir)?;
-        // In one write: a document has hundreds of pieces, and a file has no buffer of its own.
         let mut text = serde_json::to_vec(status)?;
         text.push(b'\n');
-        file.write_all(&text)?;
-        // For scripts of any user; it holds nothing that the sites do not show.
-        file.as_file().set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
-        file.persist(document).map(drop).map_err(|error| error.error)
+        // A busy fleet would wait for its disk hundreds of times a minute, for what is looked up again after a power cut.
+        disk::replace(&document, &text, WriteOptions::mode(DOCUMENT_MODE).unsynced())
+            .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", dir.display())))
     }
 }
 

@@ -2,13 +2,10 @@
 
 use crate::model::name::InstanceName;
 use crate::model::status::{InstanceStatus, UsageStatus};
-use std::io;
 use std::path::{Path, PathBuf};
 
 /// A document in which only the usage changed is written again after this time at the earliest.
 const USAGE_WRITTEN_EVERY_S: i64 = 300;
-/// How documents end that are not whole yet.
-pub(super) const UNFINISHED: &str = ".new";
 
 /// True when a document's usage is worth writing anew: it is some minutes old, and off by more than an eye would pass over.
 pub(super) fn is_news(written: &UsageStatus, now: &UsageStatus) -> bool {
@@ -20,19 +17,6 @@ pub(super) fn is_news(written: &UsageStatus, now: &UsageStatus) -> bool {
         || differs(written.memory_bytes, now.memory_bytes, now.memory_limit_bytes)
         || differs(disk(written), disk(now), disk(now));
     old && moved
-}
-
-/// Removes documents that were being written when a daemon was killed.
-pub(super) fn sweep(dir: &Path) -> io::Result<()> {
-    for entry in std::fs::read_dir(dir)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        if name.starts_with('.') && name.ends_with(UNFINISHED) {
-            std::fs::remove_file(entry.path())?;
-        }
-    }
-    Ok(())
 }
 
 pub(super) fn documents(dir: &Path) -> Vec<InstanceStatus> {

@@ -3,6 +3,7 @@
 use crate::daemon::known::keeper::{Bell, Keeper, event};
 use crate::daemon::known::register::{Entry, Register, failures};
 use crate::diff::facts::{Facts, FileState, InstanceFacts, REPAIRS_WITHIN_S, RollOut};
+use crate::disk;
 use crate::edges::{Ask, Edge};
 use crate::journal::{Journal, JournalError, RollOutRow};
 use crate::model::event::{Level, Reason};
@@ -186,8 +187,8 @@ impl Keeper {
     fn disk_free_bytes(&self) -> Option<u64> {
         [self.connected.fleet.state_dir.as_path(), Path::new(DOCKER_ROOT)]
             .into_iter()
-            .filter_map(|path| rustix::fs::statvfs(path).ok())
-            .map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize))
+            .filter_map(|path| disk::space(path).ok())
+            .map(|space| space.free_bytes)
             .min()
     }
 }

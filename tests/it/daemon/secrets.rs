@@ -82,6 +82,26 @@ fn a_first_start_that_was_cut_off_goes_on() {
 }
 
 #[test]
+fn what_a_killed_process_left_half_written_goes_with_the_next_start() {
+    let (_dir, settings) = host();
+    drop(connect(&settings, Path::new("/fleet"), now).unwrap());
+    let at = |file: &str| settings.fleet.state_dir.join(file);
+    fs::create_dir(at("secrets/odoo/acme")).unwrap();
+    let places = ["", "secrets", "secrets/certificates", "secrets/odoo/acme"].map(at);
+    for place in &places {
+        fs::write(place.join(".new-half"), "half").unwrap();
+        fs::write(place.join("whole"), "whole").unwrap();
+    }
+    drop(connect_to_look(&settings, Path::new("/fleet"), now).unwrap());
+    assert!(places.iter().all(|place| place.join(".new-half").exists()), "who only looks may be beside a writer");
+    drop(connect(&settings, Path::new("/fleet"), now).unwrap());
+    for place in &places {
+        assert!(!place.join(".new-half").exists(), "{}", place.display());
+        assert!(place.join("whole").exists(), "{}", place.display());
+    }
+}
+
+#[test]
 fn looking_makes_nothing() {
     let (_dir, mut settings) = host();
     drop(connect_to_look(&settings, Path::new("/fleet"), now).unwrap());
