@@ -184,7 +184,7 @@ fn number(key: &str, status: &InstanceStatus, now: Timestamp) -> Option<f64> {
     match key {
         "cpu" => usage.map(|usage| usage.cpu_percent),
         "mem" => usage.map(|usage| usage.memory_bytes as f64 * 100.0 / usage.memory_limit_bytes.max(1) as f64),
-        "disk" => usage.map(|usage| (usage.database_bytes + usage.filestore_bytes) as f64),
+        "disk" => usage.map(|usage| usage.disk_bytes() as f64),
         "cert" => Some(status.certificate.as_ref().map_or(0.0, |certificate| seconds(now, certificate.not_after))),
         _ => Some(status.last_backup.as_ref().map_or(f64::INFINITY, |backup| seconds(backup.at, now))),
     }

@@ -381,6 +381,18 @@ pub struct UsageStatus {
     pub filestore_bytes: u64,
 }
 
+impl UsageStatus {
+    /// Whether its container runs. Without one, processor and memory are nothing to tell: not even 0.
+    pub fn is_of_a_container(&self) -> bool {
+        self.memory_bytes > 0
+    }
+
+    /// Database and filestore.
+    pub fn disk_bytes(&self) -> u64 {
+        self.database_bytes.saturating_add(self.filestore_bytes)
+    }
+}
+
 /// A backup.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BackupStatus {

@@ -108,7 +108,7 @@ fn order(sort: Sort, a: &Item, b: &Item) -> Ordering {
         }
         Sort::Memory => Reverse(usage(a, |it| it.memory_bytes)).cmp(&Reverse(usage(b, |it| it.memory_bytes))),
         Sort::Disk => {
-            let disk = |item: &Item| usage(item, |it| it.database_bytes + it.filestore_bytes);
+            let disk = |item: &Item| usage(item, UsageStatus::disk_bytes);
             Reverse(disk(a)).cmp(&Reverse(disk(b)))
         }
         Sort::Certificate => {

@@ -114,13 +114,12 @@ fn facts(
 /// What it uses, and its disk with how that grows.
 fn usage(status: &InstanceStatus, disk: Option<String>, now: Timestamp) -> Vec<(&'static str, String)> {
     let Some(usage) = &status.usage else { return Vec::new() };
-    let uses = format!(
-        "{:.0} % of a core, {} of {} memory ({})",
-        usage.cpu_percent,
-        Bytes(usage.memory_bytes),
-        Bytes(usage.memory_limit_bytes),
-        relative(usage.at, now),
-    );
+    let (memory, limit) = (Bytes(usage.memory_bytes), Bytes(usage.memory_limit_bytes));
+    let uses = match usage.is_of_a_container() {
+        true => format!("{:.0} % of a core, {memory} of {limit} memory", usage.cpu_percent),
+        false => "no processor and no memory: its container does not run".to_owned(),
+    };
+    let uses = format!("{uses} ({})", relative(usage.at, now));
     let parts = format!("{} database, {} files", Bytes(usage.database_bytes), Bytes(usage.filestore_bytes));
     vec![("uses", uses), ("disk", disk.map_or(parts.clone(), |disk| format!("{disk}: {parts}")))]
 }
@@ -145,7 +144,8 @@ fn condition(status: &InstanceStatus, condition: &Condition, now: Timestamp) -> 
         (Some(true), _) => ("*", GOOD),
         (Some(false), _) => ("!", BAD),
         (None, ConditionStatus::Unknown) => ("?", WARN),
-        (None, _) => (" ", PLAIN),
+        // Neither is better than the other.
+        (None, _) => ("-", PLAIN),
     };
     let was = condition
         .last_known

@@ -66,9 +66,9 @@ pub fn plain(fleet: &FleetStatus) -> String {
             status.wanted.as_str().to_owned(),
             status.plan.as_ref().map_or_else(dash, ToString::to_string),
             status.odoo.as_ref().map_or_else(dash, ToString::to_string),
-            used(|usage| format!("{:.1}", usage.cpu_percent)),
-            used(|usage| usage.memory_bytes.to_string()),
-            used(|usage| usage.database_bytes.saturating_add(usage.filestore_bytes).to_string()),
+            used(|usage| of_container(usage, format!("{:.1}", usage.cpu_percent))),
+            used(|usage| of_container(usage, usage.memory_bytes.to_string())),
+            used(|usage| usage.disk_bytes().to_string()),
             status.certificate.as_ref().map_or_else(dash, |it| format!("{:.0}", it.not_after)),
             status.url.as_deref().map_or_else(dash, harmless),
             Some(harmless(&note(status, fleet.at))).filter(|note| !note.is_empty()).unwrap_or_else(dash),
@@ -106,9 +106,9 @@ fn row(status: &InstanceStatus, now: Timestamp) -> Vec<Cell> {
         Cell::new(status.state.as_str(), style),
         status.plan.as_ref().map_or("-", |plan| plan.as_str()).into(),
         status.odoo.as_ref().map_or("-", |odoo| odoo.as_str()).into(),
-        used(status, |usage| format!("{:.0}%", usage.cpu_percent)),
-        used(status, |usage| short_size(usage.memory_bytes)),
-        used(status, |usage| short_size(usage.database_bytes.saturating_add(usage.filestore_bytes))),
+        used(status, |usage| of_container(usage, format!("{:.0}%", usage.cpu_percent))),
+        used(status, |usage| of_container(usage, short_size(usage.memory_bytes))),
+        used(status, |usage| short_size(usage.disk_bytes())),
         Cell::new(certificate, certificate_style),
         status.url.as_deref().map_or_else(|| "-".to_owned(), harmless).into(),
         harmless(&note(status, now)).into(),
@@ -123,6 +123,11 @@ fn note(status: &InstanceStatus, now: Timestamp) -> String {
 /// A figure of what it uses; a dash while that is not known.
 fn used(status: &InstanceStatus, figure: impl Fn(&UsageStatus) -> String) -> Cell {
     status.usage.as_ref().map_or_else(|| "-".to_owned(), figure).into()
+}
+
+/// A figure of its container; a dash where none runs.
+fn of_container(usage: &UsageStatus, figure: String) -> String {
+    if usage.is_of_a_container() { figure } else { "-".to_owned() }
 }
 
 fn certificate(status: &InstanceStatus, now: Timestamp) -> (String, Style) {

@@ -21,7 +21,8 @@ pub(super) fn draw(state: &State, area: Rect, pen: &mut Pen<'_>) {
     let inner = pen.frame(area, &[(item.name().to_string(), theme.title)], "enter opens");
     let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
     let lines = about(state, item, inner.width, pen);
-    let graphs = u16::from(!item.samples.is_empty()) * 2;
+    // Of who has run nothing there is nothing to draw.
+    let graphs = u16::from(item.samples.iter().any(|sample| sample.memory_bytes() > 0)) * 2;
     pen.lines(inner, &lines, 0);
     let below = inner.y + u16::try_from(lines.len()).unwrap_or(u16::MAX).min(inner.height);
     if graphs > 0 && below + graphs <= inner.bottom() {
@@ -81,17 +82,18 @@ pub(super) fn backup(state: &State, status: &InstanceStatus, pen: &Pen<'_>) -> s
             let text = format!("{} ago, {}, {}", age(backup.at, state.now), size(backup.bytes), backup.word());
             (text, if backup.is_whole() { pen.theme().plain } else { pen.theme().warn })
         }
-        None => ("none yet".to_owned(), pen.theme().faint),
+        None => ("none".to_owned(), pen.theme().faint),
     }
 }
 
 /// Processor and memory as one row each.
 pub(super) fn usage(item: &Item, area: Rect, pen: &mut Pen<'_>) {
     let theme = pen.theme();
-    let Some(usage) = &item.status().usage else { return };
+    let usage = super::table::running_usage(item.status());
+    let or_dash = |text: Option<String>| format!("{:>6}", text.unwrap_or_else(|| "-".to_owned()));
     let figures = [
-        ("cpu", format!("{:>5.0}%", usage.cpu_percent), Figure::Cpu),
-        ("mem", format!("{:>6}", size(usage.memory_bytes)), Figure::Memory),
+        ("cpu", or_dash(usage.map(|usage| format!("{:.0}%", usage.cpu_percent))), Figure::Cpu),
+        ("mem", or_dash(usage.map(|usage| size(usage.memory_bytes))), Figure::Memory),
     ];
     for (y, (word, value, figure)) in (area.y..area.bottom()).zip(figures) {
         let parts = graph::parts(item, figure);

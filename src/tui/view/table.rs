@@ -1,6 +1,7 @@
 //! The table of all instances: only the visible rows are built.
 
 use super::pen::{Line, Pen};
+use crate::model::status::{InstanceStatus, UsageStatus};
 use crate::model::text::{between, harmless, width};
 use crate::tui::fleet::Item;
 use crate::tui::format::{age, milliseconds, size, span, taken};
@@ -215,16 +216,16 @@ fn cell(state: &State, item: &Item, column: Column, pen: &Pen<'_>) -> (String, S
             None if is_away(state, item) => (String::new(), theme.faint),
             None => (note(item), if status.state.severity() < 5 { theme.plain } else { theme.faint }),
         },
-        Column::Cpu => status.usage.as_ref().map_or_else(none, |usage| {
+        Column::Cpu => running_usage(status).map_or_else(none, |usage| {
             let style = if usage.cpu_percent >= CPU_BUSY_PERCENT { theme.warn } else { theme.plain };
             (format!("{:.0}%", usage.cpu_percent), style)
         }),
-        Column::Memory => status.usage.as_ref().map_or_else(none, |usage| {
+        Column::Memory => running_usage(status).map_or_else(none, |usage| {
             let full = usage.memory_limit_bytes > 0 && usage.memory_bytes >= usage.memory_limit_bytes / 10 * 9;
             (size(usage.memory_bytes), if full { theme.warn } else { theme.plain })
         }),
         Column::Disk => status.usage.as_ref().map_or_else(none, |usage| {
-            let used = usage.database_bytes.saturating_add(usage.filestore_bytes);
+            let used = usage.disk_bytes();
             let limit = item.view.wanted.as_ref().map(|wanted| wanted.limits.disk.0);
             let full = limit.is_some_and(|limit| used >= limit / 10 * 9);
             (size(used), if full { theme.warn } else { theme.plain })
@@ -239,6 +240,11 @@ fn cell(state: &State, item: &Item, column: Column, pen: &Pen<'_>) -> (String, S
             (text, if left < CERTIFICATE_SOON_S { theme.warn } else { theme.plain })
         }),
     }
+}
+
+/// What its container uses; none where no container runs.
+pub(super) fn running_usage(status: &InstanceStatus) -> Option<&UsageStatus> {
+    status.usage.as_ref().filter(|usage| usage.is_of_a_container())
 }
 
 /// The step that runs for it, for how long, and how far it is.

@@ -123,7 +123,7 @@ pub(crate) fn instance(name: &InstanceName, state: State, nth: usize) -> Instanc
             }],
             _ => Vec::new(),
         },
-        usage: serves.then(|| usage(busy)),
+        usage: serves.then(|| usage(busy, wanted.state == WantedState::Running)),
         last_backup: serves.then(|| BackupStatus {
             id: format!("b-{nth}"),
             at: before(3_600 * (1 + nth as i64 % 30)),
@@ -144,11 +144,12 @@ pub(crate) fn instance(name: &InstanceName, state: State, nth: usize) -> Instanc
     InstanceView { status: Arc::new(status), wanted: Some(Arc::new(wanted)), steps: steps.into() }
 }
 
-fn usage(busy: u64) -> UsageStatus {
+/// Who does not run uses its disk alone.
+fn usage(busy: u64, runs: bool) -> UsageStatus {
     UsageStatus {
         at: now(),
-        cpu_percent: busy as f64,
-        memory_bytes: (busy * 20) << 20,
+        cpu_percent: if runs { busy as f64 } else { 0.0 },
+        memory_bytes: if runs { (busy * 20) << 20 } else { 0 },
         memory_limit_bytes: 2 << 30,
         database_bytes: (busy * 90) << 20,
         filestore_bytes: (busy * 30) << 20,

@@ -83,6 +83,8 @@ fn customer(nth: usize, (of, company, state): (&str, &str, Stands)) -> InstanceV
     let mut view = instance(&name(of), state, nth + 4);
     Arc::make_mut(view.wanted.as_mut().unwrap()).company.name = company.to_owned();
     let status = Arc::make_mut(&mut view.status);
+    // None is taken on a schedule.
+    status.last_backup = None;
     for condition in &mut status.conditions {
         if !condition.message.is_empty() {
             condition.message = if state == Stands::Degraded { WARNING.to_owned() } else { String::new() };
