@@ -104,6 +104,54 @@ pub struct Counts {
     pub unseen: usize,
 }
 
+/// What an instance is counted as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// As asked.
+    Good,
+    /// On its way.
+    Moving,
+    /// Waits for a person, does not serve as it should, or serves although its file has problems.
+    Warn,
+    /// Failed.
+    Bad,
+}
+
+impl Standing {
+    /// All of them, the best first.
+    pub const ALL: [Self; 4] = [Self::Good, Self::Moving, Self::Warn, Self::Bad];
+
+    /// Of an instance in that state.
+    pub fn of(state: State) -> Self {
+        match state {
+            State::Ready | State::Stopped | State::Retired => Self::Good,
+            State::Provisioning | State::Updating => Self::Moving,
+            State::Held | State::Orphaned | State::Degraded | State::Invalid => Self::Warn,
+            State::Failed => Self::Bad,
+        }
+    }
+
+    /// The word of the header.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Good => "ok",
+            Self::Moving => "moving",
+            Self::Warn => "warn",
+            Self::Bad => "FAILED",
+        }
+    }
+
+    /// What it says.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Good => "as its file asks",
+            Self::Moving => "being made or changed",
+            Self::Warn => "somebody should look",
+            Self::Bad => "a step failed",
+        }
+    }
+}
+
 impl Item {
     fn new(view: InstanceView, round: u32) -> Self {
         let mut item = Self { view, samples: VecDeque::new(), round };
@@ -251,12 +299,12 @@ impl Fleet {
         let mut counts = Counts::default();
         let away = self.lost().next().is_some();
         for item in &self.items {
-            match item.status().state {
-                State::Held if away && item.is_unseen() => counts.unseen += 1,
-                State::Ready | State::Stopped | State::Retired => counts.good += 1,
-                State::Provisioning | State::Updating => counts.moving += 1,
-                State::Held | State::Orphaned | State::Degraded | State::Invalid => counts.warn += 1,
-                State::Failed => counts.bad += 1,
+            match Standing::of(item.status().state) {
+                _ if away && item.is_unseen() => counts.unseen += 1,
+                Standing::Good => counts.good += 1,
+                Standing::Moving => counts.moving += 1,
+                Standing::Warn => counts.warn += 1,
+                Standing::Bad => counts.bad += 1,
             }
         }
         counts

@@ -21,6 +21,8 @@ pub struct Options {
     pub read_only: bool,
     /// Show the time of day.
     pub clock: bool,
+    /// The daemon's world is in its memory: there are no containers in which a shell could run.
+    pub rehearsal: bool,
 }
 
 /// All of it.
@@ -66,6 +68,8 @@ pub struct State {
     pub logs: Logs,
     /// The dashboard has the mouse.
     pub mouse: bool,
+    /// Rows scrolled in the view of the host.
+    pub host_scroll: usize,
     /// Entries of a tab take as many rows as their text.
     pub wrap: bool,
     /// Alerts of which somebody knew when their view was opened: they are the last. Those that are acknowledged meanwhile
@@ -322,6 +326,7 @@ impl State {
             keymap: Keymap::default(),
             logs: Logs::default(),
             mouse: false,
+            host_scroll: 0,
             wrap: false,
             known_alerts: BTreeSet::new(),
             explain: |_| None,

@@ -199,7 +199,8 @@ fn quit(state: &mut State) -> Vec<Effect> {
 }
 
 fn page_rows(state: &State) -> isize {
-    let rows = if state.detail.is_some() { layout::text_rows(state) } else { layout::list_rows(state) };
+    let is_text = state.detail.is_some() || state.page == Page::Host;
+    let rows = if is_text { layout::text_rows(state) } else { layout::list_rows(state) };
     isize::try_from(rows.saturating_sub(1).max(1)).unwrap_or(1)
 }
 
@@ -219,6 +220,10 @@ pub(super) fn scroll(state: &mut State, by: isize) -> Vec<Effect> {
             if let Some(detail) = &mut state.detail {
                 detail.scroll = detail.scroll.min(most).saturating_add_signed(by).min(most);
             }
+        }
+        None if state.page == Page::Host => {
+            let most = crate::tui::view::host_rows(state).saturating_sub(rows_shown);
+            state.host_scroll = state.host_scroll.min(most).saturating_add_signed(by).min(most);
         }
         None => rows::choose(state, state.list.at.saturating_add_signed(by)),
     }

@@ -205,7 +205,9 @@ fn in_help(state: &mut State, mut help: Help, key: &str) -> Vec<Effect> {
         }
         _ => {}
     }
-    help.scroll = help.scroll.min(crate::tui::view::help_rows(state, &help).saturating_sub(1));
+    let searches = help.searching || !help.input.text().is_empty();
+    let page = layout::overlay_rows(state).saturating_sub(usize::from(searches)).max(1);
+    help.scroll = help.scroll.min(crate::tui::view::help_rows(state, &help).saturating_sub(page));
     state.overlay = Some(Overlay::Help(help));
     Vec::new()
 }

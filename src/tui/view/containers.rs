@@ -33,10 +33,11 @@ pub(super) fn lines(item: &Item, pen: &Pen<'_>) -> Vec<Line> {
     }
     let more = status.modules.installed.difference(&status.modules.wanted).count();
     if more > 0 {
-        lines.push(vec![
-            head(""),
-            (format!("{more} more are installed, as dependencies or by the customer"), theme.faint),
-        ]);
+        let text = match more {
+            1 => "1 more is installed, as a dependency or by the customer".to_owned(),
+            more => format!("{more} more are installed, as dependencies or by the customer"),
+        };
+        lines.push(vec![head(""), (text, theme.faint)]);
     }
     lines
 }

@@ -29,20 +29,27 @@ pub(super) fn draw(state: &State, detail: &Detail, pen: &mut Pen<'_>) {
     match detail.tab {
         Tab::Summary => summary::draw(state, item, inner, detail.scroll, pen),
         _ => {
-            let lines = lines(state, detail, item, inner.width, pen);
-            pen.lines(inner, &lines, detail.scroll);
+            let lines = lines(state, detail, item, inner, pen);
+            pen.lines_scrolled(inner, &lines, detail.scroll, layout::room(state.size) > Room::Tiny);
         }
     }
 }
 
 fn framed(state: &State, detail: &Detail, area: Rect, pen: &mut Pen<'_>) -> Rect {
-    if layout::room(state.size) <= Room::Tiny {
-        return area;
+    if layout::room(state.size) > Room::Tiny {
+        let edits = || format!("{} edits", state.keymap.hint(Action::Edit));
+        let below = if detail.tab == Tab::File { edits() } else { String::new() };
+        pen.frame(area, &[(title(detail), pen.theme().title)], &below);
     }
-    let edits = || format!("{} edits", state.keymap.hint(Action::Edit));
-    let below = if detail.tab == Tab::File { edits() } else { String::new() };
-    let inner = pen.frame(area, &[(title(detail), pen.theme().title)], &below);
-    Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner }
+    inside(state, area)
+}
+
+/// The room for text in it.
+fn inside(state: &State, area: Rect) -> Rect {
+    match layout::room(state.size) > Room::Tiny {
+        true => Rect::new(area.x + 2, area.y + 1, area.width.saturating_sub(4), area.height.saturating_sub(2)),
+        false => area,
+    }
 }
 
 fn title(detail: &Detail) -> String {
@@ -54,11 +61,11 @@ fn title(detail: &Detail) -> String {
     }
 }
 
-fn lines(state: &State, detail: &Detail, item: &Item, width: u16, pen: &Pen<'_>) -> Vec<Line> {
+fn lines(state: &State, detail: &Detail, item: &Item, area: Rect, pen: &Pen<'_>) -> Vec<Line> {
     match detail.tab {
-        Tab::Summary => summary::lines(state, item, width, pen),
+        Tab::Summary => summary::lines(state, item, area, pen),
         Tab::Containers => containers::lines(item, pen),
-        Tab::Backups => backups(state, item, width, pen),
+        Tab::Backups => backups(state, item, area.width, pen),
         Tab::File => file(detail, pen),
         Tab::Events | Tab::Diff | Tab::Logs => Vec::new(),
     }
@@ -69,7 +76,8 @@ pub(super) fn rows(state: &State, detail: &Detail) -> usize {
     // Looks do not change how many rows there are.
     let mut none = Buffer::default();
     let pen = Pen::new(&mut none, Look { theme: COLOURS, glyphs: &UNICODE });
-    state.fleet.get(&detail.name).map_or(0, |item| lines(state, detail, item, state.size.0, &pen).len())
+    let area = inside(state, layout::parts(state.size).body);
+    state.fleet.get(&detail.name).map_or(0, |item| lines(state, detail, item, area, &pen).len())
 }
 
 fn backups(state: &State, item: &Item, width: u16, pen: &Pen<'_>) -> Vec<Line> {

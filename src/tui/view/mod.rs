@@ -8,6 +8,7 @@ mod containers;
 mod detail;
 mod entries;
 mod graph;
+mod help;
 mod host;
 mod jobs;
 mod logs;
@@ -15,6 +16,7 @@ mod outline;
 mod overlays;
 mod pen;
 mod plan;
+mod problems;
 mod steps;
 mod summary;
 mod table;
@@ -42,6 +44,7 @@ pub fn draw(state: &State, look: Look, buffer: &mut Buffer) {
         (None, Page::Backups) => backups::draw(state, &mut pen),
         (None, Page::Host) => host::draw(state, &mut pen),
     }
+    outline::toast(state, &mut pen);
     overlays::draw(state, &mut pen);
 }
 
@@ -57,6 +60,11 @@ fn instances(state: &State, pen: &mut Pen<'_>) {
 /// Rows of text on the open tab.
 pub fn detail_rows(state: &State) -> usize {
     state.detail.as_ref().map_or(0, |detail| detail::rows(state, detail))
+}
+
+/// Rows of the view of the host.
+pub fn host_rows(state: &State) -> usize {
+    host::count(state)
 }
 
 /// Which entry of the open tab is selected.
@@ -92,5 +100,5 @@ pub fn read_rows(state: &State, text: &Text) -> usize {
 
 /// Rows of the help.
 pub fn help_rows(state: &State, help: &Help) -> usize {
-    overlays::help_lines(state, help).len()
+    help::lines(state, help, look::COLOURS).len()
 }

@@ -4,7 +4,7 @@ use super::pen::{Line, Pen, Piece, fitting};
 use super::table::padded;
 use crate::model::name::INSTANCE_NAME_BYTES_MAX;
 use crate::model::text::{width, wrap};
-use crate::tui::fleet::Counts;
+use crate::tui::fleet::{Counts, Standing};
 use crate::tui::format::{age, clock, many, zone_abbreviation};
 use crate::tui::keys::{self, Action, TABLE_OF_ACTIONS};
 use crate::tui::layout::{self, Room};
@@ -27,12 +27,20 @@ pub(super) fn draw(state: &State, pen: &mut Pen<'_>) {
     let room = layout::room(state.size);
     header(state, room, parts.header.y, pen);
     tabs(state, room, parts.tabs.y, pen);
-    if parts.status.y != parts.footer.y || state.toast.is_some() {
+    if parts.status.y != parts.footer.y && state.toast.is_none() {
         status(state, room, parts.status.y, pen);
     }
     if parts.status.y != parts.footer.y || state.toast.is_none() {
         footer(state, parts.footer.y, pen);
     }
+}
+
+/// The newest remark, above the view where it takes several rows.
+pub(super) fn toast(state: &State, pen: &mut Pen<'_>) {
+    let Some(toast) = &state.toast else { return };
+    let style = if toast.bad { pen.theme().bad } else { pen.theme().good };
+    let row = layout::parts(state.size).status;
+    pen.sentence_up(Rect { height: 1, ..row }, &toast.text, style);
 }
 
 /// Everything on one line, for screens on which nothing else fits.
@@ -117,16 +125,16 @@ fn named(state: &State, room: Room, host: bool, steps: bool, pen: &Pen<'_>) -> L
 /// `139 ok  3 warn  1 FAILED`
 fn counts(counts: &Counts, short: bool, pen: &Pen<'_>) -> Line {
     let theme = pen.theme();
-    let mut line = vec![(format!("{} ok", counts.good), theme.good)];
+    let mut line = vec![(format!("{} {}", counts.good, Standing::Good.word()), theme.good)];
     let mut add = |count: usize, word: &str, style| {
         if count > 0 {
             line.push((format!("  {count} {word}"), style));
         }
     };
-    add(counts.moving, if short { "mv" } else { "moving" }, theme.moving);
-    add(counts.warn, "warn", theme.warn);
+    add(counts.moving, if short { "mv" } else { Standing::Moving.word() }, theme.moving);
+    add(counts.warn, Standing::Warn.word(), theme.warn);
     add(counts.unseen, if short { "unseen" } else { "not seen" }, theme.warn);
-    add(counts.bad, if short { "FAIL" } else { "FAILED" }, theme.bad);
+    add(counts.bad, if short { "FAIL" } else { Standing::Bad.word() }, theme.bad);
     line
 }
 
@@ -242,11 +250,6 @@ fn count_of(state: &State, page: Page) -> Option<usize> {
 
 fn status(state: &State, room: Room, y: u16, pen: &mut Pen<'_>) {
     let theme = pen.theme();
-    if let Some(toast) = &state.toast {
-        let style = if toast.bad { theme.bad } else { theme.good };
-        pen.text(1, y, state.size.0.saturating_sub(1), &toast.text, style);
-        return;
-    }
     let mut line: Line = Vec::new();
     if let Link::Down { why, .. } = &state.link {
         let shown = if state.fleet.items.is_empty() { "" } else { "; shown is what was known last" };

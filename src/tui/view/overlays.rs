@@ -1,20 +1,26 @@
-//! What lies above everything: dialogs, menu, palette, help, prompts, text.
+//! What lies above everything: dialogs, menu, palette, prompts, text. The help has a file of its own.
 
-use super::pen::{Line, Pen, all_wrapped};
+use super::help;
+use super::pen::{Line, Pen, all_wrapped, wrapped};
 use super::table::padded;
 use crate::model::text::{width, wrap};
 use crate::tui::format::moment;
 use crate::tui::input::Input;
-use crate::tui::keys::{self, Action, TABLE_OF_ACTIONS, Tier};
+use crate::tui::keys::{self, Tier};
 use crate::tui::layout;
 use crate::tui::look::Theme;
-use crate::tui::state::{Asked, Dialog, Help, Menu, Overlay, Palette, Prompt, SilenceMenu, State, Text};
+use crate::tui::state::{Asked, Dialog, Menu, Overlay, Palette, Prompt, SilenceMenu, State, Text};
 use crate::tui::update::{Offer, palette_entries, spans};
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 
 /// Columns of a dialog.
 const DIALOG_COLUMNS: u16 = 72;
+/// Columns of the palette: the longest text of an action fits.
+const PALETTE_COLUMNS: u16 = 92;
+/// Columns of keys and names in the menu.
+const MENU_KEY_COLUMNS: usize = 6;
+const MENU_NAME_COLUMNS: usize = 10;
 /// Names that a dialog lists one by one.
 const NAMES_MAX: usize = 12;
 
@@ -23,7 +29,7 @@ pub(super) fn draw(state: &State, pen: &mut Pen<'_>) {
         Some(Overlay::Dialog(it)) => dialog(state, it, pen),
         Some(Overlay::Menu(it)) => menu(state, it, pen),
         Some(Overlay::Palette(it)) => palette(state, it, pen),
-        Some(Overlay::Help(it)) => help(state, it, pen),
+        Some(Overlay::Help(it)) => help::draw(state, it, pen),
         Some(Overlay::Prompt(it)) => prompt(state, it, pen),
         Some(Overlay::Text(it)) => text(state, it, pen),
         Some(Overlay::Silence(it)) => silence(state, it, pen),
@@ -32,7 +38,15 @@ pub(super) fn draw(state: &State, pen: &mut Pen<'_>) {
 }
 
 /// An empty box in the middle, two columns and rows larger than what is written into it.
-fn boxed(state: &State, columns: u16, rows: usize, title: &str, below: &str, style: Style, pen: &mut Pen<'_>) -> Rect {
+pub(super) fn boxed(
+    state: &State,
+    columns: u16,
+    rows: usize,
+    title: &str,
+    below: &str,
+    style: Style,
+    pen: &mut Pen<'_>,
+) -> Rect {
     let rows = u16::try_from(rows).unwrap_or(u16::MAX).saturating_add(2);
     let area = layout::overlay(state.size, columns, rows);
     pen.clear(area);
@@ -91,18 +105,25 @@ fn menu(state: &State, menu: &Menu, pen: &mut Pen<'_>) {
         [one] => format!("actions on {one}"),
         several => format!("actions on {} instances", several.len()),
     };
-    let inner = boxed(state, DIALOG_COLUMNS, menu.entries.len(), &title, "enter does it, esc closes", theme.title, pen);
-    let scroll = (menu.at + 1).saturating_sub(usize::from(inner.height));
-    for (y, (at, (action, why))) in (inner.y..inner.bottom()).zip(menu.entries.iter().enumerate().skip(scroll)) {
+    let columns = usize::from(layout::overlay(state.size, DIALOG_COLUMNS, 3).width).saturating_sub(4);
+    let mut rows: Vec<(usize, Line)> = Vec::new();
+    for (at, (action, why)) in menu.entries.iter().enumerate() {
         let entry = keys::entry(*action);
         let key = state.keymap.keys(entry).first().copied().unwrap_or_default();
         let (strong, text) = match why {
             None => ((theme.strong), (entry.text.to_owned(), theme.plain)),
             Some(why) => (theme.faint, (format!("not now: {why}"), theme.faint)),
         };
-        let line = [(padded(key, 6), theme.key), (padded(entry.name, 10), strong), text];
-        pen.line(inner.x, y, inner.width, &line);
-        if at == menu.at {
+        let line = [(padded(key, MENU_KEY_COLUMNS), theme.key), (padded(entry.name, MENU_NAME_COLUMNS), strong), text];
+        let wrapped = wrapped(&line, columns, MENU_KEY_COLUMNS + MENU_NAME_COLUMNS);
+        rows.extend(wrapped.into_iter().map(|row| (at, row)));
+    }
+    let inner = boxed(state, DIALOG_COLUMNS, rows.len(), &title, "enter does it, esc closes", theme.title, pen);
+    let end = rows.iter().rposition(|(at, _)| *at == menu.at).map_or(0, |last| last + 1);
+    let scroll = end.saturating_sub(usize::from(inner.height));
+    for (y, (at, row)) in (inner.y..inner.bottom()).zip(rows.iter().skip(scroll)) {
+        pen.line(inner.x, y, inner.width, row);
+        if *at == menu.at {
             pen.highlight(Rect { y, height: 1, ..inner }, theme.selected);
         }
     }
@@ -112,7 +133,7 @@ fn palette(state: &State, palette: &Palette, pen: &mut Pen<'_>) {
     let theme = pen.theme();
     let offers = palette_entries(state, palette);
     let rows = usize::from(state.size.1).saturating_sub(8).clamp(3, 18);
-    let inner = boxed(state, DIALOG_COLUMNS, rows + 1, "commands and instances", "enter does it", theme.title, pen);
+    let inner = boxed(state, PALETTE_COLUMNS, rows + 1, "commands and instances", "enter does it", theme.title, pen);
     let mut first = vec![(": ".to_owned(), theme.key)];
     first.extend(with_cursor(&palette.input, pen));
     pen.line(inner.x, inner.y, inner.width, &first);
@@ -148,59 +169,6 @@ fn palette(state: &State, palette: &Palette, pen: &mut Pen<'_>) {
     }
 }
 
-/// How an action without a key is reached.
-fn elsewhere(state: &State) -> String {
-    format!("{} or {}", state.keymap.hint(Action::Menu), state.keymap.hint(Action::Palette))
-}
-
-/// The keys of the view, as far as the search lets them pass.
-pub(super) fn help_lines(state: &State, help: &Help) -> Vec<(String, &'static str)> {
-    let context = state.context();
-    let typed = help.input.text().trim().to_lowercase();
-    TABLE_OF_ACTIONS
-        .iter()
-        .filter(|entry| entry.is_in(context))
-        .filter(|entry| {
-            typed.is_empty()
-                || entry.text.contains(&typed)
-                || entry.name.contains(&typed)
-                || state.keymap.keys(entry).contains(&help.input.text().trim())
-        })
-        .map(|entry| {
-            let keys = state.keymap.keys(entry).join(" ");
-            let keys = if keys.is_empty() { elsewhere(state) } else { keys };
-            (format!("{}{}", padded(&keys, 13), padded(entry.name, 16)), entry.text)
-        })
-        .collect()
-}
-
-fn help(state: &State, help: &Help, pen: &mut Pen<'_>) {
-    let theme = pen.theme();
-    let lines = help_lines(state, help);
-    let below = "/ searches, esc closes";
-    let inner = boxed(state, 92, lines.len() + 1, "keys of this view", below, theme.title, pen);
-    let mut rows = inner;
-    if help.searching || !help.input.text().is_empty() {
-        let mut first = vec![("/".to_owned(), theme.key)];
-        first.extend(with_cursor(&help.input, pen));
-        pen.line(inner.x, inner.y, inner.width, &first);
-        rows = Rect { y: inner.y + 1, height: inner.height.saturating_sub(1), ..inner };
-    }
-    for (y, (keys, text)) in (rows.y..rows.bottom()).zip(lines.iter().skip(help.scroll)) {
-        pen.line(rows.x, y, rows.width, &[(keys.clone(), theme.key), ((*text).to_owned(), theme.plain)]);
-    }
-    let shown = usize::from(rows.height);
-    if lines.len() > help.scroll + shown {
-        pen.text_right(
-            rows.x,
-            rows.bottom(),
-            rows.width.saturating_sub(30),
-            &format!(" {} more below ", lines.len() - help.scroll - shown),
-            theme.accent,
-        );
-    }
-}
-
 fn prompt(state: &State, prompt: &Prompt, pen: &mut Pen<'_>) {
     let theme = pen.theme();
     let parts = layout::parts(state.size);
@@ -216,7 +184,12 @@ fn prompt(state: &State, prompt: &Prompt, pen: &mut Pen<'_>) {
     pen.line(row.x, row.y, row.width, &line);
     if let Some(error) = &prompt.error {
         let used = u16::try_from(width(word) + width(prompt.input.text()) + 3).unwrap_or(u16::MAX).min(row.width);
-        pen.text(row.x + used, row.y, row.width - used, error, theme.bad);
+        let beside = Rect { x: row.x + used, width: row.width - used, ..row };
+        match width(error) <= usize::from(beside.width) {
+            true => drop(pen.text(beside.x, beside.y, beside.width, error, theme.bad)),
+            // Above it, in as many rows as it takes.
+            false => pen.sentence_up(Rect { y: row.y.saturating_sub(1), ..row }, error, theme.bad),
+        }
     } else if prompt.asked == Asked::Filter {
         let count = format!("{} of {} ", state.list.rows.len(), state.fleet.items.len());
         pen.text_right(row.x, row.y, row.width, &count, theme.faint);
@@ -249,12 +222,7 @@ fn text(state: &State, text: &Text, pen: &mut Pen<'_>) {
         None => "esc closes".to_owned(),
     };
     let inner = boxed(state, TEXT_COLUMNS, lines.len(), &text.title, &below, theme.title, pen);
-    pen.lines(inner, &lines, text.scroll);
-    let below = lines.len().saturating_sub(text.scroll + usize::from(inner.height));
-    if below > 0 {
-        let more = format!(" {below} more below ");
-        pen.text(inner.x + 1, inner.bottom(), inner.width.saturating_sub(1), &more, theme.accent);
-    }
+    pen.lines_scrolled(inner, &lines, text.scroll, true);
 }
 
 fn silence(state: &State, menu: &SilenceMenu, pen: &mut Pen<'_>) {
@@ -286,7 +254,7 @@ fn silence(state: &State, menu: &SilenceMenu, pen: &mut Pen<'_>) {
 }
 
 /// The terminal's own cursor stays hidden: a cell turned round shows the place.
-fn with_cursor(input: &Input, pen: &Pen<'_>) -> Line {
+pub(super) fn with_cursor(input: &Input, pen: &Pen<'_>) -> Line {
     let plain = pen.theme().plain;
     let (before, behind) = input.halves();
     let mut rest = behind.chars();

@@ -8,6 +8,9 @@ use ratatui::style::Style;
 use std::borrow::Cow;
 use unicode_width::UnicodeWidthChar;
 
+/// A narrower frame has no room for a hint beside how much more there is below.
+const BELOW_COLUMNS_MIN: u16 = 50;
+
 /// Writes into a buffer.
 pub(super) struct Pen<'a> {
     pub(super) buffer: &'a mut Buffer,
@@ -69,6 +72,35 @@ impl<'a> Pen<'a> {
         for (y, line) in (area.y..area.bottom()).zip(lines.iter().skip(scroll)) {
             self.line(area.x, y, area.width, line);
         }
+    }
+
+    /// The lines from `scroll` on, and how many more there are below: in the frame around `area`, without one on its last row.
+    pub(super) fn lines_scrolled(&mut self, area: Rect, lines: &[Line], scroll: usize, framed: bool) {
+        let height = usize::from(area.height);
+        let scroll = scroll.min(lines.len().saturating_sub(height));
+        self.lines(area, lines, scroll);
+        let more = lines.len().saturating_sub(scroll + height);
+        if more == 0 || area.height == 0 {
+            return;
+        }
+        let (text, style) = (format!(" {more} more below "), self.look.theme.accent);
+        if framed && area.width < BELOW_COLUMNS_MIN {
+            let bar = self.look.glyphs.horizontal.repeat(usize::from(area.width));
+            self.text(area.x, area.bottom(), area.width, &bar, self.look.theme.border);
+        }
+        match framed {
+            true => drop(self.text(area.x + 1, area.bottom(), area.width.saturating_sub(1), &text, style)),
+            false => self.text_right(area.x, area.bottom() - 1, area.width, &text, style),
+        }
+    }
+
+    /// A sentence that ends on `row`, in as many rows above it as it takes.
+    pub(super) fn sentence_up(&mut self, row: Rect, text: &str, style: Style) {
+        let lines = wrapped(&[(text.to_owned(), style)], usize::from(row.width.saturating_sub(2)), 0);
+        let height = u16::try_from(lines.len()).unwrap_or(u16::MAX).min(row.y + 1);
+        let area = Rect { y: row.y + 1 - height, height, ..row };
+        self.clear(area);
+        self.lines(Rect { x: area.x + 1, width: area.width.saturating_sub(1), ..area }, &lines, 0);
     }
 
     /// Gives all of a row a style, on top of what is there.

@@ -4,39 +4,42 @@ use super::card;
 use super::graph::{self, Figure};
 use super::pen::{Line, Pen};
 use super::table::padded;
-use crate::model::status::{Condition, ConditionStatus, ConditionType};
+use crate::model::status::{Condition, ConditionStatus, ConditionType, UsageStatus};
 use crate::model::text::{harmless, wrap};
 use crate::model::wanted::{Wanted, WantedState};
 use crate::tui::fleet::Item;
 use crate::tui::format::{age, size};
+use crate::tui::layout::{self, Room};
 use crate::tui::state::State;
 use ratatui::layout::Rect;
 
-/// Rows of the graphs below.
-const GRAPH_ROWS: u16 = 6;
+/// Rows of the graphs below, with their frames.
+const GRAPHS_HEIGHT: u16 = 8;
 /// Columns of what is wanted and of what is live: the rest is for what is wrong.
 const PART_COLUMNS_MAX: usize = 34;
 /// With less room only what came of it is told.
 const PARTS_WIDE_COLUMNS_MIN: u16 = 56;
 /// Events of it that are shown below.
 const EVENTS_MAX: usize = 12;
-/// Room for lines above the graphs.
-const LINES_MIN: u16 = 18;
 
 pub(super) fn draw(state: &State, item: &Item, area: Rect, scroll: usize, pen: &mut Pen<'_>) {
-    let lines = lines(state, item, area.width, pen);
-    // Of who runs nothing there is nothing to draw.
-    let is_used = item.samples.iter().any(|sample| sample.memory_bytes() > 0);
-    let graphs = is_used && area.height >= LINES_MIN + GRAPH_ROWS + 2;
-    let text = if graphs { Rect { height: area.height - GRAPH_ROWS - 2, ..area } } else { area };
-    pen.lines(text, &lines, scroll);
-    if graphs {
-        let below = Rect { y: text.bottom(), height: GRAPH_ROWS + 2, ..area };
+    let lines = lines(state, item, area, pen);
+    let framed = layout::room(state.size) > Room::Tiny;
+    pen.lines_scrolled(area, &lines, scroll, framed);
+    // What was sampled has room below the text, or none: nothing that is read is hidden for it.
+    let free = area.height.saturating_sub(u16::try_from(lines.len()).unwrap_or(u16::MAX));
+    if is_drawn(item) && free >= GRAPHS_HEIGHT {
+        let below = Rect { y: area.bottom() - GRAPHS_HEIGHT, height: GRAPHS_HEIGHT, ..area };
         let left = Rect { width: below.width / 2, ..below };
         let right = Rect { x: left.right(), width: below.width - left.width, ..below };
         draw_graph(item, "cpu of its limit", Figure::Cpu, left, pen);
         draw_graph(item, "memory of its limit", Figure::Memory, right, pen);
     }
+}
+
+/// Of who has run nothing there is nothing to draw.
+fn is_drawn(item: &Item) -> bool {
+    item.samples.iter().any(|sample| sample.memory_bytes() > 0)
 }
 
 fn draw_graph(item: &Item, title: &str, figure: Figure, area: Rect, pen: &mut Pen<'_>) {
@@ -48,8 +51,21 @@ fn draw_graph(item: &Item, title: &str, figure: Figure, area: Rect, pen: &mut Pe
     graph::block(&parts, inner, if newest >= 90.0 { theme.warn } else { theme.accent }, pen);
 }
 
-/// The text of the tab.
-pub(super) fn lines(state: &State, item: &Item, width: u16, pen: &Pen<'_>) -> Vec<Line> {
+/// The text of the tab. Where the graphs have room below it, it has as many events as leave them theirs.
+pub(super) fn lines(state: &State, item: &Item, area: Rect, pen: &Pen<'_>) -> Vec<Line> {
+    let mut lines = about_all(state, item, area.width, pen);
+    let free = usize::from(area.height).saturating_sub(lines.len() + 2);
+    let beside_graphs = free.checked_sub(usize::from(GRAPHS_HEIGHT)).filter(|count| *count > 0 && is_drawn(item));
+    let events = super::activity::last_of(state, item.name(), beside_graphs.unwrap_or(EVENTS_MAX).min(EVENTS_MAX), pen);
+    if !events.is_empty() {
+        lines.push(Vec::new());
+        lines.push(vec![("LAST EVENTS".to_owned(), pen.theme().faint)]);
+        lines.extend(events);
+    }
+    lines
+}
+
+fn about_all(state: &State, item: &Item, width: u16, pen: &Pen<'_>) -> Vec<Line> {
     let theme = pen.theme();
     let status = item.status();
     let wanted = item.view.wanted.as_deref();
@@ -76,20 +92,7 @@ pub(super) fn lines(state: &State, item: &Item, width: u16, pen: &Pen<'_>) -> Ve
     lines.extend(parts(state, item, width, pen));
     lines.push(Vec::new());
     lines.push(match &status.usage {
-        Some(usage) => vec![
-            head("usage"),
-            (
-                format!(
-                    "cpu {:.0}%   memory {} of {}   database {}   files {}",
-                    usage.cpu_percent,
-                    size(usage.memory_bytes),
-                    size(usage.memory_limit_bytes),
-                    size(usage.database_bytes),
-                    size(usage.filestore_bytes)
-                ),
-                theme.plain,
-            ),
-        ],
+        Some(usage) => vec![head("usage"), (used(usage), theme.plain)],
         None => vec![head("usage"), ("no sample yet".to_owned(), theme.faint)],
     });
     let same = status.generation == status.observed_generation;
@@ -101,13 +104,19 @@ pub(super) fn lines(state: &State, item: &Item, width: u16, pen: &Pen<'_>) -> Ve
     if let Some(uid) = status.uid {
         lines.push(vec![head("uid"), (uid.to_string(), theme.faint)]);
     }
-    let events = super::activity::last_of(state, item.name(), EVENTS_MAX, pen);
-    if !events.is_empty() {
-        lines.push(Vec::new());
-        lines.push(vec![("LAST EVENTS".to_owned(), theme.faint)]);
-        lines.extend(events);
-    }
     lines
+}
+
+/// `cpu 75%   memory 1.5G of 2.0G   database 6.6G   files 2.2G`
+fn used(usage: &UsageStatus) -> String {
+    let container = match usage.is_of_a_container() {
+        true => {
+            let (memory, limit) = (size(usage.memory_bytes), size(usage.memory_limit_bytes));
+            format!("cpu {:.0}%   memory {memory} of {limit}", usage.cpu_percent)
+        }
+        false => "cpu -   memory -".to_owned(),
+    };
+    format!("{container}   database {}   files {}", size(usage.database_bytes), size(usage.filestore_bytes))
 }
 
 fn about(wanted: &Wanted, pen: &Pen<'_>) -> Vec<Line> {
@@ -148,16 +157,19 @@ struct Part {
     told_by: ConditionType,
 }
 
-/// Columns of the parts' names.
+/// Columns of the parts' names, of how long it has been so, and of the longest result, `· not yet right`.
 const PART_COLUMNS: usize = 13;
+const SINCE_COLUMNS: usize = 7;
+const RESULT_COLUMNS: usize = 15;
 
 fn parts(state: &State, item: &Item, width: u16, pen: &Pen<'_>) -> Vec<Line> {
     let theme = pen.theme();
     let status = item.status();
-    let columns = (usize::from(width).saturating_sub(34) / 2).clamp(12, PART_COLUMNS_MAX);
+    let columns = (usize::from(width).saturating_sub(PART_COLUMNS + SINCE_COLUMNS + RESULT_COLUMNS) / 2)
+        .clamp(12, PART_COLUMNS_MAX);
     let wide = width >= PARTS_WIDE_COLUMNS_MIN;
     let beside = if wide { padded("WANTED", columns) + &padded("LIVE", columns) } else { String::new() };
-    let head = format!("{}{beside}{}RESULT", padded("PART", PART_COLUMNS), padded("SINCE", 7));
+    let head = format!("{}{beside}{}RESULT", padded("PART", PART_COLUMNS), padded("SINCE", SINCE_COLUMNS));
     let mut lines = vec![vec![(head, theme.faint)]];
     for part in of(state, item, pen) {
         let condition = status.condition(part.told_by);
@@ -175,7 +187,7 @@ fn parts(state: &State, item: &Item, width: u16, pen: &Pen<'_>) -> Vec<Line> {
         if wide {
             line.extend([(fit(&part.wanted), theme.plain), (fit(&part.live), theme.plain)]);
         }
-        line.extend([(padded(&since, 7), theme.faint), (mark, style)]);
+        line.extend([(padded(&since, SINCE_COLUMNS), theme.faint), (mark, style)]);
         lines.push(line);
         // The rest of it in as many rows as it takes.
         let more = right.map(|(right, condition)| said(state, item, &part, right, condition)).unwrap_or_default();
@@ -203,11 +215,14 @@ fn said(state: &State, item: &Item, part: &Part, right: Option<bool>, condition:
         };
         return format!("not seen for {} (was: {was})", age(condition.since, state.now));
     }
-    // What the login page waits for is said where it is.
-    let is_repeated = part.told_by == ConditionType::Ready
-        && ConditionType::PARTS.iter().any(|kind| {
+    // What the login page waits for is said where it is, and the problems of the file above.
+    let is_repeated = match part.told_by {
+        ConditionType::Ready => ConditionType::PARTS.iter().any(|kind| {
             item.status().condition(*kind).is_some_and(|it| it.message == condition.message && !it.message.is_empty())
-        });
+        }),
+        ConditionType::SpecValid => item.status().note().contains(&condition.message),
+        _ => false,
+    };
     match (is_repeated, condition.message.is_empty()) {
         (true, _) => String::new(),
         (false, true) => condition.reason.clone(),
