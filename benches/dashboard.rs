@@ -82,7 +82,7 @@ fn part(times: &mut [Duration], of_hundred: usize) -> f64 {
 
 /// A key and the frame after it, in this process: all but the writing.
 fn drawing(size: (u16, u16)) {
-    let mut state = State::new(Options { read_only: false, clock: true }, size, now());
+    let mut state = State::new(Options { read_only: false, clock: true, rehearsal: false }, size, now());
     for view in fleet(INSTANCES) {
         update(&mut state, Msg::View(Box::new(view)), now());
     }

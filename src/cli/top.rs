@@ -5,7 +5,7 @@ use super::args::Color;
 use super::context::Context;
 use super::failure::{Exit, Failure, Trouble};
 use super::render::diff;
-use super::{explain, files, fleet, switch, world};
+use super::{explain, files, fleet, rehearse, switch, world};
 use crate::daemon::known::board::Board;
 use crate::disk::{self, WriteOptions};
 use crate::model::name::{InstanceName, Resources};
@@ -68,7 +68,11 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
         state_dir,
         look: look(cx, args, preferences.theme),
         keymap: preferences.keymap,
-        options: Options { read_only: args.read_only, clock: !args.no_clock },
+        options: Options {
+            read_only: args.read_only,
+            clock: !args.no_clock,
+            rehearsal: rehearse::is_rehearsal(&settings),
+        },
         explain: explain::text,
         now: cx.now,
     };

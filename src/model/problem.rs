@@ -27,6 +27,51 @@ impl Problem {
     }
 }
 
+/// Several problems that are told as one message, apart again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told<'a> {
+    /// What is said before the first one; may be empty.
+    pub before: &'a str,
+    /// Each as [`Problem::to_line`] wrote it, in the order of the message.
+    pub problems: Vec<&'a str>,
+}
+
+impl<'a> Told<'a> {
+    /// Takes a message apart; none where it tells of less than two problems.
+    pub fn of(message: &'a str) -> Option<Self> {
+        let starts = std::iter::once(0).chain(message.match_indices(": ").map(|(at, _)| at + 2));
+        let first = starts.into_iter().find(|at| is_placed(&message[*at..]))?;
+        let mut problems: Vec<&str> = Vec::new();
+        let mut from = first;
+        for (at, _) in message[first..].match_indices("; ").map(|(at, it)| (first + at, it)) {
+            if is_placed(&message[at + 2..]) {
+                problems.push(&message[from..at]);
+                from = at + 2;
+            }
+        }
+        problems.push(&message[from..]);
+        let before = message[..first].trim_end_matches(": ");
+        (problems.len() > 1).then_some(Self { before, problems })
+    }
+
+    /// The file of which all of them are; none where they are of several.
+    pub fn file(&self) -> Option<&'a str> {
+        let first = file_of(self.problems.first()?)?;
+        self.problems.iter().all(|problem| file_of(problem) == Some(first)).then_some(first)
+    }
+}
+
+/// Begins with a file, as [`Problem::to_line`] does: `instances.d/acme.toml:4:8: `.
+fn is_placed(text: &str) -> bool {
+    file_of(text).is_some()
+}
+
+fn file_of(text: &str) -> Option<&str> {
+    let (place, _) = text.split_once(": ")?;
+    let file = place.split(':').next()?;
+    (file.ends_with(".toml") && !file.contains(' ')).then_some(file)
+}
+
 impl std::fmt::Display for Problem {
     /// `instances.d/acme.toml:4:8: plan "glod" is not in plans.toml [IK0110]`, and the hint on a line of its own.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -18,10 +18,11 @@ pub fn span(seconds: u64) -> String {
     }
 }
 
-/// Seconds of a step: `0.4s`, `58s`, `1m04s`, `2h03m`.
+/// Seconds of a step: `<0.1s`, `0.4s`, `58s`, `1m04s`, `2h03m`.
 pub fn taken(milliseconds: u64) -> String {
     let seconds = milliseconds / 1_000;
     match seconds {
+        0 if milliseconds < 100 => "<0.1s".to_owned(),
         0..10 => format!("{}.{}s", seconds, milliseconds % 1_000 / 100),
         10..60 => format!("{seconds}s"),
         60..3_600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
@@ -65,6 +66,18 @@ pub fn moment(at: Timestamp, now: Timestamp, zone: Option<&TimeZone>) -> String 
     match then.date() == today.date() {
         true => then.strftime("%H:%M:%S").to_string(),
         false => then.strftime("%d %b %H:%M").to_string(),
+    }
+}
+
+/// Turns that go on and that wait, in words: `2 are worked on, 1 waits its turn`; empty when there are none.
+pub fn at_work(running: u64, waiting: u64) -> String {
+    let be = |count| if count == 1 { "is" } else { "are" };
+    let wait = |count| if count == 1 { "waits its turn" } else { "wait their turn" };
+    match (running, waiting) {
+        (0, 0) => String::new(),
+        (running, 0) => format!("{running} {} worked on", be(running)),
+        (0, waiting) => format!("{waiting} {}", wait(waiting)),
+        (running, waiting) => format!("{running} {} worked on, {waiting} {}", be(running), wait(waiting)),
     }
 }
 

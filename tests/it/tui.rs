@@ -9,6 +9,7 @@ mod panels;
 pub(crate) mod picture;
 mod preferences;
 pub(crate) mod pty;
+mod readable;
 mod reading;
 pub(crate) mod stage;
 mod tiers;

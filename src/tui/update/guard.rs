@@ -6,6 +6,7 @@ use crate::model::status::{ConditionStatus, ConditionType, InstanceStatus, State
 use crate::model::step_kind::StepKind;
 use crate::model::text::between;
 use crate::model::wanted::WantedState;
+use crate::tui::format::{milliseconds, taken};
 use crate::tui::input::Input;
 use crate::tui::keys::{self, Action, Tier};
 use crate::tui::state::{Dialog, Link, Overlay, State};
@@ -30,6 +31,9 @@ pub fn refusal(state: &State, action: Action, name: &InstanceName) -> Option<Str
     let edits = matches!(action, Action::Start | Action::Stop | Action::Retire | Action::Edit);
     if edits && status.state == Stands::Orphaned {
         return Some(format!("the file of {name} is gone: put it back first"));
+    }
+    if action == Action::Shell && state.options.rehearsal {
+        return Some("a rehearsal has no containers: they are played in its daemon's memory".to_owned());
     }
     let protected = item.view.wanted.as_ref().is_some_and(|wanted| wanted.protected);
     match (action, status.wanted) {
@@ -108,7 +112,9 @@ fn meaning(state: &State, action: Action) -> Vec<String> {
             .rev()
             .find(|run| run.kind == StepKind::RestartContainer.as_str() && run.ended.is_some());
         lines.push(match last.and_then(|run| Some((run, run.ended?))) {
-            Some((run, ended)) => format!("The last restart of a container here took {}.", between(run.since, ended)),
+            Some((run, ended)) => {
+                format!("The last restart of a container here took {}.", taken(milliseconds(run.since, ended)))
+            }
             None => "No container was restarted since the daemon started: how long it takes is not known.".to_owned(),
         });
     }

@@ -244,7 +244,7 @@ fn end_of_effect(state: &mut State, msg: Msg) -> Vec<Effect> {
                 ErrandKind::Retry => "retry",
             };
             match result {
-                Ok(id) => remark(state, format!("{word} of {name}: errand {id} is noted")),
+                Ok(_) => remark(state, format!("{word} of {name} is asked for: its events show how it goes")),
                 Err(why) => complain(state, format!("{word} of {name}: {why}")),
             }
             Vec::new()

@@ -1,6 +1,7 @@
 //! What happened, the newest first.
 
 use super::pen::{Line, Pen, wrapped};
+use super::problems::{Room, lines_of};
 use super::table::padded;
 use crate::model::event::Event;
 use crate::model::name::InstanceName;
@@ -10,6 +11,8 @@ use ratatui::layout::Rect;
 
 /// Columns of a time beside an event; the rows that go on begin behind them.
 const TIME: usize = 9;
+/// Columns of a reason, with the blank behind the longest one, `NotCertificateReady`.
+pub(super) const REASON_COLUMNS: usize = 21;
 /// Rows of one event in the pane: the whole of it is in the instance's own tab.
 const ROWS_MAX: usize = 3;
 
@@ -58,7 +61,8 @@ pub(super) fn last_of(state: &State, name: &InstanceName, count: usize, pen: &Pe
 pub(super) fn line(state: &State, event: &Event, pen: &Pen<'_>) -> Line {
     let theme = pen.theme();
     let time = moment(event.at, state.now, state.fleet.zone.as_ref());
-    let mut line = vec![(padded(&time, 14), theme.faint), (padded(&event.reason, 18), theme.of_level(event.level))];
+    let mut line =
+        vec![(padded(&time, 14), theme.faint), (padded(&event.reason, REASON_COLUMNS), theme.of_level(event.level))];
     line.extend(said(event, &event.message, pen));
     if let Some(cause) = &event.cause {
         line.push((format!("  ({cause})"), theme.faint));
@@ -67,14 +71,15 @@ pub(super) fn line(state: &State, event: &Event, pen: &Pen<'_>) -> Line {
 }
 
 /// All that there is to say about an event.
-pub(super) fn whole(state: &State, event: &Event, pen: &Pen<'_>) -> Vec<Line> {
+pub(super) fn whole(state: &State, event: &Event, room: Room, pen: &Pen<'_>) -> Vec<Line> {
     let theme = pen.theme();
     let zone = state.fleet.zone.as_ref();
     let at = format!("{} {}", moment(event.at, state.now, zone), crate::tui::format::zone_abbreviation(event.at, zone));
-    let mut lines = vec![
-        vec![(event.reason.clone(), theme.of_level(event.level)), (format!("   {at}"), theme.faint)],
-        said(event, &event.message, pen),
-    ];
+    let mut lines = vec![vec![(event.reason.clone(), theme.of_level(event.level)), (format!("   {at}"), theme.faint)]];
+    let told = lines_of(&event.message, event.instance.as_ref(), room, pen);
+    let (first, more) = told.split_first().map_or(("", &[][..]), |(first, more)| (first.as_str(), more));
+    lines.push(said(event, first, pen));
+    lines.extend(more.iter().map(|line| vec![(line.clone(), theme.of_level(event.level))]));
     for (word, text) in [("step", &event.step), ("cause", &event.cause)] {
         if let Some(text) = text {
             lines.push(vec![(format!("{word}: "), theme.faint), (text.clone(), theme.plain)]);

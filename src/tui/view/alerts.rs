@@ -1,6 +1,6 @@
 //! What a person should know: open alerts, at the end those of which somebody knows, with who and until when.
 
-use super::activity;
+use super::activity::{self, REASON_COLUMNS};
 use super::outline::{in_name_column, name_columns};
 use super::pen::{Line, Pen, all_wrapped};
 use super::table::padded;
@@ -11,9 +11,6 @@ use crate::tui::keys::Action;
 use crate::tui::layout;
 use crate::tui::state::{Row, State};
 use ratatui::layout::Rect;
-
-/// Columns of a reason.
-const REASON_COLUMNS: usize = 18;
 
 pub(super) fn draw(state: &State, pen: &mut Pen<'_>) {
     let theme = pen.theme();

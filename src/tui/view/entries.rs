@@ -1,7 +1,7 @@
 //! A tab of entries, events or steps: one of them is selected, and told in full below the list.
 
 use super::pen::{Line, Pen, all_wrapped};
-use super::{activity, steps};
+use super::{activity, problems, steps};
 use crate::model::event::Event;
 use crate::model::name::InstanceName;
 use crate::tui::fleet::Item;
@@ -67,7 +67,7 @@ pub(super) fn draw(state: &State, detail: &Detail, item: &Item, title: &str, pen
     if let Some(below) = below {
         let inner = pen.frame(below, &[], "");
         let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
-        let whole = entries.whole(state, &detail.name, selection.at, pen);
+        let whole = entries.whole(state, &detail.name, selection.at, problems::Room::in_pane(inner), pen);
         pen.lines(inner, &all_wrapped(whole, inner.width, 0), 0);
     }
 }
@@ -136,9 +136,9 @@ impl<'a> Entries<'a> {
     }
 
     /// All that there is to say about an entry.
-    fn whole(&self, state: &State, name: &InstanceName, at: usize, pen: &Pen<'_>) -> Vec<Line> {
+    fn whole(&self, state: &State, name: &InstanceName, at: usize, room: problems::Room, pen: &Pen<'_>) -> Vec<Line> {
         match self {
-            Self::Events(events) => events.get(at).map(|event| activity::whole(state, event, pen)),
+            Self::Events(events) => events.get(at).map(|event| activity::whole(state, event, room, pen)),
             Self::Steps(steps) => steps.get(at).map(|step| steps::whole(state, name, at, step, pen)),
         }
         .unwrap_or_default()
@@ -177,7 +177,8 @@ pub(super) fn event_at(state: &State, at: usize) -> Option<u64> {
 /// All that there is to say about the selected entry.
 pub(super) fn whole(state: &State) -> Option<Vec<Line>> {
     with_entries(state, |state, detail, entries, pen| {
-        entries.whole(state, &detail.name, selected(state, detail, entries, pen).at, pen)
+        let at = selected(state, detail, entries, pen).at;
+        entries.whole(state, &detail.name, at, problems::Room::All, pen)
     })
     .filter(|lines| !lines.is_empty())
 }

@@ -4,7 +4,7 @@ use super::pen::{Line, Pen, all_wrapped};
 use super::table::padded;
 use super::{outline, steps};
 use crate::control::view::RunView;
-use crate::tui::format::{milliseconds, moment, taken};
+use crate::tui::format::{at_work, milliseconds, moment, taken};
 use crate::tui::keys::Action;
 use crate::tui::layout::{self, Room};
 use crate::tui::state::{Row, State};
@@ -15,6 +15,9 @@ const BAR: usize = 20;
 const BAR_NARROW: usize = 8;
 /// Columns of a step's kind.
 const STEP_COLUMNS: usize = 22;
+/// Columns of when a step began, and from which width of the screen on it has a column.
+const BEGAN_COLUMNS: usize = 14;
+const BEGAN_SCREEN_COLUMNS_MIN: u16 = 100;
 
 pub(super) fn draw(state: &State, pen: &mut Pen<'_>) {
     let theme = pen.theme();
@@ -30,10 +33,12 @@ pub(super) fn draw(state: &State, pen: &mut Pen<'_>) {
     }
     if let Some(facts) = &state.fleet.facts {
         let host = &facts.host;
-        title.push((format!("   turns: {} now, {} wait", host.turns_running, host.turns_waiting), theme.faint));
+        title.push((format!("   {}", at_work(host.turns_running, host.turns_waiting)), theme.faint));
     }
+    let took = format!("{:>8}   ", "TOOK");
     let name = padded("INSTANCE", outline::name_columns(state));
-    let head = format!("           {name}{}PROGRESS", padded("STEP", STEP_COLUMNS));
+    let began = if shows_began(state) { padded("BEGAN", BEGAN_COLUMNS) } else { String::new() };
+    let head = format!("{took}{name}{began}{}PROGRESS", padded("STEP", STEP_COLUMNS));
     outline::list(state, list, &title, &head, pen, |row, pen| run_of(state, row).map(|run| line(state, run, pen)));
     let Some(below) = below else { return };
     let Some(run) = state.row().and_then(|row| run_of(state, row)) else {
@@ -46,6 +51,11 @@ pub(super) fn draw(state: &State, pen: &mut Pen<'_>) {
     pen.lines(inner, &all_wrapped(about(state, run, pen), inner.width, 4), 0);
 }
 
+/// With little room it is told of the selected one alone.
+fn shows_began(state: &State) -> bool {
+    state.size.0 >= BEGAN_SCREEN_COLUMNS_MIN
+}
+
 fn run_of(state: &State, row: Row) -> Option<&RunView> {
     match row {
         Row::Run(id) => state.fleet.runs.get(&id),
@@ -56,11 +66,13 @@ fn run_of(state: &State, row: Row) -> Option<&RunView> {
 fn line(state: &State, run: &RunView, pen: &Pen<'_>) -> Line {
     let theme = pen.theme();
     let whose = run.instance.as_ref().map_or("host", |name| name.as_str());
-    let mut line = vec![
-        steps::word(state, run, pen),
-        (format!("  {}", outline::in_name_column(state, whose, pen)), theme.strong),
-        (padded(&run.kind, STEP_COLUMNS), theme.plain),
-    ];
+    let mut line =
+        vec![steps::word(state, run, pen), (format!("  {}", outline::in_name_column(state, whose, pen)), theme.strong)];
+    if shows_began(state) {
+        let began = moment(run.since, state.now, state.fleet.zone.as_ref());
+        line.push((padded(&began, BEGAN_COLUMNS), theme.faint));
+    }
+    line.push((padded(&run.kind, STEP_COLUMNS), theme.plain));
     match (&run.error, run.ended) {
         (Some(error), _) => line.push((error.clone(), theme.bad)),
         (None, Some(_)) => line.push((run.reason.clone(), theme.faint)),

@@ -19,7 +19,7 @@ use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier};
 use std::fmt::Write;
 
-pub(crate) const OPTIONS: Options = Options { read_only: false, clock: true };
+pub(crate) const OPTIONS: Options = Options { read_only: false, clock: true, rehearsal: false };
 /// One of each kind of room.
 const SIZES: [(u16, u16); 5] = [(40, 15), (60, 20), (80, 24), (140, 40), (240, 60)];
 pub(crate) const LOOK: Look = Look { theme: COLOURS, glyphs: &UNICODE };

@@ -175,6 +175,26 @@ fn a_dashboard_that_only_looks_offers_nothing_else() {
 }
 
 #[test]
+fn a_rehearsal_says_why_it_has_no_shell() {
+    let mut state = told((110, 30), 24);
+    state.options.rehearsal = true;
+    press(&mut state, &["/", "c", "o", "b", "a", "l", "t", "enter"]);
+    assert_eq!(press(&mut state, &["x"]), []);
+    let shown = screen(&state, LOOK);
+    assert!(shown.contains("shell: a rehearsal has no containers"), "{shown}");
+}
+
+#[test]
+fn who_asks_for_something_hears_what_becomes_of_it() {
+    for (kind, word) in [(ErrandKind::Restart, "restart"), (ErrandKind::Retry, "retry")] {
+        let mut state = told((110, 30), 24);
+        update(&mut state, Msg::Errand { name: name("cobalt"), kind, result: Ok(6) }, now());
+        let shown = screen(&state, LOOK);
+        assert!(shown.contains(&format!("{word} of cobalt is asked for")) && !shown.contains("errand"), "{shown}");
+    }
+}
+
+#[test]
 fn an_edit_is_shown_as_a_difference() {
     let mut state = told((100, 30), 24);
     let difference =

@@ -175,6 +175,44 @@ fn backups_are_never_shown_as_if_they_were_taken() {
 }
 
 #[test]
+fn what_does_not_run_uses_no_processor_and_no_memory() {
+    for size in SIZES {
+        let mut state = told_by(size, vec![instance(&name("acme"), Stands::Stopped, 4)], |_| {});
+        for keys in [&[][..], &["enter"]] {
+            press(&mut state, keys);
+            let shown = screen(&state, LOOK);
+            assert!(!shown.contains("0%") && !shown.contains(" 0K"), "{size:?}:\n{shown}");
+        }
+    }
+    let mut state = told_by((140, 40), vec![instance(&name("acme"), Stands::Stopped, 4)], |_| {});
+    press(&mut state, &["enter"]);
+    assert!(screen(&state, LOOK).contains("cpu -   memory -   database "), "{}", screen(&state, LOOK));
+}
+
+#[test]
+fn a_bar_and_its_words_say_the_same() {
+    let mut state = told((140, 40), 24);
+    press(&mut state, &["6"]);
+    let shown = screen(&state, LOOK);
+    assert!(shown.contains("39.0G of 64.0G used"), "{shown}");
+    assert!(shown.contains("2 are worked on, 1 waits its turn"), "{shown}");
+}
+
+#[test]
+fn a_step_says_when_it_began_and_how_long_it_takes() {
+    for size in [(100, 30), (140, 40), (240, 60)] {
+        let mut state = told(size, 24);
+        press(&mut state, &["3"]);
+        let shown = screen(&state, LOOK);
+        for word in ["TOOK", "BEGAN", "18:58:56", "2 are worked on, 1 waits its turn"] {
+            assert!(shown.contains(word), "{size:?} lacks {word}:\n{shown}");
+        }
+    }
+    assert_eq!(innkeeper::tui::format::taken(40), "<0.1s");
+    assert_eq!(innkeeper::tui::format::taken(140), "0.1s");
+}
+
+#[test]
 fn the_arrow_points_the_way_of_the_order() {
     let mut state = told((140, 40), 24);
     let titles = [("severity", "▼"), ("name", "▲"), ("plan", "▲"), ("cpu", "▼"), ("mem", "▼")];
