@@ -9,6 +9,7 @@ use crate::model::settings::Settings;
 use crate::model::status::InstanceStatus;
 use crate::spec::{Fleet, Reader};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How often the daemon is asked whether it has looked.
@@ -72,7 +73,7 @@ impl Request {
 }
 
 /// Has the daemon look at instances whose files were changed, and waits a moment for what the guard says of them.
-pub(crate) fn tell(cx: &Context, settings: &Settings, names: &[InstanceName]) -> Told {
+pub(crate) fn tell(cx: &Context, settings: &Arc<Settings>, names: &[InstanceName]) -> Told {
     let mut request = Request::default();
     let mut reader = Reader::new(cx.fleet_dir.clone(), cx.settings_file.clone());
     let mut left = names.to_vec();
@@ -85,7 +86,7 @@ pub(crate) fn tell(cx: &Context, settings: &Settings, names: &[InstanceName]) ->
         if ask == 0 && matches!(request.ticket, Some((_, None))) {
             break;
         }
-        let Ok(fleet) = reader.read_now() else { break };
+        let fleet = fleet::read_again(cx, settings, &mut reader);
         left.retain(|name| {
             let document = world::document(settings, name).ok().flatten();
             let document = document.filter(|_| request.is_answered(cx, settings, name));

@@ -2,6 +2,7 @@
 
 use super::context::Context;
 use super::failure::{Failure, Trouble};
+use super::render::text::harmless;
 use crate::journal::{Journal, JournalError};
 use crate::model::name::InstanceName;
 use crate::model::problem::Problem;
@@ -15,6 +16,8 @@ use std::sync::Arc;
 
 /// Names less alike than this are not suggested (Jaro-Winkler, 1 is equal).
 const LIKENESS_MIN: f64 = 0.8;
+/// So many problems of plans and settings are told by a command that goes on all the same.
+const PROBLEMS_TOLD_MAX: usize = 2;
 
 /// Reads the settings alone: fast, whatever the size of the fleet.
 pub(crate) fn settings(cx: &Context) -> Result<Arc<Settings>, Failure> {
@@ -57,39 +60,77 @@ pub(crate) fn read_to_check(cx: &Context) -> Result<Result<Fleet, SpecError>, Fa
     Ok(reader.read_now())
 }
 
-/// The same for commands that show what the daemon and the journal know, or ask the daemon for something: on a bad day, when
-/// the plans or the settings have faults, what can be read of them and what was asked for before will do.
+/// The same for commands that show what the daemon and the journal know, or are about single instances: on a bad day, when
+/// the plans or the settings have faults, what was in force before will do, as it does for the daemon.
 pub(crate) fn read_or_remember(cx: &Context) -> Result<Fleet, Failure> {
-    read(cx).or_else(|failure| {
-        let Ok(settings) = settings_at_hand(cx) else { return Err(failure) };
-        let known = journal(cx, &settings).ok().and_then(|journal| journal.known().ok()).unwrap_or_default();
-        let remembered = known.into_iter().map(|(name, known)| (name.clone(), of_before(&name, known.last_good)));
-        let instances = remembered.collect();
-        cx.notice(&format!(
-            "{} cannot be read (`innkeeper check` says why): this is about the files as they were before",
-            in_words(&failure)
-        ));
-        Ok(Fleet {
-            settings,
-            plans: BTreeMap::new(),
-            instances,
-            problems: Vec::new(),
-            complete: false,
-            renames: BTreeMap::new(),
-            kept: BTreeMap::new(),
-        })
-    })
+    let error = match read_to_check(cx)? {
+        Ok(fleet) => return Ok(fleet),
+        Err(error) => error,
+    };
+    let Ok(settings) = settings_at_hand(cx) else {
+        return Err(Failure::of_problems(error.problems, "the fleet cannot be read"));
+    };
+    warn(cx, &error.problems);
+    Ok(of_before(cx, &settings, error.rest))
 }
 
-/// The files that keep the fleet from being read.
-fn in_words(failure: &Failure) -> String {
+/// Reads once more, for who waits or has changed a file: plans or settings that have faults meanwhile end nothing.
+pub(crate) fn read_again(cx: &Context, settings: &Arc<Settings>, reader: &mut Reader) -> Fleet {
+    reader.read_now().unwrap_or_else(|error| of_before(cx, settings, error.rest))
+}
+
+/// Says what keeps the fleet from being read, and what counts meanwhile.
+fn warn(cx: &Context, problems: &[Problem]) {
     let alone = |problem: &&Problem| problem.file.parent() != Some(Path::new(INSTANCES_DIR));
-    let files: BTreeSet<String> =
-        failure.problems.iter().filter(alone).map(|problem| problem.file.display().to_string()).collect();
-    files.into_iter().collect::<Vec<_>>().join(" and ")
+    let problems: Vec<&Problem> = problems.iter().filter(alone).collect();
+    for problem in problems.iter().take(PROBLEMS_TOLD_MAX) {
+        cx.notice(&harmless(&problem.to_line()));
+    }
+    let files: BTreeSet<String> = problems.iter().map(|problem| problem.file.display().to_string()).collect();
+    cx.notice(&format!(
+        "{} cannot be read, so what was in force before counts; `innkeeper check` tells all problems",
+        files.into_iter().collect::<Vec<_>>().join(" and ")
+    ));
 }
 
-fn of_before(name: &InstanceName, last_good: Option<Wanted>) -> FleetInstance {
+/// What counts while plans or settings have faults: each instance as it was in force, in the state that its own file asks for
+/// where nothing is wrong with that.
+fn of_before(cx: &Context, settings: &Arc<Settings>, rest: Option<Box<Fleet>>) -> Fleet {
+    let known = journal(cx, settings).ok().and_then(|journal| journal.known().ok()).unwrap_or_default();
+    let instances = match rest {
+        Some(rest) => {
+            let before = |name: &InstanceName| known.get(name).and_then(|known| known.last_good.clone());
+            rest.instances
+                .into_iter()
+                .map(|(name, instance)| (name.clone(), as_before(instance, before(&name))))
+                .collect()
+        }
+        None => known.into_iter().map(|(name, known)| (name.clone(), remembered(&name, known.last_good))).collect(),
+    };
+    Fleet {
+        settings: Arc::clone(settings),
+        plans: BTreeMap::new(),
+        instances,
+        problems: Vec::new(),
+        complete: false,
+        renames: BTreeMap::new(),
+        kept: BTreeMap::new(),
+    }
+}
+
+fn as_before(instance: FleetInstance, before: Option<Wanted>) -> FleetInstance {
+    let valid = instance.problems.is_empty() && instance.wanted.is_some();
+    let wanted = match (before.map(Arc::new), instance.wanted) {
+        (Some(before), Some(said)) if valid => {
+            Some(Arc::new(Wanted { state: said.state, protected: said.protected, ..Wanted::clone(&before) }))
+        }
+        (None, said) if valid => said,
+        (before, _) => before,
+    };
+    FleetInstance { wanted, valid, ..instance }
+}
+
+fn remembered(name: &InstanceName, last_good: Option<Wanted>) -> FleetInstance {
     FleetInstance {
         wanted: last_good.map(Arc::new),
         valid: false,

@@ -27,7 +27,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
-    let fleet = fleet::read(cx)?;
+    let fleet = fleet::read_or_remember(cx)?;
     let chosen = selection::of(cx, &fleet, &args.names)?;
     if !args.dry_run {
         check_confirmed(&chosen, args)?;

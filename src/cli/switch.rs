@@ -10,7 +10,7 @@ use super::selection::{list, typed};
 use super::{files, fleet, selection};
 use crate::model::name::InstanceName;
 use crate::model::wanted::WantedState;
-use crate::spec::{self, EditError, Fleet};
+use crate::spec::{self, EditError, Fleet, Reader};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -42,7 +42,7 @@ pub(crate) struct Row {
 }
 
 pub(crate) fn run(cx: &Context, args: &Args, state: WantedState) -> Result<Exit, Failure> {
-    let fleet = fleet::read(cx)?;
+    let fleet = fleet::read_or_remember(cx)?;
     let chosen = selection::of(cx, &fleet, &args.names)?;
     if state == WantedState::Stopped && !args.dry_run {
         selection::confirm(cx, "stop", &chosen, args.yes)?;
@@ -80,7 +80,7 @@ pub(crate) fn set(
     Ok(Row { instance: name.clone(), state: state.as_str(), changed, dry_run, file, diff, held: None })
 }
 
-/// Wakes the daemon for those whose files were changed, and tells whom the guard holds.
+/// Wakes the daemon for those whose files were changed, and tells whom the guard holds, and whose file is not in force.
 pub(crate) fn finish(
     cx: &Context,
     fleet: &Fleet,
@@ -91,10 +91,12 @@ pub(crate) fn finish(
         cx.notice("nothing is written: --dry-run");
         return outcomes.answer(cx, not_done, None);
     }
-    let changed: Vec<InstanceName> =
-        outcomes.done().filter(|(_, row)| row.changed).map(|(name, _)| name.clone()).collect();
+    let faulty = faulty(cx, fleet, &outcomes);
+    let not_in_force = (!faulty.is_empty()).then(|| not_in_force(&faulty, not_done));
+    let changed = outcomes.done().filter(|(name, row)| row.changed && !faulty.contains(name));
+    let changed: Vec<InstanceName> = changed.map(|(name, _)| name.clone()).collect();
     if changed.is_empty() {
-        return outcomes.answer(cx, not_done, None);
+        return outcomes.answer(cx, not_done, not_in_force);
     }
     let state = outcomes.done().next().map_or("", |(_, row)| row.state);
     let held = match asked::tell(cx, &fleet.settings, &changed) {
@@ -103,7 +105,7 @@ pub(crate) fn finish(
             cx.notice(&format!(
                 "no daemon answers here: it is done by the next `innkeeper run`, or by `innkeeper apply {typed}`"
             ));
-            return outcomes.answer(cx, not_done, None);
+            return outcomes.answer(cx, not_done, not_in_force);
         }
         Told::Held(held) => held,
     };
@@ -124,7 +126,26 @@ pub(crate) fn finish(
     }
     let names: Vec<InstanceName> = held.keys().cloned().collect();
     let after = held.values().next().map(|why| guarded(&names, why));
-    outcomes.answer(cx, not_done, after)
+    outcomes.answer(cx, not_done, not_in_force.or(after))
+}
+
+/// Those whose files have problems besides, as they are now.
+fn faulty(cx: &Context, fleet: &Fleet, outcomes: &Outcomes<Row>) -> Vec<InstanceName> {
+    let mut reader = Reader::new(cx.fleet_dir.clone(), cx.settings_file.clone());
+    fleet::remember(cx, &fleet.settings, &mut reader);
+    let now = fleet::read_again(cx, &fleet.settings, &mut reader);
+    let has_problems = |name: &InstanceName| now.instances.get(name).is_some_and(|it| !it.problems.is_empty());
+    outcomes.done().map(|(name, _)| name).filter(|name| has_problems(name)).cloned().collect()
+}
+
+/// The files ask for it, and nothing that they say is in force.
+fn not_in_force(names: &[InstanceName], not_done: &str) -> Failure {
+    let (verb, so) = match names {
+        [_] => ("is", "its file has other problems, so what it says is not in force"),
+        _ => ("are", "their files have other problems, so what they say is not in force"),
+    };
+    Failure::new(Trouble::InvalidFiles, format!("{} {verb} not {not_done}: {so}", list(names)))
+        .hint(format!("correct what `innkeeper check {}` tells; then it is done by itself", typed(names)))
 }
 
 /// The file asks for it, and the guard holds it.

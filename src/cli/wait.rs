@@ -20,6 +20,7 @@ use crate::spec::{Fleet, Reader};
 use clap::ValueEnum;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How often it looks.
@@ -139,7 +140,7 @@ enum Seen {
 struct Waiting<'a> {
     cx: &'a Context,
     goal: Goal,
-    settings: &'a Settings,
+    settings: &'a Arc<Settings>,
     reader: Reader,
     left: Vec<InstanceName>,
     /// What was asked before this began must have been looked at.
@@ -149,8 +150,6 @@ struct Waiting<'a> {
     /// What runs for it, and how far that is.
     doing: BTreeMap<InstanceName, String>,
     invalid_looks: BTreeMap<InstanceName, u32>,
-    /// Looks in a row at which settings or plans could not be read.
-    unread_looks: u32,
 }
 
 impl<'a> Waiting<'a> {
@@ -166,7 +165,7 @@ impl<'a> Waiting<'a> {
         }
     }
 
-    fn new(cx: &'a Context, goal: Goal, settings: &'a Settings, left: Vec<InstanceName>) -> Self {
+    fn new(cx: &'a Context, goal: Goal, settings: &'a Arc<Settings>, left: Vec<InstanceName>) -> Self {
         Self {
             cx,
             goal,
@@ -178,7 +177,6 @@ impl<'a> Waiting<'a> {
             seen: BTreeMap::new(),
             doing: BTreeMap::new(),
             invalid_looks: BTreeMap::new(),
-            unread_looks: 0,
         }
     }
 
@@ -188,16 +186,7 @@ impl<'a> Waiting<'a> {
 
     /// Looks once; true when there was something to tell.
     fn look(&mut self) -> Result<bool, Failure> {
-        let fleet = match self.reader.read_now() {
-            Ok(fleet) => fleet,
-            // Plans or settings that cannot be read for a moment are no reason to end.
-            Err(_) if self.unread_looks + 1 < INVALID_LOOKS_MAX => {
-                self.unread_looks += 1;
-                return Ok(false);
-            }
-            Err(error) => return Err(Failure::of_problems(error.problems, "the fleet cannot be read")),
-        };
-        self.unread_looks = 0;
+        let fleet = fleet::read_again(self.cx, self.settings, &mut self.reader);
         let seen_before = self.seen.clone();
         self.request.follow(self.settings, &self.left);
         for name in self.left.clone() {
