@@ -24,7 +24,7 @@ use crate::model::event::{Level, NewEvent, Reason};
 use crate::model::name::InstanceName;
 use crate::model::secret::InstallationKey;
 use crate::model::status::chain;
-use crate::model::step::{Action, FieldChange, Origin, Risk, Step, StepId};
+use crate::model::step::{Action, Origin, Risk, Step, StepId};
 use crate::model::step_kind::StepKind;
 use crate::model::time::Timestamp;
 use futures::StreamExt;
@@ -250,17 +250,11 @@ fn tell_done(step: &Step, context: &Context) {
         level: if drift { Level::Warning } else { Level::Info },
         instance: context.instance.clone(),
         reason: if drift { Reason::DriftRepaired } else { Reason::StepDone },
-        message: format!("{}{}", step.sentence(), fields_text(step)),
+        message: step.done(),
         step: Some(step.id.to_string()),
         cause: context.cause.clone(),
     };
     report(context.journal.record(&event).map(drop), "could not record an event");
-}
-
-/// ` (memory 1 GiB → 2 GiB, cpus 1 → 2)`, or nothing.
-fn fields_text(step: &Step) -> String {
-    let texts: Vec<String> = step.fields.iter().map(FieldChange::became).filter(|text| !text.is_empty()).collect();
-    if texts.is_empty() { String::new() } else { format!(" ({})", texts.join(", ")) }
 }
 
 /// The journal's own trouble is logged and never hides the step's result.

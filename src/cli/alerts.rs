@@ -5,7 +5,7 @@ use super::context::Context;
 use super::failure::{ErrorMember, Exit, Failure, Trouble};
 use super::render::style::{FAINT, PLAIN, STRONG, WARN};
 use super::render::table::{Cell, Column, render as table, text};
-use super::render::text::{between, harmless, local};
+use super::render::text::{between, count, harmless, local};
 use super::{args, explain, fleet, moment, selection, world};
 use crate::control::{Client, SilenceRequest};
 use crate::model::filter::is_filter;
@@ -182,28 +182,33 @@ fn note(cx: &Context, fleet: &Fleet, args: &OfArgs, until: Option<Timestamp>) ->
 /// It asks for attention again.
 pub(crate) fn unsilence(cx: &Context, args: &OfArgs) -> Result<Exit, Failure> {
     let fleet = fleet::read_or_remember(cx)?;
-    let (mut count, mut refused): (u64, Vec<Failure>) = (0, Vec::new());
+    let (mut all_ended, mut refused): (u64, Vec<Failure>) = (0, Vec::new());
     let (all, by_filter) = meant(cx, &fleet, args)?;
     for of in all {
         let told = words(&of);
         match world::block_on(ask(&fleet.settings, async |client| client.unsilence(of).await))? {
             Ok(ended) => {
-                count += ended;
+                all_ended += ended;
                 if !cx.json {
-                    cx.notice(&format!("{told}: open again"));
+                    let over = count(
+                        usize::try_from(ended).unwrap_or(usize::MAX),
+                        "silence or acknowledgement is over",
+                        "silences and acknowledgements are over",
+                    );
+                    cx.notice(&format!("{told}: open again; {over}"));
                 }
             }
             Err(failure) => refused.push(failure),
         }
     }
-    if by_filter && count > 0 {
+    if by_filter && all_ended > 0 {
         refused.clear();
     }
-    let failure = of_several(usize::try_from(count).unwrap_or(usize::MAX), refused);
-    if cx.json && (failure.is_none() || count > 0) {
-        cx.document(&Ended { schema: SCHEMA, ended: count, error: failure.as_ref().map(Failure::member) })?;
+    let failure = of_several(usize::try_from(all_ended).unwrap_or(usize::MAX), refused);
+    if cx.json && (failure.is_none() || all_ended > 0) {
+        cx.document(&Ended { schema: SCHEMA, ended: all_ended, error: failure.as_ref().map(Failure::member) })?;
     }
-    ended(failure, count > 0)
+    ended(failure, all_ended > 0)
 }
 
 /// One failure for those that were refused: partly, where others were not.

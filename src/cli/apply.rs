@@ -261,7 +261,7 @@ fn for_people(converged: &Converged, was_settled: bool) -> String {
     }
     text.extend(converged.host.iter().map(|message| format!("{} host: {}\n", paint(BAD, "!"), harmless(message))));
     let settled = converged.instances.values().filter(|end| end.end == End::Settled).count();
-    let steps: u64 = converged.instances.values().map(|end| end.steps_done).sum();
+    let steps: u64 = converged.instances.values().map(|end| end.steps_done).sum::<u64>() + converged.host_steps_done;
     let done = match (steps, was_settled) {
         (0, true) => "nothing to do".to_owned(),
         _ => count(usize::try_from(steps).unwrap_or(usize::MAX), "step done", "steps done"),

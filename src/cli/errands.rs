@@ -9,6 +9,7 @@ use super::{fleet, selection, world};
 use crate::model::errand::ErrandKind;
 use crate::model::name::InstanceName;
 use crate::model::settings::Settings;
+use crate::model::status::{ConditionType, InstanceStatus, NO_CONTAINER};
 use crate::model::tombstone::Tombstone;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -85,6 +86,16 @@ fn ask(
         let message = format!("{name} is retired and its data is kept until {kept:.0}: there is nothing to restart");
         let hint = format!("write state = \"running\" into its file to bring it back, or see `innkeeper info {name}`");
         return Err(Failure::new(Trouble::WillNotCome, message).hint(hint));
+    }
+    let has_no_container =
+        |status: &InstanceStatus| status.condition(ConditionType::AppReady).is_some_and(|it| it.reason == NO_CONTAINER);
+    if kind == ErrandKind::Restart
+        && !tombstones.contains_key(name)
+        && let Some(status) = world::document(settings, name)?.filter(has_no_container)
+    {
+        let message =
+            format!("{name} has no container, so there is nothing to restart: it is {}", status.state.as_str());
+        return Err(Failure::new(Trouble::WillNotCome, message).hint(format!("innkeeper info {name}")));
     }
     let told = world::block_on(tell_daemon(settings, name, kind))??;
     let id = match told {

@@ -259,6 +259,9 @@ pub struct Converged {
     /// What belongs to no single instance and went wrong.
     #[serde(default)]
     pub host: Vec<String>,
+    /// Steps that were done for no single instance.
+    #[serde(default)]
+    pub host_steps_done: u64,
 }
 
 /// How an apply ended, over all instances.
@@ -330,6 +333,6 @@ impl Converged {
         } else {
             Verdict::TimedOut
         };
-        Self { verdict, instances, host }
+        Self { verdict, instances, host, host_steps_done: 0 }
     }
 }

@@ -9,8 +9,8 @@ use crate::model::live::Seen;
 use crate::model::name::{InstanceName, Resources};
 use crate::model::service::Ports;
 use crate::model::status::{
-    BackupStatus, CertificateStatus, Condition, ConditionStatus, ConditionType, InstanceStatus, ModulesStatus, State,
-    UNSEEN,
+    BackupStatus, CertificateStatus, Condition, ConditionStatus, ConditionType, InstanceStatus, ModulesStatus,
+    NO_CONTAINER, State, UNSEEN,
 };
 use crate::model::step::Origin;
 use crate::model::step_kind::StepKind;
@@ -20,6 +20,8 @@ use std::sync::Arc;
 
 /// A step that failed so often in a row makes its instance `failed`, although it is still tried again.
 const ATTEMPTS_BEFORE_FAILED: u32 = 3;
+/// One word for a domain without a certificate, whatever tells of it.
+pub(super) const NO_CERTIFICATE: &str = HoldReason::NoCertificate.as_str();
 
 /// How `name` stands, after `changes` were decided over `facts`. `previous` gives each condition its `since`, and the
 /// answer to "does it serve" where this look did not ask.
@@ -294,7 +296,7 @@ fn app_ready(case: &Case<'_>, changes: &InstanceChanges) -> Verdict {
         return Verdict::unknown(kind, case.facts.live.engine.why());
     }
     let Some(live) = case.service() else {
-        return Verdict::known(kind, false, "", "NoContainer", "the container does not exist");
+        return Verdict::known(kind, false, "", NO_CONTAINER, "the container does not exist");
     };
     if !live.running {
         return Verdict::known(kind, false, "", "Stopped", "the container does not run");
@@ -313,7 +315,7 @@ fn site_ready(case: &Case<'_>) -> Verdict {
         None => Verdict::known(kind, false, "", "NoSite", "nginx has no site for it"),
         Some(_) if !proxy.running => Verdict::known(kind, false, "", "ProxyDown", "nginx is not running"),
         Some(_) if proxy.loaded != proxy.current => {
-            Verdict::known(kind, false, "", "NotLoaded", "nginx has not loaded the current generation")
+            Verdict::known(kind, false, "", "NotLoaded", "nginx has not loaded the newest sites")
         }
         Some(site) => Verdict::known(kind, site.intact, "Loaded", "Edited", "the site was edited by hand"),
     }
@@ -323,7 +325,7 @@ fn certificate_ready(case: &Case<'_>, lacking: Option<&[String]>) -> Verdict {
     let kind = ConditionType::CertificateReady;
     match lacking {
         None => Verdict::unknown(kind, case.facts.live.authority.why()),
-        Some(lacking) => Verdict::known(kind, lacking.is_empty(), "Valid", "Missing", lacking.join("; ")),
+        Some(lacking) => Verdict::known(kind, lacking.is_empty(), "Valid", NO_CERTIFICATE, lacking.join("; ")),
     }
 }
 
@@ -335,6 +337,7 @@ fn lacking_certificates(case: &Case<'_>) -> Option<Vec<String>> {
         .values()
         .filter(|name| !authority.certificates.get(*name).is_some_and(|live| site::is_sound(live, case.facts.now)))
         .map(|name| match case.instance.failures.get(&format!("obtain-certificate:{name}")) {
+            Some(failure) if failure.message.starts_with(&name.0) => failure.message.clone(),
             Some(failure) => format!("{name}: {}", failure.message),
             None => format!("{name}: none yet"),
         });
@@ -419,7 +422,12 @@ fn word(
     if !case.is_provisioned() {
         return State::Provisioning;
     }
-    if serving::is_degraded(case, changes, conditions) { State::Degraded } else { State::Updating }
+    match () {
+        () if serving::is_degraded(case, changes, conditions) => State::Degraded,
+        // It was never as its file asks.
+        () if instance.observed_generation == 0 => State::Provisioning,
+        () => State::Updating,
+    }
 }
 
 fn urls(case: &Case<'_>) -> Vec<String> {

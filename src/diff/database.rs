@@ -18,7 +18,7 @@ const CONNECTIONS_SPARE: u32 = 8;
 /// The role: LOGIN and nothing else, the derived password, a connection limit.
 pub(super) fn role(case: &Case<'_>, draft: &mut Draft) {
     let why = Why {
-        reason: "the role is not as it should be",
+        reason: "it was not as it should be",
         origin: case.origin(),
         risk: Risk::None,
         fields: Vec::new(),
@@ -34,7 +34,7 @@ pub(super) fn role_for(case: &Case<'_>, access: Access, why: Why<'_>, draft: &mu
     let role = &case.resources.database;
     let Some(live) = database.roles.get(role) else {
         let fields = vec![new_field("connection_limit", wanted_limit(case))];
-        let reason = if case.is_provisioned() { "the role is gone" } else { "new instance" };
+        let reason = if case.is_provisioned() { "it was gone" } else { "new instance" };
         return draft.step(Action::SetRole(role_spec(case, access, true)), Why { reason, fields, ..why });
     };
     if !case.owns_data(&live.owner, &format!("role {role}"), draft) {
@@ -94,8 +94,8 @@ pub(super) fn privileges(case: &Case<'_>, live: &DatabaseObjectLive, draft: &mut
     fields.extend(live.lacking.iter().map(|word| new_field("privilege of its role", word)));
     if !fields.is_empty() {
         let (reason, origin) = match is_old && may_be_taken_over(case) {
-            true => ("its tenant can take its mark away", Origin::ToolUpgrade),
-            false => ("its privileges are not as they should be", case.origin()),
+            true => ("its tenant could take its mark away", Origin::ToolUpgrade),
+            false => ("its privileges were not as they should be", case.origin()),
         };
         let why = Why { reason, origin, risk: Risk::None, fields, after: &[StepKind::SetRole] };
         draft.step(Action::SetPrivileges(spec(case)), why);

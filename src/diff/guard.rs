@@ -83,9 +83,13 @@ impl<'a> Guard<'a> {
         (all.len() > budget).then(|| {
             let waiting: Vec<&InstanceName> =
                 self.pending.keys().copied().filter(|name| !guard.permitted.contains(*name)).collect();
+            let before = match all.len() - all.intersection(&waiting.iter().copied().collect()).count() {
+                0 => String::new(),
+                before => format!(" ({} now, {before} before)", all.len() - before),
+            };
             let text = format!(
-                "{} of {} instances would be retired, stopped or purged within an hour, and the guard allows {budget}: nobody is \
-                 begun with; if it is meant: {}",
+                "{} of {} instances would be retired, stopped or purged within an hour{before}, and the guard allows {budget}: \
+                 nobody is begun with; if it is meant: {}",
                 all.len(),
                 self.fleet,
                 way_out(&waiting)

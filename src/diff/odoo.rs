@@ -92,12 +92,10 @@ pub(super) fn conf(case: &Case<'_>, draft: &mut Draft) {
     }
     let (reason, origin) = match live {
         None if !case.is_provisioned() => ("new instance", Origin::Intended),
-        None => ("odoo.conf is gone", case.origin()),
-        Some(live) if !live.intact => ("odoo.conf was edited by hand", case.origin()),
-        Some(live) if live.digest == conf.digest() => {
-            ("the clock was set back since odoo.conf was written", case.origin())
-        }
-        Some(_) => ("another odoo.conf is asked for", case.origin()),
+        None => ("it was gone", case.origin()),
+        Some(live) if !live.intact => ("it was edited by hand", case.origin()),
+        Some(live) if live.digest == conf.digest() => ("the clock was set back since it was written", case.origin()),
+        Some(_) => ("another one is asked for", case.origin()),
     };
     let action = Action::WriteConf { conf, owner: image.user };
     draft.step(action, Why { reason, origin, risk: Risk::None, fields, after: &[] });

@@ -233,11 +233,8 @@ fn create(case: &Case<'_>, spec: ServiceSpec, draft: &mut Draft) {
         new_field("cpus", Cpus(spec.limits.cpu_millis)),
         new_field("memory", spec.limits.memory),
     ];
-    let (reason, origin) = if case.is_provisioned() {
-        ("the container is gone", case.origin())
-    } else {
-        ("new instance", Origin::Intended)
-    };
+    let (reason, origin) =
+        if case.is_provisioned() { ("it was gone", case.origin()) } else { ("new instance", Origin::Intended) };
     let after = [&BEFORE_CONTAINERS[..], &[StepKind::InstallModules, StepKind::SetUp]].concat();
     let why = Why { reason, origin, risk: Risk::None, fields, after: &after };
     draft.step(Action::CreateService { spec, start: is_to_be_up(case) }, why);
@@ -292,8 +289,10 @@ fn limits(case: &Case<'_>, live: &ServiceLive, spec: &ServiceSpec, draft: &mut D
             tag: spec.tag.clone(),
             limits: spec.limits.clone(),
         };
-        draft
-            .step(action, Why { reason: "limits differ", origin: case.origin(), risk: Risk::None, fields, after: &[] });
+        draft.step(
+            action,
+            Why { reason: "its limits differed", origin: case.origin(), risk: Risk::None, fields, after: &[] },
+        );
     }
 }
 
@@ -307,7 +306,7 @@ fn power(case: &Case<'_>, live: &ServiceLive, tag: &Tag, draft: &mut Draft) {
         (_, false) if is_to_be_up(case) && may_begin(case, draft) => {
             let after = [&BEFORE_CONTAINERS[..], &[StepKind::UpdateLimits]].concat();
             let why = Why {
-                reason: "the container does not run",
+                reason: "it did not run",
                 origin: case.origin(),
                 risk: Risk::None,
                 fields: state("stopped", "running"),

@@ -46,7 +46,7 @@ pub(super) fn host(facts: &Facts, draft: &mut Draft) {
             proxy.loaded.as_deref().unwrap_or("none"),
             proxy.current.as_deref().unwrap_or("none"),
         );
-        render("nginx has not loaded the current generation", Origin::Drift, fields.into_iter().collect(), draft);
+        render("nginx has not loaded the newest ones", Origin::Drift, fields.into_iter().collect(), draft);
     }
 }
 
@@ -70,10 +70,10 @@ pub(super) fn row(case: &Case<'_>, draft: &mut Draft) {
         return;
     }
     let (reason, origin, fields) = match live {
-        None if case.is_provisioned() => ("the site is gone", case.origin(), new_row_fields(&wanted)),
+        None if case.is_provisioned() => ("it was gone", case.origin(), new_row_fields(&wanted)),
         None => ("new instance", Origin::Intended, new_row_fields(&wanted)),
         Some(live) if live.row != wanted => {
-            ("the site's row differs", row_origin(case, &live.row, &wanted), row_fields(&live.row, &wanted))
+            ("it differed", row_origin(case, &live.row, &wanted), row_fields(&live.row, &wanted))
         }
         Some(live) if !live.intact => {
             let edited = FieldChange {
@@ -81,7 +81,7 @@ pub(super) fn row(case: &Case<'_>, draft: &mut Draft) {
                 from: Some("edited by hand".to_owned()),
                 to: Some("as rendered".to_owned()),
             };
-            ("the site was edited by hand", Origin::Drift, vec![edited])
+            ("it was edited by hand", Origin::Drift, vec![edited])
         }
         Some(_) => return,
     };
@@ -270,7 +270,7 @@ pub(super) fn page_text(page: SitePage) -> &'static str {
 
 /// Why a certificate must be ordered, and whether that is a renewal; none while the stored one will do.
 fn due(live: Option<&CertificateLive>, name: &CertificateName, now: Timestamp) -> Option<(String, bool)> {
-    let Some(live) = live else { return Some(("no certificate is stored for it".to_owned(), false)) };
+    let Some(live) = live else { return Some(("none was stored".to_owned(), false)) };
     if let Some(fault) = &live.fault {
         return Some((format!("the stored certificate must not be used: {fault}"), false));
     }

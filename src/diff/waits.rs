@@ -8,6 +8,7 @@ use crate::model::changes::HoldReason;
 use crate::model::site::SitePage;
 use crate::model::size::Bytes;
 use crate::model::step::{Action, Origin};
+use crate::model::step_kind::StepKind;
 use crate::model::time::Timestamp;
 use std::collections::BTreeMap;
 
@@ -120,9 +121,9 @@ pub(super) fn failures(past: &Past<'_>, draft: &mut Draft) {
         let same_input = failure.input == step.input();
         if failure.permanent && same_input {
             let message = format!(
-                "{}: {}; it is tried again when its file changes or by `{}`",
+                "{}: {} is tried again when its file changes or by `{}`",
                 step.action.kind(),
-                failure.message,
+                and_it(&failure.message),
                 past.retry
             );
             holds.push((HoldReason::Failed, message));
@@ -130,11 +131,16 @@ pub(super) fn failures(past: &Past<'_>, draft: &mut Draft) {
         }
         let waits = failure.generation == past.generation && same_input;
         match failure.next_try.filter(|next_try| waits && is_ahead(*next_try, past.now)) {
+            Some(_) if step.action.kind() == StepKind::ObtainCertificate => {
+                let message = format!("{} is tried again by itself", and_it(&failure.message));
+                holds.push((HoldReason::NoCertificate, message));
+                true
+            }
             Some(_) => {
                 let message = format!(
-                    "{}: {}; attempt {} failed, it is tried again by itself",
+                    "{}: {} is tried again by itself; attempt {} failed",
                     step.action.kind(),
-                    failure.message,
+                    and_it(&failure.message),
                     failure.attempts
                 );
                 holds.push((HoldReason::BackOff, message));
@@ -146,6 +152,12 @@ pub(super) fn failures(past: &Past<'_>, draft: &mut Draft) {
     for (reason, message) in holds {
         draft.hold(reason, message);
     }
+}
+
+/// `no disk; it`, and `did you mean "sale"? It`: the beginning of what is said after a message.
+fn and_it(message: &str) -> String {
+    let ends = message.ends_with(['?', '.', '!']);
+    format!("{message}{} {}", if ends { "" } else { ";" }, if ends { "It" } else { "it" })
 }
 
 /// A time that is further away than any wait was noted before somebody set the clock back.

@@ -5,6 +5,14 @@ use crate::model::live::{AuthorityLive, CertificateLive};
 use crate::model::step::CertificateOrder;
 use async_trait::async_trait;
 
+/// What is said of a name that does not lead to this host: without that no authority gives a certificate for it.
+pub fn points_elsewhere(name: &str) -> String {
+    format!(
+        "{name} does not point here, so no certificate was ordered for it: its DNS record (A, AAAA or CNAME) must lead to \
+         this host"
+    )
+}
+
 /// The certificate authority and the store of its certificates. See the module documentation of [`super`] for the rules
 /// of every method.
 #[async_trait]

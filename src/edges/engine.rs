@@ -31,6 +31,19 @@ pub enum LogSource {
     Job,
 }
 
+impl LogSource {
+    /// What is said where there is no such output.
+    pub fn missing(self, instance: &InstanceName) -> String {
+        match self {
+            Self::Odoo => format!("{instance} has no container yet"),
+            Self::Job => format!(
+                "{instance} has no job container: one that ended without an error is removed, and `innkeeper events \
+                 {instance}` says what came of it"
+            ),
+        }
+    }
+}
+
 /// Which part of an output is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogQuery {

@@ -15,7 +15,7 @@ mod error;
 pub mod proxy;
 
 pub use archive::Archive;
-pub use authority::Authority;
+pub use authority::{Authority, points_elsewhere};
 pub use database::Database;
 pub use engine::Engine;
 pub use error::{Edge, EdgeError, ErrorKind};

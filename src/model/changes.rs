@@ -90,6 +90,8 @@ pub enum HoldReason {
     UpgradeNeeded,
     /// A step failed and is tried again later.
     BackOff,
+    /// A certificate could not be had, mostly because a domain does not point here. It is tried again later.
+    NoCertificate,
     /// A step failed for good until its input changes.
     Failed,
     /// The same drift comes back again and again: it is repaired less and less often.
@@ -141,6 +143,7 @@ impl HoldReason {
             Self::Unseen
             | Self::InvalidFile
             | Self::BackOff
+            | Self::NoCertificate
             | Self::DriftFight
             | Self::RollOut
             | Self::JobRunning
@@ -158,8 +161,13 @@ impl HoldReason {
         !matches!(self, Self::InvalidFile | Self::NotHealthy | Self::Orphaned | Self::Suspended)
     }
 
+    /// True for what failed and is tried again by itself.
+    pub fn is_tried_again(self) -> bool {
+        matches!(self, Self::BackOff | Self::NoCertificate)
+    }
+
     /// The word as in JSON.
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Unseen => "Unseen",
             Self::InvalidFile => "InvalidFile",
@@ -170,6 +178,7 @@ impl HoldReason {
             Self::DiskFull => "DiskFull",
             Self::UpgradeNeeded => "UpgradeNeeded",
             Self::BackOff => "BackOff",
+            Self::NoCertificate => "NoCertificate",
             Self::Failed => "Failed",
             Self::DriftFight => "DriftFight",
             Self::RollOut => "RollOut",

@@ -1,6 +1,6 @@
 //! How an instance stands, as people and scripts see it. Derived at each look, never stored as truth.
 
-use super::changes::Hold;
+use super::changes::{Hold, HoldReason};
 use super::name::{Domain, InstanceName, ModuleName, OdooVersion, PlanName, Uid};
 use super::silence::Quiet;
 use super::time::Timestamp;
@@ -137,7 +137,10 @@ impl ConditionType {
 
     /// The reason of what is not true because this is not: `NotAppReady`.
     pub fn unmet(self) -> String {
-        format!("Not{self:?}")
+        match self {
+            Self::CertificateReady => HoldReason::NoCertificate.as_str().to_owned(),
+            _ => format!("Not{self:?}"),
+        }
     }
 }
 
@@ -173,6 +176,8 @@ pub struct Condition {
 
 /// The reason of a condition whose system cannot be looked at.
 pub const UNSEEN: &str = "Unseen";
+/// Why the application is not ready where it has no container.
+pub const NO_CONTAINER: &str = "NoContainer";
 
 impl Condition {
     /// True when the system that would tell does not answer. What it was before may hold still.

@@ -51,6 +51,13 @@ impl Step {
         }
     }
 
+    /// The same once it was done: `certificate acme.example.com issued: none was stored (name acme.example.com)`.
+    pub fn done(&self) -> String {
+        let fields: Vec<String> = self.fields.iter().map(FieldChange::became).filter(|text| !text.is_empty()).collect();
+        let fields = if fields.is_empty() { String::new() } else { format!(" ({})", fields.join(", ")) };
+        format!("{} {}: {}{fields}", self.action.resource(), self.action.kind().done(), self.reason)
+    }
+
     /// What it is among its instance's steps: the id without the instance. The key of its back-off.
     pub fn key(&self) -> &str {
         self.id.0.split_once('/').map_or(self.id.0.as_str(), |(_, key)| key)
@@ -107,7 +114,7 @@ impl FieldChange {
         };
         let field = self.field.replace('_', " ");
         match (self.field.as_str(), self.from.as_deref(), self.to.as_deref()) {
-            (_, Some("edited by hand"), _) => String::new(),
+            (_, Some("edited by hand"), _) | ("generation", ..) => String::new(),
             ("edited by hand", Some(what), None) => what.to_owned(),
             ("connection_limit", Some(from), Some(to)) => {
                 format!("it may hold {} instead of {to}", connections(from))
@@ -132,6 +139,7 @@ impl FieldChange {
         let field = self.field.replace('_', " ");
         match (self.from.as_deref(), self.to.as_deref()) {
             (Some("edited by hand"), _) => String::new(),
+            _ if self.field == "generation" => String::new(),
             (Some(what), None) if self.field == "edited by hand" => what.to_owned(),
             (Some(from), Some(to)) => format!("{field} {from} → {to}"),
             (None, Some(to)) => format!("{field} {to}"),

@@ -114,6 +114,40 @@ impl StepKind {
     }
 }
 
+impl StepKind {
+    /// What became of the thing that it acts on, once it is done: `certificate acme.example.com issued`.
+    pub fn done(self) -> &'static str {
+        match self {
+            Self::CreateNetwork | Self::CreateDatabase | Self::CreateVolume | Self::CreateContainer => "created",
+            Self::SetRole => "set",
+            Self::SetPrivileges => "has its privileges",
+            Self::AddExtensions => "has its extensions",
+            Self::MarkProvisioned => "marked as set up",
+            Self::WriteConf => "written",
+            Self::InstallModules => "installed modules",
+            Self::SetUp => "set up company and administrator",
+            Self::StopJob | Self::StopContainer => "stopped",
+            Self::RemoveJob | Self::RemoveSite | Self::RemoveContainer | Self::RemoveVolume | Self::RemoveConf => {
+                "removed"
+            }
+            Self::RecreateContainer => "made anew",
+            Self::UpdateLimits => "changed",
+            Self::StartContainer => "started",
+            Self::RestartContainer => "restarted",
+            Self::PutSite => "published",
+            Self::RenderSites => "rendered anew",
+            Self::ObtainCertificate => "issued",
+            Self::OpenTombstone => "retired",
+            Self::CloseTombstone => "brought back",
+            Self::BackUp => "taken",
+            Self::VerifyBackup => "read back",
+            Self::BeginPurge => "is being purged",
+            Self::DropDatabase | Self::DropRole => "dropped",
+            Self::EndPurge => "forgotten",
+        }
+    }
+}
+
 impl fmt::Display for StepKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())

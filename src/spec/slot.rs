@@ -160,7 +160,7 @@ pub(super) fn text_of(bytes: &[u8]) -> Result<&str, Refusal> {
 
 fn empty() -> Refusal {
     Refusal::new(&codes::EMPTY, "the file is empty")
-        .hint("it is taken for one that is being written: put its text back (an instance is retired by state = \"absent\" in it)")
+        .hint("it is taken for one that is being written until its text is there (an instance is retired by state = \"absent\" in it)")
 }
 
 /// The refusal of a file that is too large to be one of ours.

@@ -136,7 +136,7 @@ fn an_empty_machine_gets_everything_in_order() {
                 port: - → 20000
                 cpus: - → 1
                 memory: - → 1 GiB
-            obtain-certificate:acme.example.com [Intended None] no certificate is stored for it after put-site
+            obtain-certificate:acme.example.com [Intended None] none was stored after put-site
                 name: - → acme.example.com
         "#]],
     );
@@ -168,13 +168,13 @@ fn damage_is_drift_and_is_repaired() {
     check(
         &facts,
         &expect![[r#"
-            set-role [Drift None] the role is not as it should be
+            set-role [Drift None] it was not as it should be
                 privilege: CREATEDB → -
-            set-privileges [Drift None] its privileges are not as they should be after set-role
+            set-privileges [Drift None] its privileges were not as they should be after set-role
                 connect: PUBLIC → -
-            put-site [Drift None] the site was edited by hand
+            put-site [Drift None] it was edited by hand
                 lines: edited by hand → as rendered
-            create-container [Drift None] the container is gone after set-role
+            create-container [Drift None] it was gone after set-role
                 image: - → odoo:19.0
                 port: - → 20000
                 cpus: - → 1

@@ -168,12 +168,12 @@ fn the_file_back_brings_the_very_same_instance_back() {
         &acme(&facts),
         &expect![[r#"
         close-tombstone [None] it is wanted again, 13d after it was retired after []
-        set-role [None] the role is not as it should be after ["close-tombstone"]
+        set-role [None] it was not as it should be after ["close-tombstone"]
             login: false → true
             password: - → (derived anew)
-        put-site [None] the site's row differs after []
+        put-site [None] it differed after []
             page: retired → Odoo
-        start-container [None] the container does not run after ["set-role"]
+        start-container [None] it did not run after ["set-role"]
             state: stopped → running
     "#]],
     );

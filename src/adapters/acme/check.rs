@@ -3,7 +3,7 @@
 
 use super::Patience;
 use super::dns::Dns;
-use crate::edges::{Edge, EdgeError, ErrorKind};
+use crate::edges::{Edge, EdgeError, ErrorKind, points_elsewhere};
 use crate::model::name::{InstallationId, shorten};
 use reqwest::redirect::Policy;
 use std::net::{IpAddr, SocketAddr};
@@ -41,10 +41,7 @@ enum Answered {
 impl Check {
     /// Fails when `name` does not point here, with what it points to and what answered there.
     pub(super) async fn points_here(&self, name: &str, thumbprint: &str) -> Result<(), EdgeError> {
-        let refused = |why: String| {
-            let doing = format!("{name} does not point here, so no certificate was ordered for it");
-            EdgeError::new(Edge::Authority, ErrorKind::Failed, doing, why)
-        };
+        let refused = |why: String| EdgeError::new(Edge::Authority, ErrorKind::Failed, points_elsewhere(name), why);
         let found = self.dns.addresses(name).await;
         let addresses = found.map_err(|e| refused(format!("{e} (asked of {})", self.dns)))?;
         let mut ours = 0;

@@ -81,7 +81,7 @@ async fn service_of(docker: &Docker, instance: &InstanceName) -> Result<String, 
         Some(_) => Err(super::client::conflict(format!(
             "the container {name} is not of this installation: its output is not shown"
         ))),
-        None => Err(refused(format!("{instance} has no container yet"))),
+        None => Err(refused(LogSource::Odoo.missing(instance))),
     }
 }
 
@@ -93,7 +93,7 @@ async fn newest_job_of(docker: &Docker, instance: &InstanceName) -> Result<Strin
     };
     let jobs = listed.into_iter().filter(|listed| listed.labels.as_ref().is_some_and(is_job));
     let newest = jobs.max_by_key(|job| job.created).and_then(|job| job.id);
-    newest.ok_or_else(|| refused(format!("{instance} has no job container: one that ended well is removed")))
+    newest.ok_or_else(|| refused(LogSource::Job.missing(instance)))
 }
 
 /// What is left of one output between two of its newlines; standard output and standard error are kept apart.

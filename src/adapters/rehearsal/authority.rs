@@ -3,7 +3,7 @@
 
 use super::world::StoredCertificate;
 use super::{Rehearsal, World, failed};
-use crate::edges::{Ask, Authority, Edge, EdgeError};
+use crate::edges::{Ask, Authority, Edge, EdgeError, points_elsewhere};
 use crate::model::live::{AuthorityLive, CertificateLive};
 use crate::model::name::Domain;
 use crate::model::step::CertificateOrder;
@@ -77,7 +77,7 @@ impl World {
                 generation.rows.values().any(|row| host.as_ref().is_some_and(|host| row.hosts.contains_key(host)))
             });
             if elsewhere || !served {
-                return Err(failed(EDGE, format!("{name} does not point here, so no certificate was ordered for it")));
+                return Err(failed(EDGE, points_elsewhere(name)));
             }
         }
         Ok(())

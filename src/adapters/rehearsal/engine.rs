@@ -151,13 +151,7 @@ impl Engine for Rehearsal {
             let of_odoo = |name: &str| query.source == LogSource::Odoo && name == resources.container;
             let mut found = world.containers.iter().filter(|(name, _)| of_job(name) || of_odoo(name));
             let Some((_, container)) = found.next_back() else {
-                return Err(refused(
-                    EDGE,
-                    match query.source {
-                        LogSource::Job => format!("{instance} has no job container: one that ended well is removed"),
-                        LogSource::Odoo => format!("{instance} has no container yet"),
-                    },
-                ));
+                return Err(refused(EDGE, query.source.missing(instance)));
             };
             let mut lines = jobs::said(container, &resources.database, now);
             lines.drain(..lines.len().saturating_sub(query.tail.unwrap_or(u64::MAX) as usize));

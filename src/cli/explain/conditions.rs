@@ -1,6 +1,7 @@
 //! Why a condition is not as it should be, besides the holds.
 
 use super::{Entry, entry, states};
+use crate::model::changes::HoldReason;
 use crate::model::status::ConditionType;
 
 /// Reason, title, text.
@@ -10,11 +11,6 @@ const CONDITIONS: &[(&str, &str, &str)] = &[
         "Restarting",
         "Odoo ends by itself again and again",
         "Docker starts it again each time, so its container looks as if it ran. `innkeeper logs NAME -n 100` shows its last words: the usual causes are a module that cannot be loaded, too little memory, and a database that does not let it in.",
-    ),
-    (
-        "NoCertificate",
-        "browsers warn of its certificate",
-        "A host of it has no valid certificate, so visitors see a warning in place of their login page. The condition CertificateReady says why none came.",
     ),
     ("NotAsked", "its login page was not asked for yet", "The next look asks for it, within a minute."),
     ("Changing", "a change is being made", "`innkeeper events NAME` shows the steps."),
@@ -31,7 +27,7 @@ const CONDITIONS: &[(&str, &str, &str)] = &[
     (
         "InstallFailed",
         "the installation of modules failed",
-        "The condition's message is what Odoo said. The usual cause is a module that this release does not have: correct `modules` in the file.",
+        "The condition's message is what Odoo said. The usual cause is a module that this release does not have: correct `modules` in the file, or in its plan.",
     ),
     (
         "NotSetUp",
@@ -67,11 +63,6 @@ const CONDITIONS: &[(&str, &str, &str)] = &[
         "Edited",
         "a site was edited by hand",
         "It is rendered anew. What a customer needs beyond that belongs into a template of its own, which the instance's file names.",
-    ),
-    (
-        "Missing",
-        "a host has no valid certificate",
-        "The condition's message names the host and what the authority said. The usual causes: its name does not point to this host, or port 80 cannot be reached from outside.",
     ),
     (
         "NoneYet",
@@ -116,7 +107,9 @@ const WELL: &[(&str, &str)] = &[
 /// All of them. Of `Ready` the reason is which part is not ready.
 pub(super) fn conditions() -> impl Iterator<Item = Entry> {
     let well = WELL.iter().map(|(reason, title)| entry(reason, title, "Nothing is to be done about it."));
-    let parts = ConditionType::PARTS.map(|part| {
+    // Where a hold has the same word, that one tells.
+    let parts = ConditionType::PARTS.into_iter().filter(|part| part.unmet() != HoldReason::NoCertificate.as_str());
+    let parts = parts.map(|part| {
         let title = format!("it does not serve, because {part:?} is not true");
         entry(&part.unmet(), &title, states::unmet(part))
     });

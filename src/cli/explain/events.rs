@@ -157,7 +157,7 @@ pub(super) const EVENTS: &[(Reason, &str, &str)] = &[
     (
         Reason::StepFailed,
         "a step did not work",
-        "The message says what failed and why. It is tried again with growing waits; `innkeeper info NAME` says when, `innkeeper retry NAME` tries at once.",
+        "The message says what failed and why. It is tried again with growing waits; what would fail the same way waits for another file, and its instance is `failed`. `innkeeper info NAME` says which of them it is and when, `innkeeper retry NAME` tries at once.",
     ),
     (Reason::StepDone, "a step was done", "The message says what it was done for."),
     (

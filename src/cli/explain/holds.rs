@@ -50,6 +50,11 @@ pub(super) const HOLDS: &[(HoldReason, &str, &str)] = &[
         "`innkeeper events NAME` shows what failed, `innkeeper info NAME` when it is tried again. `innkeeper retry NAME` tries at once.",
     ),
     (
+        HoldReason::NoCertificate,
+        "a host of it has no valid certificate",
+        "Visitors of that host see a warning in place of their login page; its other names go on. The message names the host and why none came, mostly because its name does not point here: its DNS record (A, AAAA or CNAME) must lead to this host, and port 80 must be reached from outside. It is tried again by itself; `innkeeper retry NAME` tries at once.",
+    ),
+    (
         HoldReason::Failed,
         "a step failed for good",
         "Trying the same again would fail the same way. Correct the file or the host; a changed file is tried at once, otherwise `innkeeper retry NAME`.",

@@ -127,6 +127,7 @@ struct Apply {
     /// Whether the host's own turn is waited for.
     host_pending: bool,
     host: Vec<String>,
+    host_steps_done: u64,
 }
 
 impl Apply {
@@ -136,6 +137,7 @@ impl Apply {
             ended: BTreeMap::new(),
             host_pending: request.names.is_empty(),
             host: Vec::new(),
+            host_steps_done: 0,
         };
         let unsettled = match request.names.len() {
             1..=NAMES_WITHOUT_LOOK_MAX => request.names.iter().cloned().collect(),
@@ -181,6 +183,7 @@ impl Apply {
     fn hear(&mut self, report: &Report, patient: bool) {
         match &report.subject {
             Subject::Host => {
+                self.host_steps_done += if self.host_pending { report.done } else { 0 };
                 let over = report.failed.is_empty() && report.next == Next::Quiet;
                 if over || !patient && !report.failed.is_empty() {
                     self.host_pending = false;
@@ -222,11 +225,12 @@ impl Apply {
             known.end = match () {
                 () if held(HoldReason::Unseen) => End::Unreachable,
                 () if held(HoldReason::BackOff) => End::Failed,
+                () if held(HoldReason::NoCertificate) => End::Held,
                 () => End::Unfinished,
             };
             self.ended.insert(name, known);
         }
-        Converged::of(self.ended, self.host, cut)
+        Converged { host_steps_done: self.host_steps_done, ..Converged::of(self.ended, self.host, cut) }
     }
 }
 
@@ -254,6 +258,9 @@ fn verdict(report: &Report, patient: bool) -> Option<End> {
     }
     match report.next {
         Next::Again(wait) if held(HoldReason::BackOff) && !patient && wait > IMPATIENT_WAIT_MAX => Some(End::Failed),
+        Next::Again(wait) if held(HoldReason::NoCertificate) && !patient && wait > IMPATIENT_WAIT_MAX => {
+            Some(End::Held)
+        }
         Next::Again(_) => None,
         Next::Failed => (!patient).then_some(End::Failed),
         Next::Quiet if held(HoldReason::Failed) => Some(End::Failed),

@@ -72,8 +72,13 @@ pub(crate) enum What {
     Changed,
     /// The same file means something else: plans or settings changed.
     Meaning,
-    /// It has (other) problems, one line each.
-    Invalid(Vec<String>),
+    /// It has (other) problems.
+    Invalid {
+        /// One line each.
+        problems: Vec<String>,
+        /// An earlier version of it was good.
+        was_good: bool,
+    },
     /// It has none any more.
     Mended,
     /// It is gone.
@@ -377,7 +382,7 @@ impl Entry {
         let was_invalid = matches!(self.facts.file, FileState::Invalid(_)) && self.scanned;
         if !file.valid && file.settled {
             let same = self.facts.file == FileState::Invalid(lines.clone());
-            return (!same).then_some(What::Invalid(lines));
+            return (!same).then(|| What::Invalid { problems: lines, was_good: file.wanted.is_some() });
         }
         let changed = !file.digest.is_empty() && file.digest != self.digest;
         let meaning = self.facts.wanted.as_deref() != file.wanted.as_deref();

@@ -5,6 +5,7 @@ use crate::daemon::known::keeper::{Bell, Keeper, event};
 use crate::daemon::known::register::{FileChange, Register, What};
 use crate::diff::roll_out::{ROLL_OUT_MIN, stops_at};
 use crate::journal::{JournalError, RollOutRow};
+use crate::model::changes::HoldReason;
 use crate::model::event::{Level, NewEvent, Reason};
 use crate::model::name::InstanceName;
 use crate::model::problem::Problem;
@@ -36,7 +37,7 @@ pub enum ScanError {
 }
 
 /// What shows that it did not serve before: it was asked and did not answer, or a certificate of its is missing.
-const ILL: [&str; 2] = ["NotHealthy", "NotCertificateReady"];
+const ILL: [&str; 2] = ["NotHealthy", HoldReason::NoCertificate.as_str()];
 
 impl Keeper {
     /// Reads the files, whenever they were read last. Those that changed have their instances woken. True while some
@@ -191,8 +192,9 @@ fn file_event(change: &FileChange, cause: Option<String>) -> NewEvent {
         What::Mended => told(Level::Info, Reason::FileMended, "its file is valid again"),
         What::Missing => told(Level::Warning, Reason::FileMissing, "its file is gone; it stays as it is"),
         What::Vanished => told(Level::Warning, Reason::FileVanished, "its file stayed away in two complete readings"),
-        What::Invalid(lines) => {
-            let message = format!("its file has problems, the last good version stays in force: {}", lines.join("; "));
+        What::Invalid { problems, was_good } => {
+            let so = if *was_good { "the last good version stays in force" } else { "nothing is made of it yet" };
+            let message = format!("its file has problems, {so}: {}", problems.join("; "));
             told(Level::Error, Reason::FileInvalid, &message)
         }
     };

@@ -58,7 +58,7 @@ pub(super) fn next(
     } else {
         entry.unhealthy = 0;
     }
-    if holds(changes, HoldReason::BackOff) {
+    if is_tried_again(changes) {
         wait = wait.into_iter().chain(until_next_try(facts, name)).min();
     }
     wait.into_iter().chain(until_purge(facts, name)).min().map_or(Next::Quiet, Next::Again)
@@ -106,6 +106,11 @@ pub(super) fn until_next_try(facts: &Facts, name: &InstanceName) -> Option<Durat
 pub(super) fn until<'a>(failures: impl Iterator<Item = &'a Failure>, now: Timestamp) -> Option<Duration> {
     let next_try = failures.filter_map(|failure| failure.next_try).filter(|next_try| *next_try > now).min()?;
     Duration::try_from(next_try.duration_since(now)).ok()
+}
+
+/// Something failed and is tried again at its time.
+pub(super) fn is_tried_again(changes: &InstanceChanges) -> bool {
+    changes.holds.iter().any(|hold| hold.reason.is_tried_again())
 }
 
 pub(super) fn holds(changes: &InstanceChanges, reason: HoldReason) -> bool {

@@ -1,6 +1,6 @@
 //! What people asked for once: forgetting failures before a turn decides, and the end of what a turn carried out.
 
-use super::after::holds;
+use super::after::{holds, is_tried_again};
 use crate::apply::Outcome;
 use crate::daemon::known::keeper::{Keeper, event};
 use crate::diff::facts::Facts;
@@ -8,7 +8,7 @@ use crate::journal::JournalError;
 use crate::model::changes::{HoldReason, InstanceChanges};
 use crate::model::errand::ErrandKind;
 use crate::model::event::{Level, NewEvent, Reason};
-use crate::model::name::InstanceName;
+use crate::model::name::{InstanceName, Resources};
 use crate::model::step_kind::StepKind;
 use crate::model::wanted::WantedState;
 
@@ -49,8 +49,13 @@ pub(super) fn end(
         [StepKind::RestartContainer, StepKind::CreateContainer, StepKind::RecreateContainer, StepKind::StartContainer];
     let started =
         changes.steps.iter().any(|step| starts.contains(&step.action.kind()) && outcome.done.contains(&step.id));
-    let waits = [HoldReason::Unseen, HoldReason::BackOff, HoldReason::JobRunning, HoldReason::NotHealthy];
-    let dropped = changes.steps.is_empty() && !waits.iter().any(|reason| holds(changes, *reason));
+    let waits = [HoldReason::Unseen, HoldReason::JobRunning, HoldReason::NotHealthy];
+    let waits = waits.iter().any(|reason| holds(changes, *reason)) || is_tried_again(changes);
+    let is_starting = changes.steps.iter().any(|step| starts.contains(&step.action.kind()));
+    // Whose data were being deleted gets a container by this, in one of the next turns.
+    let comes_back = instance.ending.tombstone.is_some();
+    let nothing_there = has_no_container(name, facts) && !is_starting && !comes_back;
+    let dropped = nothing_there || (changes.steps.is_empty() && !waits);
     // Another try that was asked for meanwhile is the next turn's.
     let restarts = instance.errands.iter().filter(|errand| errand.kind == ErrandKind::Restart);
     for errand in restarts.filter(|_| started || dropped) {
@@ -58,6 +63,12 @@ pub(super) fn end(
         let running = instance.wanted.as_ref().is_some_and(|wanted| wanted.state == WantedState::Running);
         let told = match (started, running) {
             (true, _) => event(Level::Info, Some(name), Reason::ErrandDone, "its container was started anew"),
+            (false, true) if nothing_there => event(
+                Level::Warning,
+                Some(name),
+                Reason::ErrandDropped,
+                "it was not restarted: it has no container, and is started when it gets one",
+            ),
             (false, false) => event(
                 Level::Warning,
                 Some(name),
@@ -74,4 +85,9 @@ pub(super) fn end(
         keeper.tell(&NewEvent { cause: Some(format!("asked by {}", errand.by)), ..told });
     }
     Ok(())
+}
+
+/// Its container is not there, as far as that could be seen.
+fn has_no_container(name: &InstanceName, facts: &Facts) -> bool {
+    facts.live.engine.known().is_some_and(|engine| !engine.services.contains_key(&Resources::of(name).container))
 }

@@ -1,7 +1,7 @@
 //! The look at everything: finds what changed without anybody telling, and refreshes every status. It changes nothing in
 //! the world; instances that need something are woken and have turns of their own.
 
-use super::after::{until_next_try, waits_for_health};
+use super::after::{is_tried_again, until_next_try, waits_for_health};
 use super::{Subject, ports_of};
 use crate::daemon::known::keeper::{Keeper, event};
 use crate::daemon::known::register::{Entry, failures};
@@ -11,7 +11,7 @@ use crate::diff::facts::{Facts, FileState};
 use crate::diff::roll_out::ROLL_OUT_MIN;
 use crate::diff::{self, conditions};
 use crate::journal::JournalError;
-use crate::model::changes::{Changes, HoldReason, InstanceChanges};
+use crate::model::changes::{Changes, InstanceChanges};
 use crate::model::event::{Level, Reason};
 use crate::model::name::{InstanceName, Uid};
 use crate::model::status::{ConditionStatus, ConditionType, InstanceStatus};
@@ -202,14 +202,13 @@ impl Keeper {
         let met = self.register().entries.get(name)?.met;
         let nothing = InstanceChanges::default();
         let changes = changes.instances.get(name).unwrap_or(&nothing);
-        let held = |reason| changes.holds.iter().any(|hold| hold.reason == reason);
         let unsettled = changes.is_empty() && instance.observed_generation != instance.generation;
         let now = !changes.steps.is_empty()
             || waits_for_health(changes)
             || !instance.errands.is_empty()
             || unsettled
             || (!met && instance.wanted.is_some());
-        match held(HoldReason::BackOff).then(|| until_next_try(facts, name)).flatten() {
+        match is_tried_again(changes).then(|| until_next_try(facts, name)).flatten() {
             _ if now => Some((subject, Duration::ZERO)),
             Some(wait) => Some((subject, wait)),
             None => None,

@@ -2,7 +2,7 @@
 
 use super::complain;
 use crate::model::name::InstanceName;
-use crate::model::status::{ConditionStatus, ConditionType, InstanceStatus, State as Stands};
+use crate::model::status::{ConditionStatus, ConditionType, InstanceStatus, NO_CONTAINER, State as Stands};
 use crate::model::step_kind::StepKind;
 use crate::model::text::between;
 use crate::model::wanted::WantedState;
@@ -44,6 +44,7 @@ pub fn refusal(state: &State, action: Action, name: &InstanceName) -> Option<Str
             Some(format!("{name} is protected: take `protected = true` out of its file first"))
         }
         (Action::Shell, _) if !runs(status) => Some(format!("the container of {name} does not run")),
+        (Action::Restart, _) if has_no_container(status) => Some(format!("{name} has no container")),
         (Action::Restart, WantedState::Stopped | WantedState::Absent) => Some(format!("{name} is not wanted running")),
         _ => None,
     }
@@ -53,6 +54,12 @@ pub fn refusal(state: &State, action: Action, name: &InstanceName) -> Option<Str
 fn runs(status: &InstanceStatus) -> bool {
     let app = status.conditions.iter().find(|condition| condition.kind == ConditionType::AppReady);
     status.state == Stands::Ready || app.is_some_and(|condition| condition.status == ConditionStatus::True)
+}
+
+/// It was never made. Whose data were being deleted gets one by a restart.
+fn has_no_container(status: &InstanceStatus) -> bool {
+    status.purge_after.is_none()
+        && status.condition(ConditionType::AppReady).is_some_and(|condition| condition.reason == NO_CONTAINER)
 }
 
 /// How much the action must be confirmed for so many instances.

@@ -100,7 +100,11 @@ fn the_guard_is_told_at_the_command_once_and_only_of_whom_was_named() {
     run(&rehearsal, &["wait", "anna", "bert", "--for", "stopped", "--timeout", "2m"]).ended(0);
 
     let held = run(&rehearsal, &["stop", "carl"]).ended(8);
-    for part in ["the guard holds carl", "the guard allows 2", "innkeeper apply --max-destroy 1 --confirm carl"] {
+    for part in [
+        "the guard holds carl",
+        "within an hour (1 now, 2 before), and the guard allows 2",
+        "innkeeper apply --max-destroy 1 --confirm carl",
+    ] {
         assert!(held.stderr.contains(part), "{part}: {}", held.stderr);
     }
     let waited = run(&rehearsal, &["wait", "carl", "--for", "stopped", "--timeout", "2m"]).ended(8);

@@ -38,7 +38,7 @@ async fn in_every_state(house: &House) -> Daemon {
     house.drop_file("gamma", "domains = [\"erp.gamma.org\"]");
     daemon.until_state("beta", State::Retired).await;
     let backs_off = |daemon: &Daemon| {
-        daemon.status("gamma").is_some_and(|it| it.holds.iter().any(|hold| hold.reason == HoldReason::BackOff))
+        daemon.status("gamma").is_some_and(|it| it.holds.iter().any(|hold| hold.reason.is_tried_again()))
     };
     daemon.until("gamma backing off", backs_off).await;
     daemon.until_state("orphan", State::Orphaned).await;

@@ -85,7 +85,7 @@ fn what_was_changed_by_hand_is_told_as_a_sentence() {
         for sentence in [
             "which it should not have",
             "it may hold 1 connection instead of",
-            "odoo.conf was edited by hand",
+            "odoo.conf written: it was edited by hand",
             "memory is ",
         ] {
             assert!(drift.iter().any(|line| line.contains(sentence)), "{sentence}: {drift:#?}");

@@ -5,6 +5,7 @@ use crate::world::name;
 use innkeeper::adapters::rehearsal::world::Ailment;
 use innkeeper::adapters::rehearsal::{Damage, Faults};
 use innkeeper::edges::Edge;
+use innkeeper::model::changes::HoldReason;
 use innkeeper::model::errand::ErrandKind;
 use innkeeper::model::status::{Alert, ConditionStatus, ConditionType, State};
 use std::time::Duration;
@@ -114,7 +115,20 @@ fn a_certificate_that_never_comes_is_told_of_its_customer() {
         house.rehearsal.with(|world| world.pointing_elsewhere.insert("erp.acme.example".parse().unwrap()));
         house.drop_file("acme", "domains = [\"erp.acme.example\"]");
         tokio::time::sleep(FIVE_MINUTES).await;
-        assert!(daemon.is_told("acme", "erp.acme.example"), "{:?}", daemon.alerts_of("acme"));
+        let said = "erp.acme.example does not point here, so no certificate was ordered for it: its DNS record (A, AAAA or \
+                    CNAME) must lead to this host";
+        assert!(daemon.is_told("acme", said), "{:?}", daemon.alerts_of("acme"));
+        tokio::time::sleep(8 * FIVE_MINUTES).await;
+        // One word, whatever tells of it, however often it was tried.
+        let status = daemon.status("acme").unwrap();
+        assert_eq!(status.state, State::Degraded);
+        assert_eq!(daemon.alerts_of("acme")[0].reason, "NoCertificate");
+        assert_eq!(status.holds.iter().map(|hold| hold.reason).collect::<Vec<_>>(), [HoldReason::NoCertificate]);
+        for kind in [ConditionType::CertificateReady, ConditionType::Serving, ConditionType::Ready] {
+            let condition = status.condition(kind).unwrap();
+            assert_eq!(condition.reason, "NoCertificate", "{kind:?}");
+            assert!(!condition.message.contains("erp.acme.example: erp.acme.example"), "{}", condition.message);
+        }
         daemon.stop().await;
     });
 }

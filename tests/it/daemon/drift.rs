@@ -3,6 +3,7 @@
 use super::house::in_a_house;
 use crate::world::name;
 use innkeeper::adapters::rehearsal::Damage;
+use innkeeper::model::event::Level;
 use innkeeper::model::status::State;
 use std::time::Duration;
 
@@ -76,6 +77,42 @@ fn an_instance_that_is_down_for_another_reason_is_logged_in_for_seldom() {
         tokio::time::sleep(Duration::from_secs(3_600)).await;
         let asked = house.rehearsal.calls().iter().filter(|call| call.method == "accepts_password").count();
         assert!((1..=12).contains(&asked), "asked {asked} times in an hour");
+        daemon.stop().await;
+    });
+}
+
+#[test]
+fn what_is_repaired_at_once_opens_no_alert_and_wakes_nobody() {
+    in_a_house(async |house| {
+        let daemon = house.settled_daemon(&["acme"]).await;
+        let damages = [
+            Damage::LimitsChanged,
+            Damage::ContainerRemoved,
+            Damage::PrivilegesGranted,
+            Damage::SiteEdited,
+            Damage::ProxyForgot,
+        ];
+        for (nth, damage) in damages.into_iter().enumerate() {
+            assert!(house.rehearsal.damage(damage, &name("acme")), "{damage:?}");
+            let repaired = |daemon: &super::house::Daemon| {
+                daemon.reasons().iter().filter(|reason| *reason == "DriftRepaired").count() > nth
+            };
+            daemon.until("its repair", repaired).await;
+            daemon.until_state("acme", State::Ready).await;
+        }
+        // What was done is told as done, in words.
+        let told = daemon.told();
+        for part in [
+            "acme DriftFound: container ik-acme: it was gone",
+            "acme DriftRepaired: container ik-acme created: it was gone (image odoo:19.0, ",
+            "acme DriftRepaired: container ik-acme changed: its limits differed (cpus unlimited → 1, memory 0 B → 1 GiB)",
+            "acme DriftRepaired: database odoo_acme has its privileges: its privileges were not as they should be",
+            "host DriftFound: sites: nginx has not loaded the newest ones",
+        ] {
+            assert!(told.iter().any(|line| line.starts_with(part)), "{part}: {told:#?}");
+        }
+        let loud: Vec<_> = daemon.events().into_iter().filter(|event| event.level == Level::Error).collect();
+        assert_eq!(loud, [], "{:#?}", daemon.told());
         daemon.stop().await;
     });
 }

@@ -36,3 +36,18 @@ fn a_restart_of_what_is_stopped_is_dropped_and_said() {
         daemon.stop().await;
     });
 }
+
+#[test]
+fn a_restart_of_what_has_no_container_is_dropped_and_said() {
+    in_a_house(async |house| {
+        house.rehearsal.with(|world| world.unknown_modules.insert("crmm".parse().unwrap()));
+        house.drop_file("acme", "modules = [\"crmm\"]");
+        let daemon = house.daemon();
+        daemon.until_state("acme", State::Failed).await;
+        house.client().await.errand(&name("acme"), ErrandKind::Restart).await.unwrap();
+        daemon.until_told("ErrandDropped").await;
+        assert!(daemon.told().iter().any(|line| line.contains("it has no container")), "{:#?}", daemon.told());
+        assert!(daemon.keeper.journal().all_errands().unwrap().is_empty());
+        daemon.stop().await;
+    });
+}

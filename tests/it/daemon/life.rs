@@ -31,6 +31,39 @@ fn a_dropped_file_becomes_a_ready_instance() {
 }
 
 #[test]
+fn who_is_made_for_the_first_time_is_provisioning_until_it_serves() {
+    in_a_house(async |house| {
+        let daemon = house.daemon();
+        house.drop_file("acme", "");
+        let mut seen = Vec::new();
+        while !seen.contains(&State::Ready) {
+            seen.extend(daemon.status("acme").map(|status| status.state).filter(|state| !seen.contains(state)));
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert_eq!(seen, [State::Provisioning, State::Ready]);
+        daemon.stop().await;
+    });
+}
+
+#[test]
+fn of_a_file_that_never_was_good_nothing_is_said_to_stay_in_force() {
+    in_a_house(async |house| {
+        let daemon = house.settled_daemon(&["acme"]).await;
+        for name in ["acme", "beta"] {
+            house.drop_file(name, "nonsense = 1");
+        }
+        let told = |part: &str| daemon.told().iter().any(|line| line.starts_with(part));
+        daemon
+            .until("the new one", |_| told("beta FileInvalid: its file has problems, nothing is made of it yet"))
+            .await;
+        daemon
+            .until("the old one", |_| told("acme FileInvalid: its file has problems, the last good version stays"))
+            .await;
+        daemon.stop().await;
+    });
+}
+
+#[test]
 fn a_settled_fleet_costs_no_effect_and_no_write() {
     in_a_house(async |house| {
         let daemon = house.settled_daemon(&["acme", "beta", "zeta"]).await;

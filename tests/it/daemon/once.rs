@@ -42,6 +42,14 @@ fn an_apply_brings_everything_to_what_its_files_ask_and_a_second_one_does_nothin
         assert_eq!((converged.verdict, told.len()), (Verdict::Settled, 0));
         assert_eq!(converged.instances.values().map(|end| end.end).collect::<Vec<_>>(), [End::Settled, End::Settled]);
         assert_eq!(house.effects(), [""; 0]);
+        assert_eq!(converged.host_steps_done, 0);
+        assert!(house.rehearsal.damage(Damage::TemplatesChanged, &name("acme")));
+        let (converged, told) = apply(house, &request(&[])).await;
+        assert_eq!(
+            (converged.host_steps_done, told.is_empty()),
+            (1, false),
+            "what is done for no single one is counted"
+        );
     });
 }
 

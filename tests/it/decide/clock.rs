@@ -26,7 +26,7 @@ fn a_clock_that_was_set_back_costs_one_restart_and_no_more() {
     check(
         &facts,
         &expect![[r#"
-            write-conf [Drift None] the clock was set back since odoo.conf was written
+            write-conf [Drift None] the clock was set back since it was written
                 odoo.conf: written at 2026-03-01T12:00:00Z → written now
             restart-container [Drift Interruption] it runs on an older odoo.conf after write-conf
             obtain-certificate:acme.example.com [Drift None] the stored certificate is not valid now

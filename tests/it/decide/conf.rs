@@ -31,7 +31,7 @@ fn an_option_that_is_chosen_is_written_and_read_by_a_restart() {
     check(
         &facts,
         &expect![[r#"
-            write-conf [Intended None] another odoo.conf is asked for
+            write-conf [Intended None] another one is asked for
                 odoo.conf: - → workers 2, db_maxconn 8
                 limit_time_real: - → 3600
             restart-container [Intended Interruption] it runs on an older odoo.conf after write-conf
@@ -60,7 +60,7 @@ fn another_password_in_the_same_file_is_written_and_none_holds_odoo_conf_back() 
     check(
         &facts,
         &expect![[r#"
-            write-conf [Drift None] another odoo.conf is asked for
+            write-conf [Drift None] another one is asked for
                 odoo.conf: - → workers 2, db_maxconn 8
                 smtp_password: - → from /secrets/smtp.password
             restart-container [Drift Interruption] it runs on an older odoo.conf after write-conf

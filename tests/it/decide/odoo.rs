@@ -197,7 +197,7 @@ fn a_website_that_comes_later_gets_the_company_s_language() {
             set-up [Intended None] the file asks for another set-up after install-modules
                 company.language: en_US → vi_VN
                 website.language: - → vi_VN
-            put-site [Intended None] the site's row differs
+            put-site [Intended None] it differed
                 language of its pages: en_US → vi_VN
         "#]],
     );
@@ -235,7 +235,7 @@ fn a_database_of_an_earlier_version_gets_extensions_and_the_indexes_that_odoo_le
     check(
         &facts,
         &expect![[r#"
-        set-privileges [ToolUpgrade None] its tenant can take its mark away
+        set-privileges [ToolUpgrade None] its tenant could take its mark away
             owner: odoo_acme → innkeeper
         add-extensions [ToolUpgrade None] extensions that Odoo's search works with are missing after set-privileges
             extension: - → pg_trgm

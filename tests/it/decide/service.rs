@@ -26,9 +26,9 @@ fn limits_are_updated_without_a_restart_as_long_as_odoos_own_stay() {
     check(
         &facts,
         &expect![[r#"
-            write-conf [Intended None] another odoo.conf is asked for
+            write-conf [Intended None] another one is asked for
                 odoo.conf: - → workers 2, db_maxconn 8
-            update-limits [Intended None] limits differ
+            update-limits [Intended None] its limits differed
                 cpus: 1 → 2
                 memory: 1 GiB → 2 GiB
             restart-container [Intended Interruption] it runs on an older odoo.conf after write-conf
@@ -44,11 +44,11 @@ fn another_number_of_workers_needs_a_restart() {
     check(
         &facts,
         &expect![[r#"
-            set-role [Intended None] the role is not as it should be
+            set-role [Intended None] it was not as it should be
                 connection_limit: 48 → 16
-            write-conf [Intended None] another odoo.conf is asked for
+            write-conf [Intended None] another one is asked for
                 odoo.conf: - → workers 0, db_maxconn 8
-            put-site [Intended None] the site's row differs
+            put-site [Intended None] it differed
                 websocket worker: true → false
             restart-container [Intended Interruption] it runs on an older odoo.conf after set-role, write-conf
         "#]],
@@ -74,7 +74,7 @@ fn stopping_shows_the_page_before_the_container_stops() {
     check(
         &facts,
         &expect![[r#"
-            put-site [Intended None] the site's row differs
+            put-site [Intended None] it differed
                 page: Odoo → stopped
             stop-container [Intended Interruption] state = "stopped" after put-site
                 state: running → stopped
@@ -88,9 +88,9 @@ fn stopping_shows_the_page_before_the_container_stops() {
     check(
         &facts,
         &expect![[r#"
-            put-site [Intended None] the site's row differs
+            put-site [Intended None] it differed
                 page: stopped → Odoo
-            start-container [Intended None] the container does not run
+            start-container [Intended None] it did not run
                 state: stopped → running
         "#]],
     );
@@ -149,7 +149,7 @@ fn a_missing_image_holds_what_needs_it() {
             put-site [Intended None] new instance
                 host: - → acme.example.com
                 page: - → being prepared
-            obtain-certificate:acme.example.com [Intended None] no certificate is stored for it after put-site
+            obtain-certificate:acme.example.com [Intended None] none was stored after put-site
                 name: - → acme.example.com
             hold ImageMissing: image odoo:19.0 is not on this host: docker pull odoo:19.0
         "#]],

@@ -22,10 +22,10 @@ fn a_custom_domain_needs_a_row_and_a_certificate() {
     check(
         &facts,
         &expect![[r#"
-        put-site [Intended None] the site's row differs
+        put-site [Intended None] it differed
             hosts: acme.example.com → acme.example.com erp.acme.org
             certificates: acme.example.com → acme.example.com erp.acme.org
-        obtain-certificate:erp.acme.org [Intended None] no certificate is stored for it after put-site
+        obtain-certificate:erp.acme.org [Intended None] none was stored after put-site
             name: - → erp.acme.org
     "#]],
     );
@@ -140,7 +140,7 @@ fn links_carry_the_primary_name_and_the_others_lead_to_it() {
     check(
         &facts,
         &expect![[r#"
-        put-site [Intended None] the site's row differs
+        put-site [Intended None] it differed
             other names lead to: erp.acme.org → the site
     "#]],
     );
@@ -159,10 +159,10 @@ fn a_change_of_the_primary_name_changes_links_once() {
         &expect![[r#"
         set-up [Intended None] the file asks for another set-up
             url: https://acme.example.com → https://erp.acme.org
-        put-site [Intended None] the site's row differs
+        put-site [Intended None] it differed
             hosts: acme.example.com → acme.example.com erp.acme.org
             certificates: acme.example.com → acme.example.com erp.acme.org
-        obtain-certificate:erp.acme.org [Intended None] no certificate is stored for it after put-site
+        obtain-certificate:erp.acme.org [Intended None] none was stored after put-site
             name: - → erp.acme.org
     "#]],
     );
@@ -228,7 +228,7 @@ fn pages_follow_the_companys_language_and_a_row_of_an_earlier_version_is_no_drif
     check(
         &facts,
         &expect![[r#"
-        put-site [Intended None] the site's row differs
+        put-site [Intended None] it differed
             language of its pages: English → en_US
     "#]],
     );

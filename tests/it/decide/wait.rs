@@ -71,9 +71,9 @@ fn a_failed_step_waits_its_time_with_all_that_comes_after_it() {
             put-site [Intended None] new instance
                 host: - → acme.example.com
                 page: - → being prepared
-            obtain-certificate:acme.example.com [Intended None] no certificate is stored for it after put-site
+            obtain-certificate:acme.example.com [Intended None] none was stored after put-site
                 name: - → acme.example.com
-            hold BackOff: create-database: invalid module names, ignored: crmm; attempt 1 failed, it is tried again by itself
+            hold BackOff: create-database: invalid module names, ignored: crmm; it is tried again by itself; attempt 1 failed
         "#]],
     );
     facts.now = "2026-03-01T12:00:11Z".parse().unwrap();

@@ -393,7 +393,13 @@ fn not_met() -> InstanceChanges {
 
 /// True when a turn did nothing and waits for nothing that time brings.
 fn is_quiet(changes: &InstanceChanges) -> bool {
-    let waits = [HoldReason::BackOff, HoldReason::NotHealthy, HoldReason::Unseen, HoldReason::JobRunning];
+    let waits = [
+        HoldReason::BackOff,
+        HoldReason::NoCertificate,
+        HoldReason::NotHealthy,
+        HoldReason::Unseen,
+        HoldReason::JobRunning,
+    ];
     changes.steps.is_empty() && !changes.holds.iter().any(|hold| waits.contains(&hold.reason))
 }
 
