@@ -3,7 +3,7 @@
 
 use super::context::Context;
 use super::failure::{Failure, Trouble};
-use super::fleet;
+use super::{fleet, templates};
 use crate::disk::{self, TempDir};
 use crate::model::problem::Problem;
 use crate::spec::{INSTANCES_DIR, PLANS_FILE, Reader};
@@ -38,10 +38,11 @@ pub(crate) fn problems_of_text(
     if let Ok(settings) = reader.read_settings() {
         fleet::remember(cx, &settings, &mut reader);
     }
-    let problems = match reader.read_now() {
-        Ok(fleet) => fleet.problems,
-        Err(error) => error.problems,
+    let (mut problems, fleet) = match reader.read_now() {
+        Ok(fleet) => (fleet.problems.clone(), Some(fleet)),
+        Err(error) => (error.problems, error.rest.map(|rest| *rest)),
     };
+    problems.extend(fleet.iter().flat_map(|fleet| templates::missing(cx, trial.path(), fleet).into_values()));
     Ok(problems.into_iter().filter(|problem| !present.contains(problem)).collect())
 }
 

@@ -39,9 +39,10 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
             "what the other files mean on this host is only known once {file} can be read: check again then"
         ));
     }
+    let strays = rest.as_ref().map(|fleet| fleet.strays.clone()).unwrap_or_default();
     match args.names.is_empty() {
-        true => tell(cx, &problems, rest.as_ref()),
-        false => tell(cx, &problems_of(cx, &problems, rest.as_ref(), &args.names)?, None),
+        true => tell(cx, &problems, &strays, rest.as_ref()),
+        false => tell(cx, &problems_of(cx, &problems, rest.as_ref(), &args.names)?, &[], None),
     }
 }
 
@@ -99,9 +100,13 @@ fn inside(cx: &Context, file: &Path) -> Option<PathBuf> {
     read.then(|| place.to_owned())
 }
 
-fn tell(cx: &Context, problems: &[Problem], fleet: Option<&Fleet>) -> Result<Exit, Failure> {
+/// Tells the problems, and as warnings what is no fault by itself: `strays`.
+fn tell(cx: &Context, problems: &[Problem], strays: &[Problem], fleet: Option<&Fleet>) -> Result<Exit, Failure> {
+    if !cx.json {
+        strays.iter().for_each(|stray| cx.notice(&render::problems::warning(stray)));
+    }
     if cx.json {
-        cx.document(&CheckDocument::new(problems))?;
+        cx.document(&CheckDocument::new(problems, strays))?;
     } else if !problems.is_empty() {
         cx.say(&listing(cx, problems))?;
     } else if let Some(fleet) = fleet {

@@ -93,6 +93,11 @@ fn warn(cx: &Context, problems: &[Problem]) {
     ));
 }
 
+/// An instance's file, as it is told: relative to the fleet's directory.
+pub(crate) fn shown_file(name: &InstanceName) -> PathBuf {
+    Path::new(INSTANCES_DIR).join(format!("{name}.toml"))
+}
+
 /// What counts while plans or settings have faults: each instance as it was in force, in the state that its own file asks for
 /// where nothing is wrong with that.
 fn of_before(cx: &Context, settings: &Arc<Settings>, rest: Option<Box<Fleet>>) -> Fleet {
@@ -112,6 +117,7 @@ fn of_before(cx: &Context, settings: &Arc<Settings>, rest: Option<Box<Fleet>>) -
         plans: BTreeMap::new(),
         instances,
         problems: Vec::new(),
+        strays: Vec::new(),
         complete: false,
         renames: BTreeMap::new(),
         kept: BTreeMap::new(),
@@ -132,10 +138,11 @@ fn as_before(instance: FleetInstance, before: Option<Wanted>) -> FleetInstance {
 
 fn remembered(name: &InstanceName, last_good: Option<Wanted>) -> FleetInstance {
     FleetInstance {
+        template: last_good.as_ref().and_then(|wanted| wanted.template.clone()),
         wanted: last_good.map(Arc::new),
         valid: false,
         problems: Vec::new(),
-        file: Path::new(INSTANCES_DIR).join(format!("{name}.toml")).into(),
+        file: shown_file(name).into(),
         digest: "".into(),
         settled: true,
         listed: false,

@@ -30,21 +30,22 @@ pub(crate) fn problems(cx: &Context, fleet: &Fleet) -> Vec<Problem> {
     let nginx = nginx.run_by(&settings.operator);
     let wanted = fleet.instances.iter().filter_map(|(name, it)| Some((name.clone(), it.wanted.as_deref()?)));
     let rows: BTreeMap<InstanceName, SiteRow> = wanted.map(|(name, wanted)| (name, row(wanted))).collect();
-    let missing = missing(cx, fleet);
+    let missing = missing(cx, &cx.fleet_dir, fleet);
     let rows = rows.into_iter().filter(|(name, _)| !missing.contains_key(name)).collect();
     let mistakes = nginx.mistakes(&rows);
     let mistakes = mistakes.iter().map(|it| spec::template_problem(&it.file, (it.line, it.column), &it.message));
     mistakes.chain(missing.into_values()).collect()
 }
 
-/// Instances' files that name a template which is not there, told where they name it.
-fn missing(cx: &Context, fleet: &Fleet) -> BTreeMap<InstanceName, Problem> {
+/// Instances' files below `fleet_dir` that name a template which is not there, told where they name it. The file counts as it
+/// is, with whatever else is wrong with it, before its last good version.
+pub(crate) fn missing(cx: &Context, fleet_dir: &Path, fleet: &Fleet) -> BTreeMap<InstanceName, Problem> {
     let known = known(cx);
-    let named =
-        fleet.instances.iter().filter_map(|(name, it)| Some((name, it, it.wanted.as_ref()?.template.as_ref()?)));
+    let template = |it: &FleetInstance| Some(it.template.as_ref().or(it.wanted.as_ref()?.template.as_ref())?.clone());
+    let named = fleet.instances.iter().filter_map(|(name, it)| Some((name, it, template(it)?)));
     let named = named.filter(|(.., template)| !known.contains(template.as_str()));
-    let problem = |(name, instance, template): (&InstanceName, &FleetInstance, &TemplateName)| {
-        let text = files::text_of(&cx.fleet_dir.join(&instance.file)).unwrap_or_default();
+    let problem = |(name, instance, template): (&InstanceName, &FleetInstance, TemplateName)| {
+        let text = files::text_of(&fleet_dir.join(&instance.file)).unwrap_or_default();
         let known = known.iter().map(String::as_str);
         let folder = Path::new(TEMPLATES_DIR);
         (name.clone(), spec::missing_template(&instance.file, &text, template.as_str(), folder, known))

@@ -121,6 +121,9 @@ codes! {
     FOREIGN_PRIMARY = "IK0137", "primary is not a name of the instance",
         "`[site] primary` chooses one of the instance's own names, <subdomain>.<base_domain> or an entry of `domains`, as \
          the one that links carry and that the others lead to. Add the name to `domains`, or correct it.";
+    NOT_TAKEN = "IK0138", "not taken for an instance's file",
+        "Something stands in instances.d that is no instance's file, for its name does not end in `.toml` or it is a directory. It \
+         is passed over, so nobody is served because of it. Dot files, what editors leave, README and *.md are never told.";
     CONF_OWN = "IK0140", "line of odoo.conf that is not to be chosen",
         "Some lines of odoo.conf are Innkeeper's own: they keep customers apart, or must agree with the database, the \
          container and nginx. The hint says what does instead what you may want. `[conf]` takes the others: `innkeeper schema \

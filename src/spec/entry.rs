@@ -147,6 +147,7 @@ impl Entry {
             wanted: self.good.clone(),
             problems,
             file: Arc::clone(&self.file),
+            template: self.said().and_then(|said| said.template.clone()),
             digest: Arc::clone(&self.slot.digest),
             settled: !self.slot.is_unsettled(),
             listed: true,
@@ -207,6 +208,25 @@ pub(super) fn read_file<T>(
         Ok(text) => Reading { identity: Some(identity), digest, outcome: parse(text) },
         Err(refusal) => Reading { digest, ..Reading::refused(shown, Some(identity), refusal) },
     }
+}
+
+/// What is said of a file or a folder in `instances.d` that is not taken for an instance's file.
+pub(super) fn stray(name: &[u8], is_folder: bool) -> Problem {
+    let name = String::from_utf8_lossy(name);
+    let refusal = match is_folder {
+        true => Refusal::new(&codes::NOT_TAKEN, "directories in instances.d are not looked into")
+            .hint("put the files of instances into instances.d itself"),
+        false => {
+            let refusal =
+                Refusal::new(&codes::NOT_TAKEN, "not taken for an instance's file: its name does not end in .toml");
+            let stem = name.split('.').next().unwrap_or_default();
+            match InstanceName::parse(stem) {
+                Ok(near) => refusal.hint(format!("if it is one, rename it to {near}.toml; else keep it elsewhere")),
+                Err(_) => refusal.hint("if it is one, rename it; else keep it elsewhere"),
+            }
+        }
+    };
+    refusal.at(&Path::new(INSTANCES_DIR).join(visible(&name)), WHOLE_FILE)
 }
 
 /// The instance whose file is called `file_name`.

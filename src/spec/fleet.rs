@@ -246,7 +246,8 @@ impl<'a> Court<'a> {
             let message =
                 format!("plan {} is full: it takes {} instances", quote(plan.name.as_str()), plan.max_instances);
             let refusal = Refusal::new(&codes::PLAN_FULL, message);
-            self.tell(index, refusal.hint("raise max_instances in plans.toml, or choose another plan"), file.plan.at);
+            let at = file.plan.as_ref().map_or(WHOLE_FILE, |plan| plan.at);
+            self.tell(index, refusal.hint("raise max_instances in plans.toml, or choose another plan"), at);
         }
     }
 
@@ -261,7 +262,7 @@ impl<'a> Court<'a> {
 
 fn place_of(host: &Domain, asked: &Wanted, file: &InstanceFile) -> At {
     if *host == asked.host {
-        return file.subdomain.at;
+        return file.subdomain.as_ref().map_or(WHOLE_FILE, |subdomain| subdomain.at);
     }
     file.domains.iter().find(|placed| placed.value == *host).map_or(WHOLE_FILE, |placed| placed.at)
 }

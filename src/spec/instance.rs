@@ -14,29 +14,30 @@ use crate::model::size::Bytes;
 use crate::model::wanted::{Customer, WantedState};
 use std::path::Path;
 
-/// An instance as its file has it: valid by itself, defaults that come from elsewhere still open.
+/// An instance as its file has it, defaults that come from elsewhere still open. Of a sound file all is there that it must
+/// say. Of one with faults each key is none that could not be read, and the others are judged on this host all the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct InstanceFile {
     pub(super) name: InstanceName,
-    pub(super) plan: Placed<PlanName>,
-    pub(super) state: WantedState,
-    pub(super) subdomain: Placed<Subdomain>,
+    pub(super) plan: Option<Placed<PlanName>>,
+    pub(super) state: Option<WantedState>,
+    pub(super) subdomain: Option<Placed<Subdomain>>,
     pub(super) domains: Vec<Placed<Domain>>,
     pub(super) odoo: Option<Placed<OdooVersion>>,
-    pub(super) modules: Vec<ModuleName>,
-    pub(super) protected: bool,
-    pub(super) suspended: bool,
+    pub(super) modules: Option<Vec<ModuleName>>,
+    pub(super) protected: Option<bool>,
+    pub(super) suspended: Option<bool>,
     pub(super) customer: Option<Customer>,
-    pub(super) company_name: String,
+    pub(super) company_name: Option<String>,
     pub(super) country: Option<Country>,
-    pub(super) language: Language,
+    pub(super) language: Option<Language>,
     pub(super) timezone: Option<String>,
-    pub(super) admin_email: Email,
+    pub(super) admin_email: Option<Email>,
     pub(super) limits: LimitsInFile,
     pub(super) template: Option<TemplateName>,
     pub(super) conf: ConfInFile,
     pub(super) primary: Option<Placed<Domain>>,
-    pub(super) redirect: bool,
+    pub(super) redirect: Option<bool>,
 }
 
 /// The limits that the file sets itself.
@@ -82,31 +83,28 @@ pub(super) fn read(file: &Path, name: &InstanceName, text: &str) -> Result<Insta
     let template = table.text("template", f, values::name);
     let (primary, redirect) = (table.text("primary", f, values::domain), table.flag("redirect", f));
 
-    let build = || {
-        Some(InstanceFile {
-            name: name.clone(),
-            plan: plan?,
-            state: state?.value,
-            subdomain: subdomain?,
-            domains: domains?,
-            odoo,
-            modules: modules?.into_iter().map(|placed| placed.value).collect(),
-            protected: protected?,
-            suspended: suspended?,
-            customer: customer.0.zip(customer.1).map(|(name, email)| Customer { name: name.value, email: email.value }),
-            company_name: company_name?.value,
-            country: country.map(|placed| placed.value),
-            language: language?.value,
-            timezone: timezone.map(|placed| placed.value),
-            admin_email: admin_email?.value,
-            limits,
-            template: template.map(|placed| placed.value),
-            conf,
-            primary,
-            redirect: redirect?,
-        })
-    };
-    faults.judge(build())
+    faults.judge(Some(InstanceFile {
+        name: name.clone(),
+        plan,
+        state: state.map(|placed| placed.value),
+        subdomain,
+        domains: domains.unwrap_or_default(),
+        odoo,
+        modules: modules.map(|modules| modules.into_iter().map(|placed| placed.value).collect()),
+        protected,
+        suspended,
+        customer: customer.0.zip(customer.1).map(|(name, email)| Customer { name: name.value, email: email.value }),
+        company_name: company_name.map(|placed| placed.value),
+        country: country.map(|placed| placed.value),
+        language: language.map(|placed| placed.value),
+        timezone: timezone.map(|placed| placed.value),
+        admin_email: admin_email.map(|placed| placed.value),
+        limits,
+        template: template.map(|placed| placed.value),
+        conf,
+        primary,
+        redirect,
+    }))
 }
 
 fn read_limits(table: &Cursor<'_>, faults: &mut Faults<'_>) -> LimitsInFile {
@@ -120,7 +118,8 @@ fn read_limits(table: &Cursor<'_>, faults: &mut Faults<'_>) -> LimitsInFile {
 
 /// Without a subdomain of its own the instance's name serves, as far as the rule for subdomains allows (no `xn--`).
 fn own_name(top: &Cursor<'_>, name: &InstanceName, faults: &mut Faults<'_>) -> Option<Placed<Subdomain>> {
-    if top.has("subdomain") {
+    // One that is given may stand in the broken part.
+    if top.has("subdomain") || !faults.syntax_is_sound() {
         return None;
     }
     match values::name(name.as_str()) {

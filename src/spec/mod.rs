@@ -46,7 +46,7 @@ pub use render::{NewInstance, example_files, example_instance, example_plans, ex
 pub use schema::schema;
 pub use slot::{FILE_BYTES_MAX, SETTLE_MILLIS, SETTLE_MILLIS_MAX};
 
-use crate::model::name::{Domain, InstanceName, PlanName, Subdomain};
+use crate::model::name::{Domain, InstanceName, PlanName, Subdomain, TemplateName};
 use crate::model::problem::Problem;
 use crate::model::secret::hex;
 use crate::model::service_plan::ServicePlan;
@@ -65,6 +65,8 @@ use std::sync::Arc;
 
 /// More instance files than this are more than one host serves; a longer list is taken for a mistake.
 pub const INSTANCE_FILES_MAX: usize = 100_000;
+/// So many of the files that are not taken are told: who looks after these sees the others.
+const STRAYS_MAX: usize = 20;
 /// The folder of the instance files.
 pub const INSTANCES_DIR: &str = "instances.d";
 /// The file of the service plans.
@@ -83,6 +85,8 @@ pub struct Fleet {
     pub instances: BTreeMap<InstanceName, FleetInstance>,
     /// What is wrong with any file, by file, line and column.
     pub problems: Vec<Problem>,
+    /// What stands in `instances.d` and is not taken for an instance's file; no fault, unless it was meant as one.
+    pub strays: Vec<Problem>,
     /// `instances.d` was listed whole: an instance that is not among `instances` has no file. When false, `instances`
     /// holds those that are known from before, and nothing may be concluded from one that is not there.
     pub complete: bool,
@@ -103,6 +107,8 @@ pub struct FleetInstance {
     pub problems: Vec<Problem>,
     /// Relative to the fleet's directory.
     pub file: Arc<Path>,
+    /// The template of its site that the file as it is now names, whatever else is wrong with it.
+    pub template: Option<TemplateName>,
     /// Of the bytes that were read last; empty when none could be read (or none was yet).
     pub digest: Arc<str>,
     /// False while the file is being changed: the rest is of the version before (or of none), and
@@ -194,8 +200,25 @@ fn is_leftover(name: &[u8]) -> bool {
     name.starts_with(b".") || name.starts_with(b"#") || name.ends_with(b"~")
 }
 
+/// True for what belongs beside instances' files without being one: notes, examples, copies that editors, patch and git leave.
+fn is_company(name: &[u8]) -> bool {
+    let ends_with =
+        |ending: &[u8]| name.len() > ending.len() && name[name.len() - ending.len()..].eq_ignore_ascii_case(ending);
+    let is_copy =
+        [".bak", ".example", ".orig", ".rej", ".swp", ".tmp"].iter().any(|ending| ends_with(ending.as_bytes()));
+    is_copy || ends_with(b".md") || name.len() >= 6 && name[..6].eq_ignore_ascii_case(b"readme")
+}
+
 fn has_ending(name: &[u8]) -> bool {
     name.len() >= 5 && name[name.len() - 5..].eq_ignore_ascii_case(b".toml")
+}
+
+/// What stands in the folder.
+struct Listing {
+    /// The names that end in `.toml` (in any spelling), in the directory's own order.
+    names: Vec<Vec<u8>>,
+    /// What may have been meant as one, in the order of names; true for folders. Not more than are told.
+    strays: Vec<(Vec<u8>, bool)>,
 }
 
 /// A directory that is held open, so that all looks of one scan go to the same one, even when it is swapped meanwhile.
@@ -209,17 +232,27 @@ impl Folder {
         Ok(Self { directory: rustix::fs::open(path, flags, Mode::empty())? })
     }
 
-    /// The names in it that end in `.toml` (in any spelling), in the directory's own order, editor leftovers left out.
-    fn list(&self) -> Result<Vec<Vec<u8>>, Errno> {
-        let mut names = Vec::new();
+    /// What stands in it, editor leftovers left out.
+    fn list(&self) -> Result<Listing, Errno> {
+        let (mut names, mut strays) = (Vec::new(), Vec::new());
         for entry in Dir::read_from(&self.directory)? {
             let entry = entry?;
             let name = entry.file_name().to_bytes();
-            if !is_leftover(name) && has_ending(name) {
-                names.push(name.to_vec());
+            match (is_leftover(name), has_ending(name)) {
+                (true, _) => {}
+                (false, true) => names.push(name.to_vec()),
+                (false, false) if is_company(name) => {}
+                (false, false) => strays.push(name.to_vec()),
             }
         }
-        Ok(names)
+        strays.sort_unstable();
+        strays.truncate(STRAYS_MAX);
+        let is_folder = |name: &[u8]| {
+            let stat = rustix::fs::statat(&self.directory, name, AtFlags::empty());
+            stat.is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory)
+        };
+        let strays = strays.into_iter().map(|name| (is_folder(&name), name)).map(|(is_folder, name)| (name, is_folder));
+        Ok(Listing { names, strays: strays.collect() })
     }
 
     fn look(&self, name: &Path) -> Sight {

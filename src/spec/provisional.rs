@@ -34,7 +34,7 @@ pub(super) fn ground(
 ) -> Ground {
     let max_instances = settings.fleet.max_instances_per_plan;
     let mut plans = sound.map(|sound| plans::complete(sound, max_instances, fleet_dir)).unwrap_or_default();
-    let named = || entries.iter().filter_map(Entry::said).map(|said| said.plan.value.clone()).collect();
+    let named = || entries.iter().filter_map(|entry| Some(entry.said()?.plan.as_ref()?.value.clone())).collect();
     for name in names.unwrap_or_else(named) {
         plans.entry(name.clone()).or_insert_with(|| stand_in(name));
     }

@@ -1,13 +1,15 @@
 //! Keeps what was read of a fleet and reads anew only what changed. The disk itself is touched by the functions of
 //! `spec`'s first file.
 
-use super::entry::{Entry, Refreshed, file_name, instance_name, read_file};
+use super::entry::{Entry, Refreshed, file_name, instance_name, read_file, stray};
 use super::fleet::{Claimant, Judgement, judge};
 use super::plans::PlansInFile;
 use super::problem::{Faulty, Refusal, WHOLE_FILE};
 use super::resolve::Ground;
 use super::slot::{Decision, Reading, Sight, Slot};
-use super::{Fleet, FleetInstance, Folder, INSTANCE_FILES_MAX, INSTANCES_DIR, PLANS_FILE, Remembered, SpecError};
+use super::{
+    Fleet, FleetInstance, Folder, INSTANCE_FILES_MAX, INSTANCES_DIR, Listing, PLANS_FILE, Remembered, SpecError,
+};
 use super::{codes, load, look, plans, provisional, settings};
 use crate::model::name::{Domain, InstanceName};
 use crate::model::problem::Problem;
@@ -43,6 +45,8 @@ pub struct Reader {
     places: HashMap<Vec<u8>, usize>,
     /// Problems of files that are not instances' files, though they stand among them.
     misnamed: Vec<Problem>,
+    /// What stands among them and is not taken for one.
+    strays: Vec<Problem>,
     remembered: BTreeMap<InstanceName, Arc<Wanted>>,
     /// Names that retired instances keep.
     retired: BTreeMap<InstanceName, BTreeSet<Domain>>,
@@ -74,6 +78,7 @@ impl Reader {
             entries: Vec::new(),
             places: HashMap::new(),
             misnamed: Vec::new(),
+            strays: Vec::new(),
             remembered: BTreeMap::new(),
             retired: BTreeMap::new(),
             renames: BTreeMap::new(),
@@ -177,6 +182,7 @@ impl Reader {
             renames: self.renames.clone(),
             kept: self.kept.clone(),
             problems: self.all_problems(unlisted),
+            strays: self.strays.clone(),
         })
     }
 
@@ -206,6 +212,7 @@ impl Reader {
             renames: BTreeMap::new(),
             kept: BTreeMap::new(),
             problems: problems.clone(),
+            strays: self.strays.clone(),
         };
         SpecError { problems, rest: Some(Box::new(rest)) }
     }
@@ -242,13 +249,14 @@ impl Reader {
             Refusal::new(&codes::DIRECTORY_UNREADABLE, message).hint(hint).at(shown, WHOLE_FILE)
         };
         let folder = Folder::open(&self.fleet_dir.join(INSTANCES_DIR)).map_err(unlisted)?;
-        let names = folder.list().map_err(unlisted)?;
+        let Listing { names, strays } = folder.list().map_err(unlisted)?;
         if names.len() > INSTANCE_FILES_MAX {
             let message = format!("the directory has {} files, and may have {INSTANCE_FILES_MAX}", names.len());
             return Err(Refusal::new(&codes::TOO_MANY_FILES, message).at(shown, WHOLE_FILE));
         }
         self.scans += 1;
         self.take_listing(names);
+        self.strays = strays.iter().map(|(name, is_folder)| stray(name, *is_folder)).collect();
         self.look_at_all(&folder, now);
         Ok(())
     }
@@ -374,6 +382,7 @@ fn remembered_instance(name: &InstanceName, good: &Arc<Wanted>) -> FleetInstance
         valid: true,
         problems: Vec::new(),
         file: Arc::from(Path::new(INSTANCES_DIR).join(file_name(name))),
+        template: good.template.clone(),
         digest: Arc::default(),
         settled: false,
         listed: false,

@@ -6,7 +6,7 @@ use super::instance::InstanceFile;
 use super::lists::RESERVED_SUBDOMAINS;
 use super::problem::{Refusal, did_you_mean, nearest, quote};
 use super::tree::Placed;
-use crate::model::name::{Domain, OdooVersion, PlanName};
+use crate::model::name::{Domain, OdooVersion, PlanName, Subdomain};
 use crate::model::problem::Problem;
 use crate::model::service_plan::{Limits, ServicePlan};
 use crate::model::settings::Settings;
@@ -23,15 +23,18 @@ pub(super) struct Ground {
     pub(super) fleet_dir: PathBuf,
 }
 
-/// The instance that `read` asks for; on failure all that stands against it on this host.
+/// The instance that `read` asks for; on failure all that stands against it on this host: nothing, where only the file's own
+/// faults do.
 pub(super) fn resolve(file: &Path, read: &InstanceFile, ground: &Ground) -> Result<Wanted, Vec<Problem>> {
     let mut problems = Vec::new();
     let mut tell = |refusal: Refusal, at| problems.push(refusal.at(file, at));
-    let plan = find_plan(&read.plan.value, &ground.plans).map_err(|refusal| tell(refusal, read.plan.at)).ok();
+    let plan = read.plan.as_ref();
+    let plan = plan.and_then(|it| find_plan(&it.value, &ground.plans).map_err(|refusal| tell(refusal, it.at)).ok());
     let release = read.odoo.as_ref().map_or(&ground.settings.odoo.default_version, |placed| &placed.value);
     let at = read.odoo.as_ref().map_or(super::problem::WHOLE_FILE, |placed| placed.at);
     let image = find_image(release, &ground.settings).map_err(|refusal| tell(refusal, at)).ok();
-    let host = find_host(read, &ground.settings).map_err(|refusal| tell(refusal, read.subdomain.at)).ok();
+    let host = read.subdomain.as_ref();
+    let host = host.and_then(|it| find_host(&it.value, &ground.settings).map_err(|refusal| tell(refusal, it.at)).ok());
     for domain in &read.domains {
         if let Err(refusal) = check_domain(domain, &ground.settings.fleet.base_domain) {
             tell(refusal, domain.at);
@@ -44,7 +47,9 @@ pub(super) fn resolve(file: &Path, read: &InstanceFile, ground: &Ground) -> Resu
         tell(refusal, primary.at);
     }
     match (plan, image, host) {
-        (Some(plan), Some(image), Some(host)) if problems.is_empty() => Ok(wanted(read, plan, image, host, ground)),
+        (Some(plan), Some(image), Some(host)) if problems.is_empty() => {
+            wanted(read, plan, image, host, ground).ok_or(problems)
+        }
         _ => Err(problems),
     }
 }
@@ -69,8 +74,8 @@ fn find_image<'a>(release: &OdooVersion, settings: &'a Settings) -> Result<&'a s
     })
 }
 
-fn find_host(read: &InstanceFile, settings: &Settings) -> Result<Domain, Refusal> {
-    let subdomain = read.subdomain.value.as_str();
+fn find_host(subdomain: &Subdomain, settings: &Settings) -> Result<Domain, Refusal> {
+    let subdomain = subdomain.as_str();
     if is_reserved(subdomain, settings) {
         let message = format!("subdomain {} is reserved", quote(subdomain));
         return Err(Refusal::new(&codes::RESERVED, message).hint("choose another: subdomain = \"…\""));
@@ -122,30 +127,32 @@ fn list<'d>(names: impl Iterator<Item = &'d Domain>) -> String {
     names.map(Domain::as_str).collect::<Vec<_>>().join(", ")
 }
 
-fn wanted(read: &InstanceFile, plan: &ServicePlan, image: &str, host: Domain, ground: &Ground) -> Wanted {
+/// None where the file does not say all that it must.
+fn wanted(read: &InstanceFile, plan: &ServicePlan, image: &str, host: Domain, ground: &Ground) -> Option<Wanted> {
     let settings = &ground.settings;
+    let redirect = read.redirect?;
     let odoo = read.odoo.as_ref().map_or(&settings.odoo.default_version, |placed| &placed.value).clone();
-    Wanted {
+    Some(Wanted {
         name: read.name.clone(),
-        plan: read.plan.value.clone(),
-        state: read.state,
-        subdomain: read.subdomain.value.clone(),
+        plan: plan.name.clone(),
+        state: read.state?,
+        subdomain: read.subdomain.as_ref()?.value.clone(),
         host,
         domains: read.domains.iter().map(|placed| placed.value.clone()).collect(),
         conf: conf::of_release(plan.conf.overlaid_by(&read.conf.complete(&ground.fleet_dir)), &odoo),
         odoo,
         image: image.to_owned(),
-        modules: plan.modules.iter().chain(&read.modules).cloned().collect(),
-        protected: read.protected,
-        suspended: read.suspended,
+        modules: plan.modules.iter().chain(read.modules.as_ref()?).cloned().collect(),
+        protected: read.protected?,
+        suspended: read.suspended?,
         customer: read.customer.clone(),
         company: Company {
-            name: read.company_name.clone(),
+            name: read.company_name.clone()?,
             country: read.country.clone(),
-            language: read.language.clone(),
+            language: read.language.clone()?,
             timezone: read.timezone.as_ref().unwrap_or(&settings.fleet.timezone).clone(),
         },
-        admin_email: read.admin_email.clone(),
+        admin_email: read.admin_email.clone()?,
         limits: Limits {
             cpu_millis: read.limits.cpu_millis.unwrap_or(plan.limits.cpu_millis),
             memory: read.limits.memory.unwrap_or(plan.limits.memory),
@@ -154,6 +161,6 @@ fn wanted(read: &InstanceFile, plan: &ServicePlan, image: &str, host: Domain, gr
         },
         backup: plan.backup.clone(),
         template: read.template.clone(),
-        primary: read.primary.as_ref().map(|it| Primary { host: it.value.clone(), redirect: read.redirect }),
-    }
+        primary: read.primary.as_ref().map(|it| Primary { host: it.value.clone(), redirect }),
+    })
 }

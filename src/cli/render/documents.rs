@@ -131,12 +131,14 @@ impl PlanEntry {
 pub(crate) struct CheckDocument<'a> {
     schema: u32,
     problems: &'a [Problem],
+    /// What keeps nothing from being valid: files that are not taken for an instance's.
+    warnings: &'a [Problem],
 }
 
 impl<'a> CheckDocument<'a> {
-    /// The document of these problems.
-    pub(crate) fn new(problems: &'a [Problem]) -> Self {
-        Self { schema: SCHEMA, problems }
+    /// The document of these problems and warnings.
+    pub(crate) fn new(problems: &'a [Problem], warnings: &'a [Problem]) -> Self {
+        Self { schema: SCHEMA, problems, warnings }
     }
 }
 

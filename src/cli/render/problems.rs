@@ -1,6 +1,6 @@
 //! Faults in files, with the line they stand on.
 
-use super::style::{BAD, FAINT, STRONG, paint};
+use super::style::{BAD, FAINT, STRONG, WARN, paint};
 use super::text::{clip, harmless};
 use crate::model::problem::Problem;
 
@@ -18,6 +18,11 @@ pub(crate) fn render(problem: &Problem, source: Option<&str>) -> String {
         out.push_str(&format!("  hint: {}\n", harmless(hint)));
     }
     out
+}
+
+/// One that keeps nothing from going on, on one line.
+pub(crate) fn warning(problem: &Problem) -> String {
+    format!("{} {}", paint(WARN, "warning:"), harmless(&problem.to_line()))
 }
 
 fn place(problem: &Problem) -> String {

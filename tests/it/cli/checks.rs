@@ -59,6 +59,61 @@ fn a_broken_plan_hides_no_problem_of_another_file() {
 }
 
 #[test]
+fn a_fault_of_a_file_hides_nothing_that_plans_settings_and_templates_say_of_it() {
+    let fleet = Fleet::new();
+    let lines = "plan = \"startr\"\nstate = \"runing\"\nodoo = \"14.0\"\n[site]\nprimary = \"nope.example\"\ntemplate = \"dedicatd\"";
+    instance(&fleet, "anna", lines);
+    let all = [
+        "anna.toml:1:8 plan \"startr\" is not in plans.toml",
+        "anna.toml:2:9 state: \"runing\" is not one of",
+        "anna.toml:3:8 no image is configured for Odoo 14.0",
+        "anna.toml:5:11 site.primary: \"nope.example\" is not a name of this instance",
+        "anna.toml:6:12 site.template: \"dedicatd\" is not in nginx-templates",
+    ];
+    told(&problems(&fleet, &[]), &all);
+    // The same of a file that is only about to join the fleet.
+    std::fs::rename(fleet.instance("anna"), fleet.path("anna.toml")).unwrap();
+    told(&problems(&fleet, &["anna.toml"]), &all);
+}
+
+#[test]
+fn a_file_that_is_not_taken_for_an_instances_is_warned_of() {
+    let fleet = Fleet::with_acme();
+    for name in ["README", "notes.md", ".hidden.tml", "acme.toml~", "#acme.toml#", "acme.toml.bak", "b.toml.example"] {
+        std::fs::write(fleet.path("instances.d").join(name), "nonsense").unwrap();
+    }
+    let quiet = fleet.run(&["check"]).ended(0);
+    assert_eq!(quiet.stderr, "", "of these nobody wants to hear");
+    std::fs::write(fleet.path("instances.d/luna.tml"), "plan = \"starter\"\n").unwrap();
+    std::fs::create_dir(fleet.path("instances.d/more")).unwrap();
+    for command in ["check", "status"] {
+        let told = fleet.run(&[command]).ended(0).stderr;
+        let parts = [
+            "warning: instances.d/luna.tml: not taken for an instance's file: its name does not end in .toml [IK0138], hint: if it is one, rename it to luna.toml",
+            "warning: instances.d/more: directories in instances.d are not looked into",
+        ];
+        assert!(parts.iter().all(|part| told.contains(part)), "{command}: {told}");
+    }
+    let document = fleet.run(&["check", "--json"]).ended(0).json();
+    assert_eq!(document["problems"].as_array().unwrap().len(), 0);
+    assert_eq!(document["warnings"].as_array().unwrap().len(), 2, "{document}");
+}
+
+#[test]
+fn of_many_problems_of_a_file_a_plan_tells_the_first_and_how_many_more() {
+    let fleet = Fleet::with_acme();
+    instance(&fleet, "bert", "plan = \"startr\"\nstate = \"runing\"\nodoo = \"14.0\"");
+    let ran = fleet.run(&["plan"]).ended(5);
+    let told = "bert.toml:1:8: plan \"startr\" is not in plans.toml [IK0110], hint: did you mean \"starter\"?; and 2 more: innkeeper check bert";
+    assert_eq!(ran.stdout.matches("bert.toml:1:8").count(), 1, "{}", ran.stdout);
+    assert!(ran.stdout.contains(told), "{}", ran.stdout);
+    assert!(!ran.stdout.contains("bert.toml:2:9") && ran.stdout.contains("; 1 invalid; 1 held."), "{}", ran.stdout);
+    // Nothing is concluded from systems that nobody looked at.
+    let cannot = "Cannot tell what would change: Docker and PostgreSQL and nginx";
+    assert!(ran.stdout.contains(cannot) && !ran.stdout.contains("No changes"), "{}", ran.stdout);
+}
+
+#[test]
 fn check_takes_names_and_files() {
     let fleet = Fleet::with_acme();
     instance(&fleet, "bert", "plan = \"gold\"");
@@ -101,6 +156,11 @@ fn stop_writes_the_state_in_the_place_of_its_comment() {
     let comment = |text: &str| text.lines().nth(place).unwrap().rfind(" # ").unwrap();
     assert_eq!(comment(&after), comment(&before), "what stands behind it stays in its column");
     fleet.run(&["check"]).ended(0);
+    // A value that was there is replaced by a shorter one.
+    fleet.run(&["retire", "acme", "--confirm", "acme", "-q"]).ended(0);
+    let retired = std::fs::read_to_string(fleet.instance("acme")).unwrap();
+    assert!(retired.lines().nth(place).unwrap().starts_with("state = \"absent\" "), "{retired}");
+    assert_eq!(comment(&retired), comment(&before));
 }
 
 #[test]
@@ -150,5 +210,7 @@ fn new_takes_what_a_file_says_and_tells_the_whole_address() {
         "--country",
         "VM",
     ]);
-    assert!(refused.ended(6).stderr.contains("is not a country code"));
+    let refused = refused.ended(6);
+    // It has no lines yet: the flag is what was typed.
+    assert!(refused.stderr.contains("bert.toml: --country: \"VM\" is not a country code"), "{}", refused.stderr);
 }

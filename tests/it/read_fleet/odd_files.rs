@@ -22,14 +22,25 @@ fn check(put: impl Fn(&Place), expected: Expect) {
 #[test]
 fn editor_leftovers_and_other_files_are_passed_over() {
     let put = |place: &Place| {
-        for name in
-            [".acme.toml", ".acme.toml.swp", "acme.toml~", "#acme.toml#", "acme.toml.bak", "README.md", ".git", "4913"]
+        for name in [".acme.toml", ".acme.toml.swp", "acme.toml~", "#acme.toml#", "acme.toml.bak", "README.md", ".git"]
         {
             place.put(&format!("instances.d/{name}"), "nonsense");
         }
         std::fs::create_dir(place.path("instances.d/folder")).expect("a folder");
+        place.put("instances.d/acme.tml", "nonsense");
     };
     check(put, expect![""]);
+    let place = Place::new();
+    put(&place);
+    let fleet = place.reader().read().expect("a fleet");
+    let strays: String = fleet.strays.iter().map(|stray| format!("{stray}\n")).collect();
+    expect![[r#"
+        instances.d/acme.tml: not taken for an instance's file: its name does not end in .toml [IK0138]
+          hint: if it is one, rename it to acme.toml; else keep it elsewhere
+        instances.d/folder: directories in instances.d are not looked into [IK0138]
+          hint: put the files of instances into instances.d itself
+    "#]]
+    .assert_eq(&strays);
 }
 
 #[test]
