@@ -257,7 +257,7 @@ fn finish(cx: &Context, converged: &Converged, look: &Plan) -> Result<Exit, Fail
 fn for_people(converged: &Converged, was_settled: bool) -> String {
     let mut text = String::new();
     for (name, end) in converged.instances.iter().filter(|(_, end)| end.end != End::Settled) {
-        text.push_str(&format!("{} {name} {}: {}\n", paint(BAD, "!"), word(end.end), harmless(&why(end))));
+        text.push_str(&format!("{} {name} {}: {}\n", paint(BAD, "!"), word(end), harmless(&why(end))));
     }
     text.extend(converged.host.iter().map(|message| format!("{} host: {}\n", paint(BAD, "!"), harmless(message))));
     let settled = converged.instances.values().filter(|end| end.end == End::Settled).count();
@@ -284,8 +284,12 @@ fn why(end: &InstanceEnd) -> String {
     }
 }
 
-fn word(end: End) -> &'static str {
-    match end {
+/// As `status` and `plan` call it.
+fn word(end: &InstanceEnd) -> &'static str {
+    let is_held_by = |reason: HoldReason| end.holds.iter().any(|hold| hold.reason == reason);
+    match end.end {
+        End::Held if is_held_by(HoldReason::InvalidFile) => "is invalid",
+        End::Held if is_held_by(HoldReason::Orphaned) => "is orphaned",
         End::Settled => "is as asked",
         End::Failed => "failed",
         End::Unreachable => "waits for a system",
@@ -300,10 +304,10 @@ fn failure_of(converged: &Converged) -> Option<Failure> {
     // The guard decides the exit code, so whom it holds is named before others.
     open.sort_by_key(|(_, end)| !end.holds.iter().any(|hold| hold.reason == HoldReason::Guard));
     let summary = match open.as_slice() {
-        [(name, end)] => format!("{name} {}: {}", word(end.end), why(end)),
+        [(name, end)] => format!("{name} {}: {}", word(end), why(end)),
         [(name, end), ..] => {
             let all = count(of, "instance", "instances");
-            format!("{} of {all} are not as asked; {name} {}: {}", open.len(), word(end.end), why(end))
+            format!("{} of {all} are not as asked; {name} {}: {}", open.len(), word(end), why(end))
         }
         [] => converged.host.first().cloned().unwrap_or_else(|| "the host is not as asked".to_owned()),
     };

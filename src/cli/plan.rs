@@ -3,12 +3,15 @@
 use super::context::Context;
 use super::failure::{Exit, Failure, Trouble};
 use super::render::documents::PlanDocument;
+use super::render::text::count;
 use super::world;
 use super::{files, fleet, pager, render, saved, selection};
 use crate::daemon::Plan;
+use crate::model::changes::HoldReason;
 use crate::model::name::InstanceName;
 use crate::model::problem::Problem;
 use crate::spec::Fleet;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
@@ -33,11 +36,14 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
     }
     let look = world::look(cx, &names)?;
     let problems = problems_of(&look.fleet, &names);
-    let failure = world::unseen(&look.facts.live, &look.changes).or_else(|| invalid(&problems)).map(Failure::answered);
+    let failure = world::unseen(&look.facts.live, &look.changes).or_else(|| invalid(&problems));
+    let mut failure = failure.map(Failure::answered);
     match cx.json {
         true => cx.document(&PlanDocument::new(&look.changes, &problems, failure.as_ref().map(Failure::member)))?,
         false => pager::show(cx, &for_people(cx, &look, &problems))?,
     }
+    // The answer holds them: what is left to say is what they mean.
+    failure.as_mut().map(counted);
     if let Some(file) = &args.out {
         save(cx, file, &look, &names, failure.as_ref())?;
     }
@@ -48,14 +54,35 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
     }
 }
 
-/// The plan, and the problems of files after it.
+/// The plan, and after it the problems of files of which it does not say that an instance waits for them.
 pub(crate) fn for_people(cx: &Context, look: &Plan, problems: &[Problem]) -> String {
-    let mut text = render::plan_text(&look.changes, cx.columns());
-    if !problems.is_empty() {
+    let unseen = world::unseen_edges(&look.facts.live, &look.changes);
+    let unseen: Vec<String> = unseen.iter().map(|(edge, _)| edge.to_string()).collect();
+    let mut text = render::plan::in_part(&look.changes, &unseen, cx.columns());
+    let waits = |name: &InstanceName| {
+        let changes = look.changes.instances.get(name);
+        changes.is_some_and(|it| it.holds.iter().any(|hold| hold.reason == HoldReason::InvalidFile))
+    };
+    let told: BTreeSet<&Path> =
+        look.fleet.instances.iter().filter(|(name, _)| waits(name)).map(|(_, instance)| &*instance.file).collect();
+    let untold: Vec<&Problem> = problems.iter().filter(|problem| !told.contains(&*problem.file)).collect();
+    if !untold.is_empty() {
         text.push('\n');
     }
-    text.extend(problems.iter().map(|problem| render::problems::render(problem, None)));
+    text.extend(untold.into_iter().map(|problem| render::problems::render(problem, None)));
     text
+}
+
+/// Has a failure say how many problems there are instead of each of them once more.
+fn counted(failure: &mut Failure) {
+    let problems = std::mem::take(&mut failure.problems);
+    if problems.is_empty() {
+        return;
+    }
+    let files: BTreeSet<&PathBuf> = problems.iter().map(|problem| &problem.file).collect();
+    let totals = format!("{} in {}", count(problems.len(), "problem", "problems"), count(files.len(), "file", "files"));
+    failure.message = format!("{totals}: {}", failure.message);
+    failure.hint = Some("`innkeeper check` tells each of them with its place".to_owned());
 }
 
 /// The problems of the named instances' files and of the files that concern all.

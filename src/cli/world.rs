@@ -139,15 +139,19 @@ fn unreachable(edge: Edge, why: &str) -> Failure {
         .hint("`innkeeper doctor` says what is wrong and how to mend it")
 }
 
-/// The failure of a look that did not see everything. Without the archive all is seen but what waits for a backup.
-pub(crate) fn unseen(live: &Live, changes: &Changes) -> Option<Failure> {
+/// The systems that a look did not see, and why. Without the archive all is seen but what waits for a backup.
+pub(crate) fn unseen_edges<'l>(live: &'l Live, changes: &Changes) -> Vec<(Edge, &'l str)> {
     let waits_for = |why: &str| {
         let mut holds = changes.instances.values().flat_map(|it| &it.holds);
         holds.any(|hold| hold.reason == HoldReason::Unseen && hold.message == why)
     };
     let unseen = observe::unseen(live).into_iter().filter_map(|(edge, why)| Some((edge, why?)));
-    let mut unseen = unseen.filter(|(edge, why)| *edge != Edge::Archive || waits_for(why));
-    unseen.next().map(|(edge, why)| unreachable(edge, why))
+    unseen.filter(|(edge, why)| *edge != Edge::Archive || waits_for(why)).collect()
+}
+
+/// The failure of a look that did not see everything.
+pub(crate) fn unseen(live: &Live, changes: &Changes) -> Option<Failure> {
+    unseen_edges(live, changes).first().map(|(edge, why)| unreachable(*edge, why))
 }
 
 /// Reads, looks and decides, and changes nothing: for these instances, or for the whole fleet when there are none.

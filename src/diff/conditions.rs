@@ -7,6 +7,7 @@ use super::{odoo, proof, serving, site};
 use crate::model::changes::{HoldReason, InstanceChanges};
 use crate::model::live::Seen;
 use crate::model::name::{InstanceName, Resources};
+use crate::model::problem::first_of;
 use crate::model::service::Ports;
 use crate::model::status::{
     BackupStatus, CertificateStatus, Condition, ConditionStatus, ConditionType, InstanceStatus, ModulesStatus,
@@ -35,7 +36,7 @@ pub fn status(
     let case = instance.wanted.as_deref().map(|wanted| Case::new(facts, None, name, instance, wanted));
     let verdicts = match &case {
         Some(case) => verdicts(case, changes, previous),
-        None => vec![spec_valid(facts, instance)],
+        None => vec![spec_valid(facts, name, instance)],
     };
     let conditions: Vec<Condition> = verdicts.into_iter().map(|verdict| verdict.since(facts, previous)).collect();
     let state = word(facts, instance, case.as_ref(), changes, &conditions);
@@ -128,7 +129,7 @@ fn verdicts(case: &Case<'_>, changes: &InstanceChanges, previous: Option<&Instan
     let ending = is_ending(case);
     let serving = serving::serving(case, lacking.as_deref().unwrap_or_default(), previous).filter(|_| !ending);
     let ready = ready(case, changes, &parts, serving.as_ref(), previous);
-    let mut all = vec![ready, spec_valid(case.facts, case.instance)];
+    let mut all = vec![ready, spec_valid(case.facts, case.name, case.instance)];
     all.extend(parts);
     all.extend(serving);
     all.push(backups_healthy(case));
@@ -219,11 +220,12 @@ fn flag(kind: ConditionType, holds: bool, yes: &str, no: &str, message: impl Int
     }
 }
 
-fn spec_valid(facts: &Facts, instance: &InstanceFacts) -> Verdict {
+fn spec_valid(facts: &Facts, name: &InstanceName, instance: &InstanceFacts) -> Verdict {
     match &instance.file {
         FileState::Valid => Verdict::new(ConditionType::SpecValid, ConditionStatus::True, "Valid", ""),
         FileState::Invalid(problems) => {
-            Verdict::new(ConditionType::SpecValid, ConditionStatus::False, "InvalidFile", problems.join("; "))
+            let problems = first_of(problems, &format!("innkeeper check {name}"));
+            Verdict::new(ConditionType::SpecValid, ConditionStatus::False, "InvalidFile", problems)
         }
         FileState::Missing if !facts.is_file_gone(instance) => {
             Verdict::unknown(ConditionType::SpecValid, Some(ending::UNLISTED))

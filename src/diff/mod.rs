@@ -24,6 +24,7 @@ pub use serving::DOWN_S;
 
 use crate::model::changes::{Changes, HoldReason, InstanceChanges};
 use crate::model::name::InstanceName;
+use crate::model::problem::first_of;
 use case::{Case, Draft, Index};
 use ending::Course;
 use facts::{Facts, FileState, HostFacts, InstanceFacts};
@@ -69,7 +70,7 @@ fn decide<'a>(facts: &'a Facts, index: &'a Index<'a>, name: &InstanceName) -> In
     let Some((name, instance)) = facts.instances.get_key_value(name) else { return InstanceChanges::default() };
     let mut draft = Draft::of(name);
     if let FileState::Invalid(problems) = &instance.file {
-        invalid_file(instance, problems, &mut draft);
+        invalid_file(name, instance, problems, &mut draft);
     }
     let Some(wanted) = instance.wanted.as_deref() else {
         match instance.file {
@@ -151,10 +152,13 @@ fn past<'a>(case: &Case<'a>) -> waits::Past<'a> {
     }
 }
 
-fn invalid_file(instance: &InstanceFacts, problems: &[String], draft: &mut Draft) {
+fn invalid_file(name: &InstanceName, instance: &InstanceFacts, problems: &[String], draft: &mut Draft) {
     let in_force = match instance.wanted {
         Some(_) => "the last good version stays in force",
         None => "there is no good version of it yet",
     };
-    draft.hold(HoldReason::InvalidFile, format!("{in_force}: {}", problems.join("; ")));
+    draft.hold(
+        HoldReason::InvalidFile,
+        format!("{in_force}: {}", first_of(problems, &format!("innkeeper check {name}"))),
+    );
 }

@@ -20,6 +20,16 @@ pub struct Problem {
     pub hint: Option<String>,
 }
 
+/// The first of a file's problems, given as lines, and how many there are besides it: for rows, alerts and plans, which are no
+/// place for twenty. `check` is the command that tells all.
+pub fn first_of(lines: &[String], check: &str) -> String {
+    match lines {
+        [] => String::new(),
+        [only] => only.clone(),
+        [first, more @ ..] => format!("{first}; and {} more: {check}", more.len()),
+    }
+}
+
 impl Problem {
     /// The same as [`Self::to_string`] on one line, for events and alerts.
     pub fn to_line(&self) -> String {

@@ -1,6 +1,6 @@
 //! What kind of change a step is, for symbols and for totals: one fold over [`Action`].
 
-use crate::model::changes::{Changes, Hold, HoldReason};
+use crate::model::changes::{Changes, HoldReason};
 use crate::model::step::{Action, Origin, Risk, Step};
 use serde::{Deserialize, Serialize};
 
@@ -157,6 +157,12 @@ pub(crate) struct Summary {
     pub(crate) held: usize,
     /// Those of them of which a step failed.
     pub(crate) failed: usize,
+    /// Those of the others whose file has problems, as `status` calls them.
+    #[serde(skip)]
+    pub(crate) invalid: usize,
+    /// Those of the others whose file is gone.
+    #[serde(skip)]
+    pub(crate) orphaned: usize,
     /// Steps of those.
     #[serde(skip)]
     of_endings: usize,
@@ -168,8 +174,13 @@ impl Summary {
         let mut summary = Self::default();
         for changes in std::iter::once(&changes.host).chain(changes.instances.values()) {
             summary.held += usize::from(!changes.holds.is_empty());
-            let has_failed = |hold: &Hold| matches!(hold.reason, HoldReason::Failed | HoldReason::BackOff);
-            summary.failed += usize::from(changes.holds.iter().any(has_failed));
+            let is_held_by = |reasons: &[HoldReason]| changes.holds.iter().any(|hold| reasons.contains(&hold.reason));
+            match () {
+                () if is_held_by(&[HoldReason::Failed, HoldReason::BackOff]) => summary.failed += 1,
+                () if is_held_by(&[HoldReason::InvalidFile]) => summary.invalid += 1,
+                () if is_held_by(&[HoldReason::Orphaned]) => summary.orphaned += 1,
+                () => {}
+            }
             let ends = |effect| changes.steps.iter().any(|step| Effect::of(step) == effect);
             summary.retire += usize::from(ends(Effect::Retire));
             summary.purge += usize::from(ends(Effect::Remove));

@@ -21,13 +21,18 @@ const TEXT_COLUMNS_MIN: usize = 30;
 
 /// The whole plan. `columns_max` is the terminal's width; none breaks no line.
 pub fn render(changes: &Changes, columns_max: Option<usize>) -> String {
+    in_part(changes, &[], columns_max)
+}
+
+/// The same where these systems could not be looked at, so that nobody can tell what they lack.
+pub(crate) fn in_part(changes: &Changes, unseen: &[String], columns_max: Option<usize>) -> String {
     let mut groups: Vec<(String, &InstanceChanges)> = vec![("host".to_owned(), &changes.host)];
     groups.extend(changes.instances.iter().map(|(name, changes)| (name.to_string(), changes)));
     groups.retain(|(_, changes)| !changes.is_empty());
     groups.sort_by_key(|(_, changes)| Reverse(changes.risk()));
     let mut out: String = groups.iter().map(|(name, changes)| group(name, changes, columns_max)).collect();
     out.push_str(&legend(changes, columns_max));
-    out.push_str(&totals(changes));
+    out.push_str(&totals(changes, unseen));
     out
 }
 
@@ -138,7 +143,7 @@ fn legend(changes: &Changes, columns_max: Option<usize>) -> String {
 }
 
 /// The last line.
-pub(crate) fn totals(changes: &Changes) -> String {
+fn totals(changes: &Changes, unseen: &[String]) -> String {
     let summary = Summary::of(changes);
     let parts: Vec<String> = [
         (summary.create, "to create"),
@@ -152,15 +157,21 @@ pub(crate) fn totals(changes: &Changes) -> String {
     .filter(|(number, _)| *number > 0)
     .map(|(number, words)| format!("{number} {words}"))
     .collect();
-    let mut text = match parts.is_empty() {
-        true => "No changes".to_owned(),
-        false => format!("{}: {}", count(summary.steps(), "step", "steps"), parts.join(", ")),
+    let mut text = match (parts.is_empty(), unseen.is_empty()) {
+        (true, true) => "No changes".to_owned(),
+        (true, false) => format!("Cannot tell what would change: {} could not be looked at", unseen.join(" and ")),
+        (false, _) => format!("{}: {}", count(summary.steps(), "step", "steps"), parts.join(", ")),
     };
-    if summary.held > summary.failed {
-        text.push_str(&format!("; {} held", summary.held - summary.failed));
+    if !parts.is_empty() && !unseen.is_empty() {
+        text.push_str(&format!("; there may be more, for {} could not be looked at", unseen.join(" and ")));
     }
-    if summary.failed > 0 {
-        text.push_str(&format!("; {} failed", summary.failed));
-    }
+    let waiting = [
+        (summary.invalid, "invalid"),
+        (summary.orphaned, "orphaned"),
+        (summary.held - summary.failed - summary.invalid - summary.orphaned, "held"),
+        (summary.failed, "failed"),
+    ];
+    let waiting = waiting.iter().filter(|(number, _)| *number > 0);
+    text.extend(waiting.map(|(number, word)| format!("; {number} {word}")));
     format!("{}\n", paint(STRONG, &format!("{text}.")))
 }

@@ -4,7 +4,7 @@ use super::style::{BAD, FAINT, GOOD, PLAIN, STRONG, WARN, of_state, paint};
 use super::table::{Cell, Column, number, render as table, text};
 use super::text::{between, count, harmless, relative, short_size};
 use crate::model::silence::Quiet;
-use crate::model::status::{FleetStatus, InstanceStatus, State, UsageStatus};
+use crate::model::status::{Alert, FleetStatus, InstanceStatus, State, UsageStatus};
 use crate::model::time::Timestamp;
 use anstyle::Style;
 
@@ -38,7 +38,14 @@ pub fn render(fleet: &FleetStatus, columns_max: Option<usize>) -> String {
         rows.iter_mut().for_each(|row| drop(row.drain(MEASURED)));
     }
     let mut out = if rows.is_empty() { String::new() } else { table(&columns, &rows, columns_max) };
-    for alert in &fleet.alerts {
+    // Where nothing is clipped, a row says all that its alert would say once more.
+    let says = |status: &InstanceStatus, alert: &Alert| {
+        alert.instance.as_ref() == Some(&status.name) && note(status, fleet.at).contains(&alert.message)
+    };
+    let is_told = |alert: &&Alert| {
+        columns_max.is_none() && alert.silence.is_none() && sorted.iter().any(|status| says(status, alert))
+    };
+    for alert in fleet.alerts.iter().filter(|alert| !is_told(alert)) {
         let whose = alert.instance.as_ref().map_or("host", |name| name.as_str());
         let (style, known) = match &alert.silence {
             None => (BAD, String::new()),

@@ -8,7 +8,7 @@ use crate::journal::{JournalError, RollOutRow};
 use crate::model::changes::HoldReason;
 use crate::model::event::{Level, NewEvent, Reason};
 use crate::model::name::InstanceName;
-use crate::model::problem::Problem;
+use crate::model::problem::{Problem, first_of};
 use crate::model::settings::Settings;
 use crate::model::status::{ConditionStatus, ConditionType, InstanceStatus};
 use crate::spec::{INSTANCES_DIR, SpecError};
@@ -155,7 +155,7 @@ impl Keeper {
             if self.board.lower("files") {
                 self.tell(&event(Level::Info, None, Reason::FilesMended, "settings and plans are valid again"));
             }
-        } else if self.board.raise("files", Reason::FileInvalid, &lines.join("; "), self.now()) {
+        } else if self.board.raise("files", Reason::FileInvalid, &first_of(&lines, "innkeeper check"), self.now()) {
             let message = format!("the last good version stays in force: {}", lines.join("; "));
             self.tell(&event(Level::Error, None, Reason::FileInvalid, message));
         }
