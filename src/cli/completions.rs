@@ -105,7 +105,7 @@ fn with_values(command: &str, arg: Arg) -> Arg {
         ("help", "command") => arg.add(ArgValueCandidates::new(values::commands)),
         ("ack" | "silence" | "unsilence", "names") => arg.add(ArgValueCompleter::new(values::instances_and_reasons)),
         (_, "timeout" | "lasts") => arg.add(ArgValueCandidates::new(values::durations)),
-        (_, "confirm") => arg.add(ArgValueCandidates::new(values::instances)),
+        ("retire", "confirm") => arg.add(ArgValueCandidates::new(values::instances_named)),
         (command, id) if INSTANCE_ARGUMENTS.contains(&id) && !COMMANDS_OF_NEW_NAMES.contains(&command) => {
             arg.add(ArgValueCompleter::new(values::instances_and_filters))
         }

@@ -10,6 +10,8 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Narrower terminals are treated as this wide.
 const TERMINAL_COLUMNS_MIN: usize = 20;
@@ -38,6 +40,8 @@ pub(crate) struct Context {
     no_pager: bool,
     utc: bool,
     color: Color,
+    /// Stderr's terminal shows a line that is drawn over itself: it goes before anything else is written.
+    drawn: Arc<AtomicBool>,
 }
 
 impl Context {
@@ -56,6 +60,7 @@ impl Context {
             no_pager: globals.no_pager,
             utc: globals.utc,
             color: globals.color,
+            drawn: Arc::default(),
         }
     }
 
@@ -71,6 +76,7 @@ impl Context {
 
     /// Writes text to stdout: the answer for people.
     pub(crate) fn say(&self, text: &str) -> Result<(), Failure> {
+        self.erase();
         let stdout = std::io::stdout().lock();
         let choice = choice(self.color, &stdout);
         let mut stream = AutoStream::new(stdout, choice);
@@ -79,6 +85,7 @@ impl Context {
 
     /// Writes one JSON document to stdout.
     pub(crate) fn document(&self, document: &impl Serialize) -> Result<(), Failure> {
+        self.erase();
         let text =
             serde_json::to_string_pretty(document).unwrap_or_else(|e| unreachable!("plain data serializes: {e}"));
         write_raw(&text)
@@ -86,6 +93,7 @@ impl Context {
 
     /// Writes one line of JSON to stdout.
     pub(crate) fn json_line(&self, document: &impl Serialize) -> Result<(), Failure> {
+        self.erase();
         let text = serde_json::to_string(document).unwrap_or_else(|e| unreachable!("plain data serializes: {e}"));
         write_raw(&text)
     }
@@ -93,20 +101,28 @@ impl Context {
     /// A remark for people on stderr; `-q` silences it.
     pub(crate) fn notice(&self, text: &str) {
         if !self.quiet {
-            complain(self.color, &format!("{text}\n"));
+            self.complain(&format!("{text}\n"));
         }
     }
 
     /// Text that belongs on stderr whatever `-q` says.
     pub(crate) fn complain(&self, text: &str) {
+        self.erase();
         complain(self.color, text);
     }
 
-    /// Draws `text` over the line that stderr's terminal is in, and stays in it; an empty text only erases.
+    /// Draws `text` over the line that stderr's terminal is in, and stays in it until something else is written.
     pub(crate) fn redraw(&self, text: &str) {
-        // The erasing goes past the filter of colours, which would take it out.
-        let _ = std::io::stderr().lock().write_all(ERASE_LINE.as_bytes());
+        erase_line();
+        self.drawn.store(true, Ordering::Relaxed);
         complain(self.color, text);
+    }
+
+    /// Takes away what was drawn.
+    pub(crate) fn erase(&self) {
+        if self.drawn.swap(false, Ordering::Relaxed) {
+            erase_line();
+        }
     }
 
     /// `text` as it goes to stdout's terminal: with its colours, or without.
@@ -162,6 +178,11 @@ impl Context {
 /// `path` in the fleet's directory, without a useless `./` in front.
 fn within(fleet_dir: &Path, path: &str) -> PathBuf {
     if fleet_dir == Path::new(".") { PathBuf::from(path) } else { fleet_dir.join(path) }
+}
+
+/// Goes past the filter of colours, which would take it out.
+fn erase_line() {
+    let _ = std::io::stderr().lock().write_all(ERASE_LINE.as_bytes());
 }
 
 /// Writes to stderr; nothing can be done when that fails.

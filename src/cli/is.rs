@@ -60,9 +60,12 @@ pub(crate) fn run(cx: &Context, args: &Args, question: Question) -> Result<Exit,
         asked.map(|it| Answer { instance: it.name.clone(), state: it.state, yes: question.holds(it) }).collect();
     // One of which nothing is known yet does not run.
     let yes = names.iter().all(|name| instances.iter().any(|it| it.instance == *name && it.yes));
+    // Of one the word alone is the answer.
+    let whose = |it: &Answer| if names.len() > 1 { format!("{}  ", it.instance) } else { String::new() };
+    let line = |it: &Answer| format!("{}{}\n", whose(it), it.state.as_str());
     match cx.json {
         true => cx.document(&Document { schema: SCHEMA, yes, instances })?,
-        false => cx.say(&instances.iter().map(|it| format!("{}\n", it.state.as_str())).collect::<String>())?,
+        false => cx.say(&instances.iter().map(line).collect::<String>())?,
     }
     Ok(if yes { Exit::Done } else { Exit::NotReady })
 }

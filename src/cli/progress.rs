@@ -51,7 +51,6 @@ struct Inner {
     done: usize,
     failed: usize,
     turns: usize,
-    drawn: bool,
     /// When something was said last.
     said: Timestamp,
 }
@@ -65,7 +64,7 @@ impl<'a> Shown<'a> {
             () => Style::Lines,
         };
         let begun = (cx.now)();
-        let inner = Inner { begun, running: BTreeMap::new(), done: 0, failed: 0, turns: 0, drawn: false, said: begun };
+        let inner = Inner { begun, running: BTreeMap::new(), done: 0, failed: 0, turns: 0, said: begun };
         Self { cx, style, inner: Mutex::new(inner) }
     }
 
@@ -144,7 +143,6 @@ impl<'a> Shown<'a> {
             return;
         }
         inner.turns += 1;
-        inner.drawn = true;
         let columns =
             terminal_size::terminal_size_of(std::io::stderr()).map_or(COLUMNS_DEFAULT, |(width, _)| width.0.into());
         let text = clip(&inner.text(now), columns.saturating_sub(3));
@@ -155,7 +153,6 @@ impl<'a> Shown<'a> {
     /// A line that stays, above what is drawn.
     fn line(&self, inner: &mut Inner, text: &str) {
         if self.style != Style::Nothing {
-            erase(self.cx, inner);
             inner.said = (self.cx.now)();
             self.cx.complain(&format!("{text}\n"));
         }
@@ -168,7 +165,7 @@ impl<'a> Shown<'a> {
 
 impl Drop for Shown<'_> {
     fn drop(&mut self) {
-        erase(self.cx, &mut self.inner());
+        self.cx.erase();
     }
 }
 
@@ -197,12 +194,6 @@ impl Inner {
     }
 }
 
-fn erase(cx: &Context, inner: &mut Inner) {
-    if std::mem::take(&mut inner.drawn) {
-        cx.redraw("");
-    }
-}
-
 fn took(began: Timestamp, now: Timestamp) -> Seconds {
     Seconds(u64::try_from(now.as_second() - began.as_second()).unwrap_or_default())
 }
@@ -218,15 +209,8 @@ mod tests {
     #[test]
     fn something_is_said_once_a_minute_while_nothing_happens() {
         let step = ("acme: install-modules".to_owned(), at(10));
-        let mut inner = Inner {
-            begun: at(0),
-            running: BTreeMap::from([step]),
-            done: 2,
-            failed: 0,
-            turns: 0,
-            drawn: false,
-            said: at(10),
-        };
+        let mut inner =
+            Inner { begun: at(0), running: BTreeMap::from([step]), done: 2, failed: 0, turns: 0, said: at(10) };
         assert_eq!(inner.beat(at(69)), None, "a step was told less than a minute ago");
         let told = inner.beat(at(70));
         assert_eq!(told.as_deref(), Some("2 steps done, acme: install-modules 1m"));

@@ -7,10 +7,12 @@ use super::render::style::{STRONG, paint};
 use super::render::text::count;
 use super::{fleet, world};
 use crate::model::filter::{Filter, is_filter};
-use crate::model::name::InstanceName;
-use crate::model::status::InstanceStatus;
+use crate::model::name::{InstanceName, PlanName, shorten};
+use crate::model::status::{InstanceStatus, State};
 use crate::model::time::Timestamp;
+use crate::model::wanted::WantedState;
 use crate::spec::Fleet;
+use std::collections::BTreeSet;
 
 /// So many names are told one by one; of more the rest is counted.
 const NAMES_TOLD_MAX: usize = 6;
@@ -35,6 +37,7 @@ pub(crate) fn of(cx: &Context, fleet: &Fleet, words: &[String]) -> Result<Select
         return Ok(Selection { names: each_once(fleet::many(&names, &known)?), by_filter: false });
     };
     let status = world::status(cx, fleet)?;
+    check_values(&filter, fleet, &status.instances)?;
     known.extend(status.instances.iter().map(|status| status.name.clone()));
     let named = fleet::many(&names, &known)?;
     let found = status.instances.iter().filter(|it| named.is_empty() || named.contains(&it.name));
@@ -56,6 +59,30 @@ pub(crate) fn parted(words: &[String]) -> Result<(Vec<String>, Option<Filter>), 
     let filters = joined_filters(words);
     let filter = (!filters.is_empty()).then(|| Filter::parse(&filters)).transpose();
     Ok((names, filter.map_err(|text| Failure::new(Trouble::Usage, text))?))
+}
+
+/// Refuses a plan or a state that there is not: nobody would be found, and nobody told why.
+///
+/// # Errors
+/// The value, and what was probably meant.
+pub(crate) fn check_values(filter: &Filter, fleet: &Fleet, instances: &[InstanceStatus]) -> Result<(), Failure> {
+    // Whose file is gone may be on a plan that is gone as well.
+    let plans = fleet.plans.keys().chain(instances.iter().filter_map(|it| it.plan.as_ref())).map(PlanName::as_str);
+    let closed: [(&str, BTreeSet<&str>); 3] = [
+        ("plan", plans.collect()),
+        ("state", State::ALL.iter().map(|state| state.as_str()).collect()),
+        ("wanted", WantedState::ALL.iter().map(|state| state.as_str()).collect()),
+    ];
+    for (key, known) in closed.iter().filter(|(_, known)| !known.is_empty()) {
+        let Some(unknown) = filter.values(key).find(|value| !known.contains(value)) else { continue };
+        let message = format!("the filter {key}:{} can find nobody: there is no such {key}", shorten(unknown));
+        let all = known.iter().copied().collect::<Vec<_>>().join(", ");
+        return Err(Failure::new(Trouble::Usage, message).hint(match fleet::nearest(unknown, known.iter().copied()) {
+            Some(near) => format!("did you mean {key}:{near}? There are {all}"),
+            None => format!("there are {all}"),
+        }));
+    }
+    Ok(())
 }
 
 fn joined_filters(words: &[String]) -> String {

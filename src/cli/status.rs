@@ -8,13 +8,15 @@ use crate::model::status::{FleetStatus, InstanceStatus, State};
 use crate::model::wanted::WantedState;
 use crate::spec::{Fleet, INSTANCES_DIR};
 use clap::ValueEnum;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 A FILTER is any text with one of : < > | ! ~ or a space in it:
-  plan:gold  state:!ready  wanted:stopped  odoo:19.0  module:crm
-  cpu>90  mem>=80%  disk>15G  cert<14d  backup>24h  'a | b'  '!acme'  ~acm
+  plan:gold  'state:!ready'  wanted:stopped  odoo:19.0  module:crm
+  'cpu>90'  'mem>=80%'  'disk>15G'  'cert<14d'  'backup>24h'  'a | b'  '!acme'  '~acm'
+The quotes keep the shell from taking < > | ! ~ for its own.
 
 --check without names ends with 3 unless every instance is as its file asks (ready, or stopped where it asks for
 that); with names it ends with 3 unless each of them is ready.")]
@@ -51,17 +53,24 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
     let mut status = world::status(cx, &fleet)?;
     known.extend(status.instances.iter().map(|status| status.name.clone()));
     let names = fleet::many(&names, &known)?;
+    if let Some(filter) = &filter {
+        selection::check_values(filter, &fleet, &status.instances)?;
+    }
     let at = status.at;
     status.instances.retain(|it| names.is_empty() || names.contains(&it.name));
     status.instances.retain(|it| filter.as_ref().is_none_or(|filter| selection::passes(filter, it, &fleet, at)));
-    if !names.is_empty() {
+    if !args.words.is_empty() {
         // Of others nobody asked.
-        let is_asked = |of: &InstanceName| names.contains(of);
+        let shown: BTreeSet<InstanceName> = status.instances.iter().map(|it| it.name.clone()).collect();
+        let is_asked = |of: &InstanceName| shown.contains(of);
         status.alerts.retain(|alert| alert.instance.as_ref().is_none_or(is_asked));
     }
     let unlisted = fleet.problems.iter().find(|problem| problem.file == Path::new(INSTANCES_DIR));
     if let Some(problem) = unlisted {
         cx.notice(&problem.to_line());
+    }
+    for stray in &fleet.strays {
+        cx.notice(&render::problems::warning(stray));
     }
     match cx.json {
         true => cx.document(&status)?,

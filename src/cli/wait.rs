@@ -249,6 +249,12 @@ impl<'a> Waiting<'a> {
             let message = format!("the guard holds {}: {}", status.name, hold.message);
             return Err(Failure::new(Trouble::Guarded, message));
         }
+        if status.state == State::Orphaned {
+            let message =
+                format!("{} is orphaned: its file is gone, so nothing moves until somebody acts", status.name);
+            let hint = format!("put {} back", super::fleet::shown_file(&status.name).display());
+            return Err(Failure::new(Trouble::WillNotCome, message).hint(hint));
+        }
         let Some(stalled) = stalled else { return Ok(()) };
         let why = match status.note() {
             text if text.is_empty() => stalled.message.clone(),

@@ -9,9 +9,9 @@ use super::status::InstanceStatus;
 use super::time::{Seconds, Timestamp};
 
 /// The keys whose values are text.
-const TEXT_KEYS: [&str; 5] = ["plan", "state", "wanted", "odoo", "module"];
+pub const TEXT_KEYS: [&str; 5] = ["plan", "state", "wanted", "odoo", "module"];
 /// The keys whose values are numbers.
-const NUMBER_KEYS: [&str; 5] = ["cpu", "mem", "disk", "cert", "backup"];
+pub const NUMBER_KEYS: [&str; 5] = ["cpu", "mem", "disk", "cert", "backup"];
 
 /// A filter that was understood.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,6 +61,14 @@ impl Filter {
             true => Err(format!("the filter {text:?} has nothing on one side of \"|\"")),
             false => Ok(Self { any }),
         }
+    }
+
+    /// The values that its words compare with the text behind `key`.
+    pub fn values(&self, key: &str) -> impl Iterator<Item = &str> {
+        self.any.iter().flatten().filter_map(move |word| match &word.test {
+            Test::Text { key: of, value } if *of == key => Some(value.as_str()),
+            _ => None,
+        })
     }
 
     /// Whether `status` passes; `company` is whose it is, where that is known.

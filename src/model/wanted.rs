@@ -22,6 +22,9 @@ pub enum WantedState {
 }
 
 impl WantedState {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Running, Self::Stopped, Self::Absent];
+
     /// As written in the file.
     pub fn as_str(self) -> &'static str {
         match self {

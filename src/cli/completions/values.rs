@@ -3,9 +3,10 @@
 
 use crate::cli::args::Cli;
 use crate::cli::explain;
-use crate::model::filter::is_filter;
+use crate::model::filter::{TEXT_KEYS, is_filter};
 use crate::model::name::InstanceName;
 use crate::model::status::State;
+use crate::model::wanted::WantedState;
 use crate::spec::{self, COUNTRIES, INSTANCES_DIR, LANGUAGES, PLANS_FILE, SETTINGS_FILE};
 use clap::CommandFactory;
 use clap_complete::engine::{CompletionCandidate, PathCompleter, ValueCompleter};
@@ -16,15 +17,21 @@ use std::path::{Path, PathBuf};
 /// Lengths of time that people choose.
 const DURATIONS: [&str; 8] = ["5m", "10m", "30m", "1h", "4h", "8h", "1d", "1w"];
 
-pub(super) fn instances() -> Vec<CompletionCandidate> {
-    candidates(instances_in(&fleet()))
+/// Those that were typed already: what is confirmed is one of them.
+pub(super) fn instances_named() -> Vec<CompletionCandidate> {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let mut named = instances_in(&fleet());
+    named.retain(|name| words.iter().any(|word| word == name.as_str()));
+    candidates(named)
 }
 
 /// Instances; once a word can only be a filter, filters.
 pub(super) fn instances_and_filters(current: &OsStr) -> Vec<CompletionCandidate> {
     let typed = current.to_string_lossy();
     if !is_filter(&typed) {
-        return beginning(&typed, instances_in(&fleet()));
+        // Whoever typed nothing yet wants names.
+        let keys = TEXT_KEYS.iter().filter(|_| !typed.is_empty()).map(|key| format!("{key}:"));
+        return beginning(&typed, instances_in(&fleet()).into_iter().chain(keys));
     }
     let states = State::ALL.iter().flat_map(|state| {
         let word = state.as_str();
@@ -32,7 +39,7 @@ pub(super) fn instances_and_filters(current: &OsStr) -> Vec<CompletionCandidate>
     });
     let plans = spec::plan_names(&text_of(PLANS_FILE)).into_iter().map(|plan| format!("plan:{plan}"));
     let modules = spec::module_names(&text_of(PLANS_FILE)).into_iter().map(|module| format!("module:{module}"));
-    let wanted = ["running", "stopped", "absent"].map(|state| format!("wanted:{state}"));
+    let wanted = WantedState::ALL.map(|state| format!("wanted:{}", state.as_str()));
     beginning(&typed, states.chain(plans).chain(modules).chain(wanted))
 }
 

@@ -114,6 +114,8 @@ fn shells_are_offered_what_a_value_can_be() {
     has(&["wait", "acme", "--timeout", ""], "10m");
     has(&["apply", "--confirm", "a"], "acme");
     has(&["retire", "acme", "--confirm", "a"], "acme");
+    assert!(!offered(&fleet, &["retire", "luna", "--confirm", ""]).contains("acme"), "it was not named");
+    has(&["status", "pl"], "plan:");
     has(&["check", "a"], "acme");
     has(&["check", "pla"], "plans.toml");
     has(&["help", "wa"], "wait");

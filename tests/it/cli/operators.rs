@@ -57,6 +57,8 @@ fn questions_are_answered_by_the_exit_code(rehearsal: &Rehearsal, ready: &str, f
     }
     assert_eq!(run(rehearsal, &["is-healthy", failed]).ended(3).stdout, "failed\n");
     let both = run(rehearsal, &["is-healthy", ready, failed, "--json"]).ended(3).json();
+    let told = run(rehearsal, &["is-healthy", ready, failed]).ended(3).stdout;
+    assert!(told.contains(&format!("{ready}  ready\n")) && told.contains(&format!("{failed}  failed\n")), "{told}");
     assert_eq!((both["yes"].clone(), both["instances"].as_array().unwrap().len()), (Value::Bool(false), 2));
 }
 
@@ -102,6 +104,11 @@ fn an_alert_is_acknowledged_silenced_and_opened_again(rehearsal: &Rehearsal, fai
     run(rehearsal, &["silence", &ready, "--until", "tomorrow"]).ended(0);
     let listed = run(rehearsal, &["alerts", &ready]).ended(0).stdout;
     assert!(listed.contains(&format!("{ready}: everything is silenced until ")), "{listed}");
+    let ended = run(rehearsal, &["unsilence", &ready]).ended(0).stderr;
+    assert!(
+        ended.contains(&format!("{ready} (all alerts): open again; {ready} (all alerts) was silenced until ")),
+        "{ended}"
+    );
 }
 
 fn what_cannot_be_silenced_is_said(rehearsal: &Rehearsal, failed: &str) {

@@ -130,6 +130,10 @@ fn progress_is_drawn_on_stderr_alone_seldom_and_is_taken_away_at_the_end() {
     let pictures = drawn.matches(erased).count();
     assert!((2..=16).contains(&pictures), "{pictures} pictures: {drawn:?}");
     assert!(drawn.contains("waiting for acme"), "{drawn:?}");
+    // Whatever is said takes the place of what is drawn.
+    let said =
+        |text: &str| drawn.find(text).map(|at| drawn[..at].rsplit_once(erased).map_or(&drawn[..at], |(_, rest)| rest));
+    assert_eq!(said("error: after 2s"), Some(""), "{drawn:?}");
     let (_, rest) = drawn.rsplit_once(erased).unwrap();
     assert!(!rest.contains("waiting for"), "{rest:?}");
     for (variable, flags) in [

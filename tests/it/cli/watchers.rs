@@ -128,13 +128,23 @@ fn status_takes_a_filter_and_says_what_it_does_not_understand() {
     };
     assert_eq!(found("plan:starter"), 1);
     assert_eq!(found("plan:!starter"), 0);
-    assert_eq!(found("plan:gold | module:crm"), 1);
+    assert_eq!(found("plan:business | module:crm"), 1);
     assert_eq!(found("!acme"), 0);
     assert_eq!(found("state:ready"), 0);
     assert_eq!(found("cpu>90"), 0, "what is not known passes no comparison");
     for filter in ["stat:ready", "cpu>much", "a |", "plan<3"] {
         let ran = fleet.run(&["status", filter]).ended(2);
         assert!(ran.stderr.contains("filter"), "{filter}: {}", ran.stderr);
+    }
+    for (filter, near) in [
+        ("plan:starer", "did you mean plan:starter?"),
+        ("state:!redy", "did you mean state:ready?"),
+        ("wanted:off", "there are absent, running, stopped"),
+    ] {
+        for command in ["status", "restart"] {
+            let ran = fleet.run(&[command, filter]).ended(2);
+            assert!(ran.stderr.contains(near), "{filter}: {}", ran.stderr);
+        }
     }
 }
 
@@ -219,6 +229,13 @@ fn wait_gives_up_early_only_on_what_cannot_come_by_itself() {
     left.board.put(never).unwrap();
     let ran = fleet.run(&["wait", "acme", "--timeout", "60s"]).ended(1);
     assert!(ran.stderr.contains("module nonsense does not exist"), "{}", ran.stderr);
+    left.board.put(status(State::Orphaned, left.generation)).unwrap();
+    let ran = fleet.run(&["wait", "acme", "--timeout", "60s"]).ended(1);
+    assert!(
+        ran.stderr.contains("its file is gone") && ran.stderr.contains("put instances.d/acme.toml back"),
+        "{}",
+        ran.stderr
+    );
     std::fs::write(fleet.instance("acme"), "plan = \"nonsense\"\n").unwrap();
     fleet.run(&["wait", "acme", "--timeout", "60s"]).ended(6);
 }
