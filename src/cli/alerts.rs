@@ -5,7 +5,7 @@ use super::context::Context;
 use super::failure::{ErrorMember, Exit, Failure, Trouble};
 use super::render::style::{FAINT, PLAIN, STRONG, WARN};
 use super::render::table::{Cell, Column, render as table, text};
-use super::render::text::{between, count, harmless, local};
+use super::render::text::{between, harmless, local};
 use super::{args, explain, fleet, moment, selection, world};
 use crate::control::{Client, SilenceRequest};
 use crate::model::filter::is_filter;
@@ -183,19 +183,19 @@ fn note(cx: &Context, fleet: &Fleet, args: &OfArgs, until: Option<Timestamp>) ->
 pub(crate) fn unsilence(cx: &Context, args: &OfArgs) -> Result<Exit, Failure> {
     let fleet = fleet::read_or_remember(cx)?;
     let (mut all_ended, mut refused): (u64, Vec<Failure>) = (0, Vec::new());
+    let zone = cx.zone(&fleet.settings);
     let (all, by_filter) = meant(cx, &fleet, args)?;
     for of in all {
         let told = words(&of);
+        let before = noted(cx, &fleet);
         match world::block_on(ask(&fleet.settings, async |client| client.unsilence(of).await))? {
             Ok(ended) => {
                 all_ended += ended;
                 if !cx.json {
-                    let over = count(
-                        usize::try_from(ended).unwrap_or(usize::MAX),
-                        "silence or acknowledgement is over",
-                        "silences and acknowledgements are over",
-                    );
-                    cx.notice(&format!("{told}: open again; {over}"));
+                    let after = noted(cx, &fleet);
+                    let gone = before.iter().filter(|silence| !after.contains(silence));
+                    let was = gone.map(|it| format!("{} was {}", words(&it.of), known(&it.quiet, &zone)));
+                    cx.notice(&again(&told, &was.collect::<Vec<_>>()));
                 }
             }
             Err(failure) => refused.push(failure),
@@ -209,6 +209,19 @@ pub(crate) fn unsilence(cx: &Context, args: &OfArgs) -> Result<Exit, Failure> {
         cx.document(&Ended { schema: SCHEMA, ended: all_ended, error: failure.as_ref().map(Failure::member) })?;
     }
     ended(failure, all_ended > 0)
+}
+
+/// What is silenced or acknowledged now; nothing where the journal cannot be read.
+fn noted(cx: &Context, fleet: &Fleet) -> Vec<Silence> {
+    fleet::journal(cx, &fleet.settings).ok().and_then(|journal| journal.silences().ok()).unwrap_or_default()
+}
+
+/// An acknowledgement ends with a silence, so all that ended is said.
+fn again(told: &str, was: &[String]) -> String {
+    match was {
+        [] => format!("{told}: open again"),
+        was => format!("{told}: open again; {}", was.join(", ")),
+    }
 }
 
 /// One failure for those that were refused: partly, where others were not.

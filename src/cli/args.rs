@@ -1,32 +1,26 @@
 //! What can be typed. What it means is decided by each command's own file.
 
+use super::failure::Exit;
 use crate::model::time::Seconds;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
-const EXIT_CODES: &str = "\
-Exit codes:
-   0  done, or nothing to do
-   1  failed
-   2  the command line cannot be understood
-   3  not ready (status --check, is-running, is-healthy)
-   4  no such instance, plan or backup
-   5  daemon, Docker, PostgreSQL or nginx unreachable
-   6  files have problems
-   7  partly applied
-   8  refused by a guard, or not confirmed
-   9  timed out waiting; the work goes on
-  10  changes pending (plan --detailed-exitcode)
-
-A fleet is a directory with innkeeper.toml, plans.toml, instances.d/ and nginx-templates/.
-Begin with: innkeeper init DIR";
+/// Stands below the help of the program.
+fn exit_codes() -> String {
+    let line = |(exit, title): &(Exit, &str)| format!("{:>4}  {title}\n", *exit as u8);
+    format!(
+        "Exit codes:\n{}\nA fleet is a directory with innkeeper.toml, plans.toml, instances.d/ and nginx-templates/.\n\
+         Begin with: innkeeper init DIR",
+        Exit::ALL.iter().map(line).collect::<String>()
+    )
+}
 
 /// What `--color` is when it is not given.
 const COLOR_VARIABLE: &str = "INNKEEPER_COLOR";
 
 /// Keeps one Odoo for each customer, exactly as a file asks for it
 #[derive(Debug, Parser)]
-#[command(name = "innkeeper", version = super::VERSION, after_help = EXIT_CODES, max_term_width = 100)]
+#[command(name = "innkeeper", version = super::VERSION, after_help = exit_codes(), max_term_width = 100)]
 #[command(arg_required_else_help = true, subcommand_required = true, infer_subcommands = false)]
 #[command(disable_help_subcommand = true)]
 pub(crate) struct Cli {

@@ -32,6 +32,23 @@ pub(crate) enum Exit {
     Pending = 10,
 }
 
+impl Exit {
+    /// All of them, in a few words.
+    pub(crate) const ALL: [(Self, &str); 11] = [
+        (Self::Done, "done, or nothing to do"),
+        (Self::Failed, "failed"),
+        (Self::Usage, "the command line cannot be understood"),
+        (Self::NotReady, "not ready (status --check, is-running, is-healthy)"),
+        (Self::NoSuch, "no such instance, plan or backup"),
+        (Self::Unreachable, "daemon, Docker, PostgreSQL or nginx unreachable"),
+        (Self::Invalid, "files have problems"),
+        (Self::Partly, "partly applied"),
+        (Self::Refused, "refused by a guard, or not confirmed"),
+        (Self::TimedOut, "timed out waiting; the work goes on"),
+        (Self::Pending, "changes pending (plan --detailed-exitcode)"),
+    ];
+}
+
 /// Every kind of failure of the command line itself. Faults in files have the codes of [`crate::spec::codes`].
 macro_rules! troubles {
     ($($name:ident = $code:literal, $exit:ident, $title:literal, $text:literal;)*) => {

@@ -11,6 +11,9 @@ use crate::spec::{self, INSTANCES_DIR, SETTINGS_FILE};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
+/// Which files git passes over.
+const GITIGNORE: &str = ".gitignore";
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Where to; without it, the fleet's directory
@@ -26,7 +29,8 @@ struct Document<'a> {
 
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
     let dir = args.dir.as_deref().unwrap_or(&cx.fleet_dir);
-    let files = contents();
+    let mut files = contents();
+    let ignored = own_gitignore(dir, &mut files);
     // All or nothing: a fleet of which half is somebody else's would only look like one.
     let in_the_way: Vec<String> = files
         .iter()
@@ -50,7 +54,22 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
         std::fs::create_dir_all(folder).map_err(|e| Failure::of_file(folder, "make", &e))?;
         files::create(&file, text)?;
     }
-    answer(cx, dir, &files)
+    answer(cx, dir, &files)?;
+    if !ignored.is_empty() && !cx.json {
+        let lines: String = ignored.iter().map(|line| format!("\n  {line}")).collect();
+        cx.notice(&format!("\nYour {GITIGNORE} stays as it is. Add to it, so that no secret gets into git:{lines}"));
+    }
+    Ok(Exit::Done)
+}
+
+/// A repository that was made elsewhere brings its own `.gitignore`, which stays. Returns the lines that it lacks.
+fn own_gitignore(dir: &Path, files: &mut Vec<(PathBuf, String)>) -> Vec<String> {
+    let Ok(own) = super::files::text_of(&dir.join(GITIGNORE)) else { return Vec::new() };
+    let Some(place) = files.iter().position(|(file, _)| file == Path::new(GITIGNORE)) else { return Vec::new() };
+    let (_, ours) = files.remove(place);
+    let has = |line: &str| own.lines().any(|of_own| of_own.trim() == line);
+    let rules = ours.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    rules.filter(|line| !has(line)).map(str::to_owned).collect()
 }
 
 /// Every file of a new fleet.

@@ -1,7 +1,6 @@
 //! How the daemon's log reads: a sentence a line, with whom it is about in front and the time in the fleet's own zone. What only a
 //! developer wants, such as where in the source it was written, is told from `-v` on, and always with `--log-format json`.
 
-use super::render::text::{local, zone_name};
 use crate::model::time::Timestamp;
 use jiff::tz::TimeZone;
 use std::fmt::{self, Write};
@@ -26,12 +25,17 @@ where
         let mut parts = Parts::default();
         event.record(&mut parts);
         let level = *event.metadata().level();
-        write!(writer, "{} {}  {}  ", local((self.now)(), &self.zone), zone_name(&self.zone), word(level))?;
+        write!(writer, "{}  {}  ", time((self.now)(), &self.zone), word(level))?;
         if level >= Level::DEBUG {
             write!(writer, "{}: ", event.metadata().target())?;
         }
         writeln!(writer, "{}", parts.sentence())
     }
+}
+
+/// With the offset from UTC, so that programs that read logs understand it.
+fn time(at: Timestamp, zone: &TimeZone) -> String {
+    at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S%:z").to_string()
 }
 
 /// The words that events have for the same levels.

@@ -75,6 +75,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>, now: fn() -> Timestamp) ->
     let early = Early::scan(&words);
     let ended = match parse(&words, early) {
         Ok(cli) => dispatch(&Context::new(&cli.globals, now), cli.command),
+        Err(error) if error.use_stderr() => usage(&as_typed(error, &words, early), early),
         Err(error) => usage(&error, early),
     };
     match ended {
@@ -86,6 +87,14 @@ pub fn run(words: impl IntoIterator<Item = OsString>, now: fn() -> Timestamp) ->
 fn parse(words: &[OsString], early: Early) -> Result<Cli, clap::Error> {
     let mut matches = Cli::command().color(early.color.choice()).try_get_matches_from(words)?;
     Cli::from_arg_matches_mut(&mut matches)
+}
+
+/// The same error, its usage without flags that nobody typed: the parser takes for typed what comes from the environment.
+fn as_typed(error: clap::Error, words: &[OsString], early: Early) -> clap::Error {
+    let nowhere = |arg: clap::Arg| if arg.get_env().is_some() { arg.env("") } else { arg };
+    let program = Cli::command().mut_args(nowhere).color(early.color.choice());
+    let again = program.try_get_matches_from(words).err();
+    again.filter(|again| again.kind() == error.kind()).unwrap_or(error)
 }
 
 fn dispatch(cx: &Context, command: Command) -> Result<Exit, Failure> {

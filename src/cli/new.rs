@@ -65,6 +65,21 @@ struct Document<'a> {
     url: String,
 }
 
+/// Keys of an instance's file, and the flags that give their values.
+const FLAGS: [(&str, &str); 11] = [
+    ("admin.email", "--admin-email"),
+    ("company.country", "--country"),
+    ("company.language", "--language"),
+    ("company.name", "--company"),
+    ("company.timezone", "--timezone"),
+    ("customer.email", "--customer-email"),
+    ("customer.name", "--customer"),
+    ("domains", "--domain"),
+    ("modules", "--module"),
+    ("odoo", "--odoo"),
+    ("subdomain", "--subdomain"),
+];
+
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
     let fleet = fleet::read(cx)?;
     let file = fleet::file_of(cx, &args.name);
@@ -72,10 +87,11 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
         return Err(files::exists(&file).hint("edit it, or choose another name"));
     }
     check_plan(&fleet, &args.plan)?;
-    let text = spec::render_instance(&wanted(args)).map_err(refused)?;
+    let told = |problems| refused(of_flags(problems, &fleet::shown_file(&args.name)));
+    let text = spec::render_instance(&wanted(args)).map_err(told)?;
     let problems = candidate::problems_of_text(cx, &fleet.problems, &format!("{}.toml", args.name), text.as_bytes())?;
     if !problems.is_empty() {
-        return Err(refused(problems));
+        return Err(told(problems));
     }
     if !args.print {
         make_folder(cx)?;
@@ -114,6 +130,18 @@ fn check_plan(fleet: &Fleet, given: &str) -> Result<(), Failure> {
         Some(near) => failure.hint(format!("did you mean {near:?}?")),
         None => failure.hint("`innkeeper plans` lists all"),
     })
+}
+
+/// Problems of the file that is not written, told of the flags that were typed: it has no lines yet.
+fn of_flags(problems: Vec<Problem>, file: &Path) -> Vec<Problem> {
+    let of_flag = |problem: Problem| {
+        let flag = FLAGS.iter().find_map(|(key, flag)| {
+            let rest = problem.message.strip_prefix(key)?;
+            rest.starts_with([':', ' ']).then(|| format!("{flag}{rest}"))
+        });
+        Problem { line: 0, column: 0, message: flag.unwrap_or(problem.message), ..problem }
+    };
+    problems.into_iter().map(|problem| if problem.file == file { of_flag(problem) } else { problem }).collect()
 }
 
 fn refused(problems: Vec<Problem>) -> Failure {

@@ -3,6 +3,7 @@
 use super::context::Context;
 use super::each::each;
 use super::failure::{Exit, Failure, Trouble};
+use super::rehearse::is_rehearsal;
 use super::render::text::count;
 use super::selection::{Selection, list};
 use super::{fleet, selection, switch};
@@ -44,10 +45,13 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<Exit, Failure> {
             false => ("their", "their sites answer 410, their containers are stopped", "brings one back as it was"),
         };
         let name = if one { list(&chosen.names) } else { "NAME".to_owned() };
+        let backups = match is_rehearsal(&fleet.settings) {
+            true => "in the memory of the rehearsal".to_owned(),
+            false => format!("below {}", fleet.settings.backup.directory.display()),
+        };
         cx.notice(&format!(
-            "{word}{site}, and a final backup is taken below {}; {its} data is deleted {} later at the earliest; until then \
+            "{word}{site}, and a final backup is taken {backups}; {its} data is deleted {} later at the earliest; until then \
              `innkeeper start {name}` {brings}",
-            fleet.settings.backup.directory.display(),
             fleet.settings.fleet.retire_grace
         ));
     }

@@ -53,7 +53,8 @@ fn splice(text: &str, state: WantedState) -> Result<String, EditError> {
         if matches!(node.get_ref(), DeValue::Table(_) | DeValue::Array(_)) {
             return Err(EditError::NotAValue);
         }
-        return Ok(format!("{}{value}{}", &text[..node.span().start], &text[node.span().end..]));
+        let (before, after) = (&text[..node.span().start], &text[node.span().end..]);
+        return Ok(format!("{before}{value}{}", moved(after, node.span().len(), value.len())));
     }
     if let Some(changed) = in_place_of_the_comment(text, &value) {
         return Ok(changed);
@@ -73,6 +74,16 @@ fn splice(text: &str, state: WantedState) -> Result<String, EditError> {
             format!("{}{line}{newline}{}", &text[..start], &text[start..])
         }
     })
+}
+
+/// `after`, the text behind a value that had `before` bytes and has `now`, with a comment on that line still in its column.
+fn moved(after: &str, before: usize, now: usize) -> String {
+    let rest = after.trim_start_matches(' ');
+    let blanks = after.len() - rest.len();
+    match rest.starts_with('#') && blanks > 0 {
+        true => format!("{}{rest}", " ".repeat((blanks + before).saturating_sub(now).max(1))),
+        false => after.to_owned(),
+    }
 }
 
 /// `# state = "running"`, as `innkeeper new` writes it above the first table, made to say `value`; what stands behind it stays in

@@ -33,6 +33,38 @@ pub(crate) const LANGUAGES: &[&str] = &[
 /// Entries of the time zone database that name no zone.
 pub(super) const NO_TIMEZONES: &[&str] = &["Factory", "localtime", "posixrules", "Etc/Unknown"];
 
+/// Large cities after which no zone is called, in lower case, and the zone that they are in: zones are called after the most
+/// populous city of their region (IANA, `theory.html`), which is often not the capital.
+pub(super) const CITIES: &[(&str, &str)] = &[
+    ("bangalore", "Asia/Kolkata"),
+    ("barcelona", "Europe/Madrid"),
+    ("beijing", "Asia/Shanghai"),
+    ("boston", "America/New_York"),
+    ("can_tho", "Asia/Ho_Chi_Minh"),
+    ("cape_town", "Africa/Johannesburg"),
+    ("da_nang", "Asia/Ho_Chi_Minh"),
+    ("danang", "Asia/Ho_Chi_Minh"),
+    ("delhi", "Asia/Kolkata"),
+    ("frankfurt", "Europe/Berlin"),
+    ("geneva", "Europe/Zurich"),
+    ("ha_noi", "Asia/Ho_Chi_Minh"),
+    ("hai_phong", "Asia/Ho_Chi_Minh"),
+    ("hamburg", "Europe/Berlin"),
+    ("hanoi", "Asia/Ho_Chi_Minh"),
+    ("hue", "Asia/Ho_Chi_Minh"),
+    ("milan", "Europe/Rome"),
+    ("montreal", "America/Toronto"),
+    ("mumbai", "Asia/Kolkata"),
+    ("munich", "Europe/Berlin"),
+    ("new_delhi", "Asia/Kolkata"),
+    ("osaka", "Asia/Tokyo"),
+    ("rio_de_janeiro", "America/Sao_Paulo"),
+    ("san_francisco", "America/Los_Angeles"),
+    ("seattle", "America/Los_Angeles"),
+    ("shenzhen", "Asia/Shanghai"),
+    ("washington", "America/New_York"),
+];
+
 /// Subdomains that no instance may have: names that mail programs, browsers, certificate authorities (RFC 2142, the
 /// CA/Browser Forum's list of administrator mailboxes) and people take for the operator's own.
 pub(super) const RESERVED_SUBDOMAINS: &[&str] = &[

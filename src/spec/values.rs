@@ -4,7 +4,7 @@
 
 use super::codes;
 use super::limits::{FREE_TEXT_CHARS_MAX, REFERENCE_BYTES_MAX};
-use super::lists::{COUNTRIES, LANGUAGES, NO_TIMEZONES};
+use super::lists::{CITIES, COUNTRIES, LANGUAGES, NO_TIMEZONES};
 use super::problem::{Refusal, did_you_mean, nearest, quote};
 use crate::model::name::{Country, Domain, Email, Language, NameError};
 use crate::model::size::Bytes;
@@ -199,13 +199,24 @@ pub(super) fn timezone(text: &str) -> Result<String, Refusal> {
     match found.filter(|name| !NO_TIMEZONES.contains(&name.as_str())) {
         Some(name) if name == text => Ok(name),
         Some(name) => Err(unknown_timezone(text).hint(did_you_mean(&name))),
-        None => {
-            let known: Vec<String> = jiff::tz::db().available().map(|name| name.as_str().to_owned()).collect();
-            let near = nearest(text, known.iter().map(String::as_str).filter(|name| !NO_TIMEZONES.contains(name)));
-            Err(unknown_timezone(text)
-                .hint(near.map_or("such as \"Asia/Ho_Chi_Minh\" or \"UTC\"".to_owned(), did_you_mean)))
-        }
+        None => Err(unknown_timezone(text).hint(
+            near_timezone(text)
+                .map_or("such as \"Asia/Ho_Chi_Minh\" or \"UTC\"".to_owned(), |name| did_you_mean(&name)),
+        )),
     }
+}
+
+/// The zone of a city after which none is called, or one that is spelled much like `text`. It is the city that must be alike:
+/// Harbin is not Hanoi because both are in Asia.
+fn near_timezone(text: &str) -> Option<String> {
+    let city = |name: &str| name.rsplit('/').next().unwrap_or_default().to_owned();
+    let given = city(text).to_lowercase().replace([' ', '-'], "_");
+    if let Some((_, zone)) = CITIES.iter().find(|(city, _)| *city == given) {
+        return Some((*zone).to_owned());
+    }
+    let known: Vec<String> = jiff::tz::db().available().map(|name| name.as_str().to_owned()).collect();
+    let is_alike = |name: &&str| !NO_TIMEZONES.contains(name) && nearest(&given, [city(name).as_str()]).is_some();
+    nearest(text, known.iter().map(String::as_str).filter(is_alike)).map(str::to_owned)
 }
 
 fn unknown_timezone(text: &str) -> Refusal {

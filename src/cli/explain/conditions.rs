@@ -27,7 +27,7 @@ const CONDITIONS: &[(&str, &str, &str)] = &[
     (
         "InstallFailed",
         "the installation of modules failed",
-        "The condition's message is what Odoo said. The usual cause is a module that this release does not have: correct `modules` in the file, or in its plan.",
+        "The condition's message is what Odoo said. The usual cause is a module that this release does not have: correct `modules` in the file, or in its plan in plans.toml.",
     ),
     (
         "NotSetUp",

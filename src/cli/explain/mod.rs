@@ -2,6 +2,7 @@
 
 mod conditions;
 mod events;
+mod exits;
 mod holds;
 mod states;
 mod steps;
@@ -21,8 +22,8 @@ const TEXT_COLUMNS_MAX: usize = 100;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// A code such as IK0201, a state such as held, a reason such as DataMissing, a condition, a kind of step; without one, all
-    /// are listed
+    /// A code such as IK0201, a state such as held, a reason such as DataMissing, a condition, a kind of step, an exit code
+    /// such as 8, or exit for all of those; without one, all are listed
     code: Option<String>,
 }
 
@@ -82,6 +83,9 @@ fn long(entry: &Entry, columns: Option<usize>) -> String {
 
 /// Those of that word: the very one, or all that differ from it in the case alone (`failed` is a state, `Failed` a reason).
 fn find(code: &str) -> Result<Vec<Entry>, Failure> {
+    if code.eq_ignore_ascii_case(exits::WORD) {
+        return Ok(exits::exits().collect());
+    }
     let entries = all();
     let of = |is: &dyn Fn(&Entry) -> bool| entries.iter().filter(|entry| is(entry)).cloned().collect::<Vec<_>>();
     let found = of(&|entry| entry.code.eq_ignore_ascii_case(code));
@@ -145,6 +149,7 @@ pub(crate) fn all() -> Vec<Entry> {
     entries.extend(types.map(|(kind, title, text)| entry(&format!("{kind:?}"), title, text)));
     entries.extend(steps::STEPS.iter().map(|(kind, title, text)| entry(kind.as_str(), title, text)));
     entries.extend(steps::ORIGINS.iter().map(|(word, title, text)| entry(word, title, text)));
+    entries.extend(exits::exits());
     entries
 }
 

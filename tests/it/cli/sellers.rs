@@ -45,6 +45,21 @@ fn init_never_overwrites_and_then_writes_nothing_at_all() {
 }
 
 #[test]
+fn init_leaves_a_gitignore_that_is_there_and_says_what_it_lacks() {
+    let fleet = Fleet::nowhere();
+    std::fs::write(fleet.path(".gitignore"), "*.key\n/target/\n").unwrap();
+    let ran = fleet.run(&["init"]).ended(0);
+    assert_eq!(std::fs::read_to_string(fleet.path(".gitignore")).unwrap(), "*.key\n/target/\n");
+    assert!(fleet.path("innkeeper.toml").exists());
+    assert!(
+        ran.stderr.contains("Your .gitignore stays as it is") && ran.stderr.contains("\n  *.password\n"),
+        "{}",
+        ran.stderr
+    );
+    assert!(!ran.stderr.contains("\n  *.key"), "it has that: {}", ran.stderr);
+}
+
+#[test]
 fn a_new_customer_is_a_checked_file_that_takes_a_place_of_the_plan() {
     let fleet = Fleet::new();
     let company = "Åß \"Quoted\" & Söns; DROP TABLE x;";

@@ -177,6 +177,29 @@ fn every_code_that_is_listed_is_explained_and_every_printed_code_is_listed() {
 }
 
 #[test]
+fn exit_codes_are_explained() {
+    let one = Fleet::nowhere().run(&["explain", "8"]).ended(0).stdout;
+    assert!(one.starts_with("8: exit code: refused by a guard") && one.contains("IK0304  the guard"), "{one}");
+    let all = Fleet::nowhere().run(&["explain", "exit"]).ended(0).stdout;
+    let help = Fleet::nowhere().run(&["--help"]).ended(0).stdout;
+    for (code, title) in [(0, "done, or nothing to do"), (10, "changes pending (plan --detailed-exitcode)")] {
+        assert!(all.contains(&format!("{code}: exit code: {title}\n")), "{all}");
+        assert!(help.contains(&format!("{code:>4}  {title}\n")), "{help}");
+    }
+}
+
+#[test]
+fn usage_shows_no_flag_that_only_the_environment_gives() {
+    let fleet = Fleet::nowhere();
+    for words in [&["info"][..], &["info", "--json"]] {
+        let mut command = fleet.command(words);
+        let ran = super::fleet::Ran::from(command.env("INNKEEPER_FLEET", "/srv/fleet").output().unwrap()).ended(2);
+        let told = if words.len() == 1 { &ran.stderr } else { &ran.stdout };
+        assert!(told.contains("innkeeper info") && told.contains("<NAME>") && !told.contains("--fleet"), "{told}");
+    }
+}
+
+#[test]
 fn reasons_are_explained_too() {
     let ran = Fleet::nowhere().run(&["explain", "datamissing"]).ended(0);
     assert!(ran.stdout.contains("DataMissing"));
