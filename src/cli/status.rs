@@ -18,8 +18,8 @@ A FILTER is any text with one of : < > | ! ~ or a space in it:
   'cpu>90'  'mem>=80%'  'disk>15G'  'cert<14d'  'backup>24h'  'a | b'  '!acme'  '~acm'
 The quotes keep the shell from taking < > | ! ~ for its own.
 
---check without names ends with 3 unless every instance is as its file asks (ready, or stopped where it asks for
-that); with names it ends with 3 unless each of them is ready.")]
+--check without names ends with 3 unless every instance is as its file asks (ready, or stopped
+where it asks for that); with names it ends with 3 unless each of them is ready.")]
 pub(crate) struct Args {
     /// Instances, or a filter; without any, the whole fleet
     #[arg(value_name = "NAME|FILTER")]

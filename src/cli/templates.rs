@@ -41,7 +41,7 @@ pub(crate) fn problems(cx: &Context, fleet: &Fleet) -> Vec<Problem> {
 /// is, with whatever else is wrong with it, before its last good version.
 pub(crate) fn missing(cx: &Context, fleet_dir: &Path, fleet: &Fleet) -> BTreeMap<InstanceName, Problem> {
     let known = known(cx);
-    let template = |it: &FleetInstance| Some(it.template.as_ref().or(it.wanted.as_ref()?.template.as_ref())?.clone());
+    let template = |it: &FleetInstance| it.template.clone().or_else(|| it.wanted.as_ref()?.template.clone());
     let named = fleet.instances.iter().filter_map(|(name, it)| Some((name, it, template(it)?)));
     let named = named.filter(|(.., template)| !known.contains(template.as_str()));
     let problem = |(name, instance, template): (&InstanceName, &FleetInstance, TemplateName)| {

@@ -141,7 +141,8 @@ impl Entry {
     }
 
     pub(super) fn shown(&self) -> FleetInstance {
-        let problems: Vec<Problem> = self.problems().cloned().collect();
+        let mut problems: Vec<Problem> = self.problems().cloned().collect();
+        problems.sort();
         FleetInstance {
             valid: problems.is_empty() && self.good.is_some(),
             wanted: self.good.clone(),

@@ -61,8 +61,8 @@ fn every_verb_takes_several_names_and_the_filters_of_status() {
     assert_eq!((one["instance"].clone(), one["errand"].clone()), (json!("anna"), json!("restart")));
 
     for verb in ["stop", "start", "restart", "retry", "is-running", "wait", "events", "credentials", "apply", "plan"] {
-        let nobody = run(&rehearsal, &[verb, "plan:gold"]).ended(4);
-        assert!(nobody.stderr.contains("no instance matches plan:gold"), "{verb}: {}", nobody.stderr);
+        let nobody = run(&rehearsal, &[verb, "state:retired"]).ended(4);
+        assert!(nobody.stderr.contains("no instance matches state:retired"), "{verb}: {}", nobody.stderr);
         let unknown = run(&rehearsal, &[verb, "anna", "bret"]).ended(4);
         assert!(unknown.stderr.contains("did you mean \"bert\"?"), "{verb}: {}", unknown.stderr);
     }
