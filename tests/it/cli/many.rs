@@ -116,8 +116,8 @@ fn the_guard_is_told_at_the_command_once_and_only_of_whom_was_named() {
     // It began with the command, whatever its conditions were before.
     let since: jiff::Timestamp = alerts["alerts"][0]["since"].as_str().unwrap().parse().unwrap();
     let asked = rehearsal.told(&["events", "carl", "--json"]);
-    let changed = asked.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let changed = changed.filter(|event| event["reason"] == "FileChanged").last().unwrap();
+    let mut changes = asked.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let changed = changes.rfind(|event| event["reason"] == "FileChanged").unwrap();
     assert!(since >= changed["at"].as_str().unwrap().parse().unwrap(), "{alerts:#}");
 
     run(&rehearsal, &["apply", "--max-destroy", "1", "--confirm", "carl", "--yes", "--timeout", "1m"]).ended(0);

@@ -165,6 +165,9 @@ fn stay(port: u16, over: &AtomicBool) -> Result<(), String> {
 
 type Work = (&'static str, JoinHandle<Result<(), String>>);
 
+/// Counts itself when it has begun, and fails when it was cut.
+type Task = Box<dyn FnOnce(&AtomicUsize) -> Result<(), String> + Send>;
+
 /// Everything that runs from before the first reload on.
 fn begin_all(port: u16) -> Vec<Work> {
     let begun = Arc::new(AtomicUsize::new(0));
@@ -172,7 +175,7 @@ fn begin_all(port: u16) -> Vec<Work> {
     // The first one right behind the head, while most of the file is still with Odoo.
     let through_tunnels = |taken: usize| TUNNEL * u32::try_from(1 + taken / (FILE_BYTES / 3)).unwrap();
     let mut all: Vec<Work> = Vec::new();
-    let mut begin = |kind, work: Box<dyn FnOnce(&AtomicUsize) -> Result<(), String> + Send>| {
+    let mut begin = |kind, work: Task| {
         let begun = Arc::clone(&begun);
         all.push((kind, std::thread::spawn(move || work(&begun))));
     };
@@ -245,6 +248,7 @@ fn wait_until_done(work: &JoinHandle<Result<(), String>>) {
 }
 
 /// Prints what was cut; nothing may be.
+#[expect(clippy::print_stdout, reason = "the figures are what this test is read for")]
 fn tell(works: Vec<Work>, reloads: u64, reloading: Duration, old: &[u64]) {
     println!("running_work_reloads {reloads} reloads");
     println!("running_work_reloading {:.1} s", reloading.as_secs_f64());
