@@ -92,13 +92,15 @@ fn what_is_repaired_at_once_opens_no_alert_and_wakes_nobody() {
             Damage::SiteEdited,
             Damage::ProxyForgot,
         ];
-        for (nth, damage) in damages.into_iter().enumerate() {
+        let repairs =
+            |daemon: &super::house::Daemon| daemon.reasons().iter().filter(|reason| *reason == "DriftRepaired").count();
+        for damage in damages {
+            let before = repairs(&daemon);
             assert!(house.rehearsal.damage(damage, &name("acme")), "{damage:?}");
-            let repaired = |daemon: &super::house::Daemon| {
-                daemon.reasons().iter().filter(|reason| *reason == "DriftRepaired").count() > nth
-            };
-            daemon.until("its repair", repaired).await;
+            daemon.until("its repair", |daemon| repairs(daemon) > before).await;
             daemon.until_state("acme", State::Ready).await;
+            // A site that was edited is repaired for its instance and for the host.
+            tokio::time::sleep(Duration::from_secs(5)).await;
         }
         // What was done is told as done, in words.
         let told = daemon.told();
