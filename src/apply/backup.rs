@@ -25,9 +25,6 @@ pub(super) async fn take(spec: &BackupSpec, context: &Context) -> Result<bool, S
 }
 
 async fn write(spec: &BackupSpec, context: &Context) -> Result<(), StepFault> {
-    let Ok(_place) = context.lanes.heavy.acquire().await else {
-        return Err(StepFault { message: "the lane for backups is closed".to_owned(), kind: ErrorKind::Failed });
-    };
     let edges = &context.edges;
     let (instance, id) = (&spec.instance, &spec.id);
     let begun_at = (context.now)();
@@ -63,14 +60,9 @@ async fn write(spec: &BackupSpec, context: &Context) -> Result<(), StepFault> {
 /// Reads it back whole. One that is not sound goes out of the way, so that the next turn takes another while the data stand.
 pub(super) async fn verify(instance: &InstanceName, id: &BackupId, context: &Context) -> Result<bool, StepFault> {
     let archive = &context.edges.archive;
-    let read = async {
-        // Never closed.
-        let _place = context.lanes.readings.acquire().await;
-        archive.verify(instance, id).await
-    };
     let soundness = tokio::select! {
         () = context.stopping.cancelled() => return Ok(false),
-        soundness = read => soundness?,
+        soundness = archive.verify(instance, id) => soundness?,
     };
     match soundness {
         Soundness::Sound => {

@@ -4,7 +4,9 @@
 use crate::edges::proxy::SiteChanges;
 use crate::edges::{Edge, EdgeError, ErrorKind, Proxy};
 use crate::model::name::{InstanceName, Uid};
+use crate::model::service::JobWork;
 use crate::model::site::SiteRow;
+use crate::model::step::Action;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Semaphore, oneshot};
@@ -32,11 +34,25 @@ pub struct Lanes {
     /// Changes of sites.
     pub sites: SiteLane,
     /// Certificate orders, one at a time.
-    pub certificates: Semaphore,
-    /// Job containers, and backups that are taken.
-    pub heavy: Semaphore,
+    certificates: Semaphore,
+    /// Installations, and backups that are taken.
+    heavy: Semaphore,
+    /// Set-ups: they take seconds, and whoever is nearly served does not wait behind those who have just come.
+    set_ups: Semaphore,
     /// Backups that are read back, one at a time: no new customer waits for the hours that a large one takes.
-    pub readings: Semaphore,
+    readings: Semaphore,
+}
+
+impl Lanes {
+    /// Where this long work waits for its place.
+    pub(super) fn of(&self, action: &Action) -> &Semaphore {
+        match action {
+            Action::ObtainCertificate(_) => &self.certificates,
+            Action::VerifyBackup { .. } => &self.readings,
+            Action::RunJob(job) if matches!(job.work, JobWork::SetUp { .. }) => &self.set_ups,
+            _ => &self.heavy,
+        }
+    }
 }
 
 impl Default for Lanes {
@@ -45,6 +61,7 @@ impl Default for Lanes {
             sites: SiteLane::default(),
             certificates: Semaphore::new(1),
             heavy: Semaphore::new(HEAVY_AT_ONCE_MAX),
+            set_ups: Semaphore::new(HEAVY_AT_ONCE_MAX),
             readings: Semaphore::new(1),
         }
     }

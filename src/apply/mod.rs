@@ -2,7 +2,7 @@
 //!
 //! Each step: write the intent into the journal, act, look where acting alone proves nothing, write the result. Steps
 //! that do not wait for each other run side by side. A step that failed takes those that come after it out of this
-//! turn; all others go on.
+//! turn; all others go on. Long work is begun and not waited for ([`WorkList`]): what comes after it is for a later turn.
 
 mod backup;
 mod database;
@@ -13,9 +13,11 @@ mod retry;
 mod service;
 mod site;
 mod smtp_password;
+mod work;
 
 pub use lanes::Lanes;
 pub use smtp_password::read_smtp_password;
+pub use work::WorkList;
 
 use crate::edges::{EdgeError, Edges, ErrorKind};
 use crate::journal::{FailureRow, Journal, JournalError};
@@ -38,6 +40,7 @@ use tokio_util::sync::CancellationToken;
 pub type StillMeant = Arc<dyn Fn() -> BoxFuture<'static, bool> + Send + Sync>;
 
 /// What steps are carried out with.
+#[derive(Clone)]
 pub struct Context {
     /// The systems.
     pub edges: Edges,
@@ -47,6 +50,10 @@ pub struct Context {
     pub journal: Journal,
     /// Limits over all turns.
     pub lanes: Arc<Lanes>,
+    /// Long work over all turns.
+    pub work: WorkList,
+    /// Called when long work that was begun here has ended.
+    pub woken: Arc<dyn Fn() + Send + Sync>,
     /// Whose steps; none is the host's.
     pub instance: Option<InstanceName>,
     /// The version of the instance's file that the steps were decided for.
@@ -72,7 +79,7 @@ pub struct Outcome {
     pub done: Vec<StepId>,
     /// Failed.
     pub failed: Vec<StepFailure>,
-    /// Not begun: something before them failed, or a shutdown.
+    /// Not done in this turn: something before them failed or is long work, a shutdown, or they are long work themselves.
     pub skipped: Vec<StepId>,
 }
 
@@ -91,6 +98,8 @@ pub struct StepFailure {
     pub permanent: bool,
     /// When it is tried again.
     pub next_try: Option<Timestamp>,
+    /// The journal has it, so it is not tried again before that time.
+    pub noted: bool,
 }
 
 /// How one step ended.
@@ -128,7 +137,9 @@ pub async fn carry_out(changes: &InstanceChanges, context: &Context) -> Outcome 
     loop {
         let (ready, rest) = ready_steps(waiting, &outcome.done, &mut ended_badly, context.stopping.is_cancelled());
         waiting = rest;
-        running.extend(ready.into_iter().map(|step| async move { (step, take(step, context).await) }));
+        let (long, short): (Vec<_>, Vec<_>) = ready.into_iter().partition(|step| step.action.work().is_some());
+        long.into_iter().for_each(|step| work::begin(step, context));
+        running.extend(short.into_iter().map(|step| async move { (step, take(step, context).await) }));
         let Some((step, end)) = running.next().await else { break };
         match end {
             End::Done => outcome.done.push(step.id.clone()),

@@ -62,7 +62,7 @@ pub(super) async fn run_job(job: &JobSpec, context: &Context) -> Result<bool, St
     let end = tokio::select! {
         // Cut by a shutdown: the job container goes on without us.
         () = context.stopping.cancelled() => return Ok(false),
-        end = run_in_lane(job, context) => end?,
+        end = context.edges.engine.run_job(job) => end?,
     };
     let odoo = look_inside(instance, context).await?;
     match verify(&job.work, &end, &odoo) {
@@ -84,13 +84,6 @@ async fn unknown_modules(work: &JobWork, odoo: &OdooLive, context: &Context) -> 
     // Trying again helps only once the file or the image is another one.
     let kind = ErrorKind::Refused;
     (!unknown.is_empty()).then(|| StepFault { message: unknown.join(" "), kind })
-}
-
-async fn run_in_lane(job: &JobSpec, context: &Context) -> Result<JobEnd, StepFault> {
-    let Ok(_place) = context.lanes.heavy.acquire().await else {
-        return Err(StepFault { message: "the lane for jobs is closed".to_owned(), kind: ErrorKind::Failed });
-    };
-    Ok(context.edges.engine.run_job(job).await?)
 }
 
 async fn look_inside(instance: &InstanceName, context: &Context) -> Result<OdooLive, StepFault> {

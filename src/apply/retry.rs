@@ -23,7 +23,9 @@ pub(super) fn note_failure(step: &Step, fault: StepFault, context: &Context) -> 
     let wait = wait(&step.action, fault.kind, attempts, (context.chance)()).min(longest);
     let next_try = (!permanent).then(|| (context.now)().checked_add(wait).unwrap_or(Timestamp::MAX));
     let row = failure_row(step, &fault.message, attempts, permanent, next_try, context.generation);
-    report(context.journal.set_failure(context.instance.as_ref(), step.key(), &row), "could not note a failure");
+    let written = context.journal.set_failure(context.instance.as_ref(), step.key(), &row);
+    let noted = written.is_ok();
+    report(written, "could not note a failure");
     let event = NewEvent {
         level: if permanent { Level::Error } else { Level::Warning },
         instance: context.instance.clone(),
@@ -41,6 +43,7 @@ pub(super) fn note_failure(step: &Step, fault: StepFault, context: &Context) -> 
         unreachable: matches!(fault.kind, ErrorKind::Unreachable | ErrorKind::Timeout),
         permanent,
         next_try,
+        noted,
     }
 }
 

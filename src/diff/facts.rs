@@ -100,9 +100,20 @@ pub struct InstanceFacts {
     pub updating: bool,
     /// Its part in a change of many.
     pub roll_out: Option<RollOut>,
+    /// Long work that goes on for it now, by [`crate::model::step::Step::key`]. None of it is known after a restart.
+    pub work: BTreeMap<String, LongWork>,
     /// When its container was seen to have ended by itself and to have been started again by the engine, the newest last.
     /// Only what this process saw, and of the last minutes.
     pub crashes: Vec<Timestamp>,
+}
+
+/// Long work that this process began and that has not ended yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LongWork {
+    /// Which work: [`crate::model::step::Action::work`].
+    pub work: String,
+    /// False while it waits for a place: nothing was done yet.
+    pub running: bool,
 }
 
 /// An instance's part in a change of many: an edit of `plans.toml` reaches one instance first, then ever more.

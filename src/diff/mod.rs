@@ -18,6 +18,7 @@ mod service;
 mod serving;
 mod site;
 mod waits;
+mod work;
 
 pub use database::connections;
 pub use serving::DOWN_S;
@@ -112,6 +113,7 @@ fn live(case: &Case<'_>, draft: &mut Draft) {
     site::certificates(case, draft);
 
     check::refuse_collisions(case, draft);
+    work::wait(case, draft);
     waits::guard(case, draft);
     waits::disk(case, draft);
     waits::failures(&past(case), draft);
@@ -132,6 +134,7 @@ fn end(case: &Case<'_>, why: &str, draft: &mut Draft) {
     backup::lost_data(case, draft);
     ending::purge(case, draft);
 
+    work::wait(case, draft);
     waits::unlisted(case, draft);
     waits::guard(case, draft);
     waits::room(case, draft);

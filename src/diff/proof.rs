@@ -12,7 +12,8 @@ const MOVED: u16 = 301;
 
 /// Drafts a hold for each host that was asked and did not answer as it should, once nothing is left to do.
 pub(super) fn proven(case: &Case<'_>, draft: &mut Draft) {
-    if case.wanted.state != WantedState::Running || !draft.steps().is_empty() {
+    let is_busy = !draft.steps().is_empty() || !case.instance.work.is_empty();
+    if case.wanted.state != WantedState::Running || is_busy {
         return;
     }
     faults(case).into_iter().for_each(|fault| draft.hold(HoldReason::NotHealthy, fault));

@@ -21,6 +21,9 @@ pub struct InstanceChanges {
     pub steps: Vec<Step>,
     /// Why something waits.
     pub holds: Vec<Hold>,
+    /// Long work that goes on and is not asked for any more, by [`Step::key`]: it is to be ended.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub let_go: Vec<String>,
 }
 
 impl Changes {
@@ -37,9 +40,9 @@ impl Changes {
 }
 
 impl InstanceChanges {
-    /// True when there is neither a step nor a hold.
+    /// True when there is neither a step nor a hold, and no work to end.
     pub fn is_empty(&self) -> bool {
-        self.steps.is_empty() && self.holds.is_empty()
+        self.steps.is_empty() && self.holds.is_empty() && self.let_go.is_empty()
     }
 
     /// The worst that the customer notices.

@@ -400,7 +400,23 @@ impl Step {
     pub fn input(&self) -> String {
         match &self.action {
             Action::RenderSites => super::secret::digest(&(&self.reason, &self.fields)),
+            // What is left to install becomes less with each attempt: that is no other input.
+            Action::RunJob(job) => super::secret::digest(&(&job.tag.digest, &job.image_id, job.memory_bytes)),
             action => super::secret::digest(action),
+        }
+    }
+}
+
+impl Action {
+    /// Which long work it is; none for what is done within seconds. Long work takes up to hours and is never waited for in a
+    /// turn. Actions with the same text are the same work, also where what is left of it has become less.
+    pub fn work(&self) -> Option<String> {
+        match self {
+            Self::RunJob(job) => Some(job.tag.digest.clone()),
+            Self::ObtainCertificate(order) => Some(super::secret::digest(order)),
+            Self::BackUp(spec) => Some(spec.id.to_string()),
+            Self::VerifyBackup { backup, .. } => Some(backup.to_string()),
+            _ => None,
         }
     }
 }

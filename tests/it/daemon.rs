@@ -15,6 +15,7 @@ mod guard;
 pub(crate) mod house;
 mod identity;
 mod life;
+mod long_work;
 mod lost_data;
 mod mass_removal;
 mod once;

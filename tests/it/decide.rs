@@ -10,13 +10,13 @@ mod service;
 mod serving;
 mod site;
 mod wait;
+mod work;
 
 use crate::world::{World, ask_hosts, carry_out, facts, name, wanted};
 use expect_test::{Expect, expect};
 use innkeeper::diff::facts::{Facts, Failure};
 use innkeeper::diff::{changes, changes_of, conditions};
 use innkeeper::model::changes::{HoldReason, InstanceChanges};
-use innkeeper::model::secret::digest;
 use innkeeper::model::status::{ConditionStatus, ConditionType, State};
 use innkeeper::model::time::Timestamp;
 
@@ -47,6 +47,7 @@ fn text(changes: &InstanceChanges) -> String {
     for hold in &changes.holds {
         text.push_str(&format!("hold {}: {}\n", hold.reason.as_str(), hold.message));
     }
+    changes.let_go.iter().for_each(|key| text.push_str(&format!("let go {key}\n")));
     text
 }
 
@@ -92,7 +93,7 @@ fn failure(facts: &Facts, key: &str, permanent: bool, next_try: &str) -> Failure
     let changes = changes_of(facts, &name("acme"));
     let step = changes.steps.iter().find(|step| step.key() == key).unwrap();
     Failure {
-        input: digest(&step.action),
+        input: step.input(),
         generation: 1,
         attempts: 1,
         permanent,

@@ -139,6 +139,7 @@ pub(crate) fn instance(wanted: Wanted, number: u128) -> InstanceFacts {
         ending: EndingFacts::default(),
         updating: false,
         roll_out: None,
+        work: BTreeMap::new(),
         crashes: Vec::new(),
     }
 }

@@ -253,6 +253,10 @@ fn verdict(report: &Report, patient: bool) -> Option<End> {
         // The next turn sees what came of it.
         return None;
     }
+    if held(HoldReason::JobRunning) {
+        // There is another turn when it has ended.
+        return None;
+    }
     if held(HoldReason::Unseen) {
         return (!patient).then_some(End::Unreachable);
     }

@@ -16,8 +16,7 @@ use tokio::sync::{Semaphore, broadcast};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Turns at once. Most of a turn's time is waiting in a lane: a customer who waits for an installation must not keep
-/// others from theirs.
+/// Turns at once. Long work is not waited for in a turn; what is waited for is the publication of sites, which many share.
 const TURNS_AT_ONCE_MAX: usize = 256;
 /// Chores at once: a look at everything that takes long must not keep files from being read.
 const CHORES_AT_ONCE_MAX: usize = 2;
@@ -140,11 +139,13 @@ impl Crew {
     /// Waits until everything that ran has ended.
     pub(crate) async fn ended(&self) {
         self.tasks.wait().await;
+        self.keeper.work.ended().await;
     }
 
     /// Drops what still runs. Nothing in memory is needed: the next start looks and goes on.
     pub(crate) fn cut(&self) {
         self.cut.cancel();
+        self.keeper.work.cut();
     }
 
     async fn turn(&self, subject: Subject, cause: Option<String>) -> Next {

@@ -9,7 +9,7 @@ use super::gauges::Gauges;
 use super::lock::{Lock, LockError};
 use super::passwords::Passwords;
 use super::register::Register;
-use crate::apply::Lanes;
+use crate::apply::{Lanes, WorkList};
 use crate::edges::Edges;
 use crate::journal::{Journal, JournalError};
 use crate::model::event::{Level, NewEvent, Reason};
@@ -103,6 +103,7 @@ pub struct Keeper {
     pub(crate) key: InstallationKey,
     pub(crate) journal: Journal,
     pub(crate) lanes: Arc<Lanes>,
+    pub(crate) work: WorkList,
     pub(crate) board: Board,
     pub(crate) gauges: Gauges,
     pub(crate) passwords: Passwords,
@@ -164,6 +165,7 @@ impl Keeper {
             key,
             journal,
             lanes: Arc::default(),
+            work: WorkList::default(),
             board,
             gauges: Gauges::default(),
             passwords: Passwords::default(),
@@ -193,6 +195,12 @@ impl Keeper {
     /// The key of the installation's secrets.
     pub fn key(&self) -> &InstallationKey {
         &self.key
+    }
+
+    /// Drops the long work that goes on, as the end of the process would, and returns when none is left.
+    pub async fn drop_work(&self) {
+        self.work.cut();
+        self.work.ended().await;
     }
 
     /// How the fleet stands, as far as it was looked at.

@@ -246,6 +246,7 @@ impl Entry {
                 ending: EndingFacts::default(),
                 updating: false,
                 roll_out: None,
+                work: BTreeMap::new(),
                 crashes: Vec::new(),
             },
             met: false,

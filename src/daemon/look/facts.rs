@@ -88,6 +88,7 @@ impl Keeper {
             }
             facts.ending.filestore_bytes = self.gauges.filestore_bytes(name);
             let password_file = facts.wanted.as_ref().and_then(|wanted| wanted.conf.password_file());
+            facts.work = self.work.of(name);
             facts.smtp_password = password_file.map(|file| self.passwords.mark(file, &self.key));
             (name.clone(), facts)
         };

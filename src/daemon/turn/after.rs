@@ -3,7 +3,7 @@
 use crate::apply::Outcome;
 use crate::daemon::known::keeper::{Keeper, event};
 use crate::daemon::queue::schedule::Next;
-use crate::diff::facts::{Facts, Failure};
+use crate::diff::facts::{Facts, Failure, InstanceFacts};
 use crate::model::backoff;
 use crate::model::changes::{HoldReason, InstanceChanges};
 use crate::model::event::{Level, Reason};
@@ -12,7 +12,7 @@ use crate::model::time::Timestamp;
 use std::time::Duration;
 
 /// So many turns in a row may do something at once; one that never settles is slowed down after that.
-const RESTLESS_TURNS_MAX: u32 = 12;
+pub(super) const RESTLESS_TURNS_MAX: u32 = 12;
 /// An instance that was started is asked again this soon.
 const HEALTH_WAIT_FIRST: Duration = Duration::from_secs(1);
 /// And this late, when it does not answer for long.
@@ -25,17 +25,18 @@ const PURGE_WAIT_MAX: Duration = Duration::from_mins(1);
 /// The steady clock counts whole seconds.
 const PURGE_WAIT_SPARE: Duration = Duration::from_secs(2);
 
-/// What comes after this turn.
+/// What comes after this turn. `work_done` counts the long work that ended well since the turn before.
 pub(super) fn next(
     keeper: &Keeper,
     name: &InstanceName,
     facts: &Facts,
     changes: &InstanceChanges,
     outcome: &Outcome,
+    work_done: u64,
 ) -> Next {
     let mut register = keeper.register();
     let Some(entry) = register.entries.get_mut(name) else { return Next::Quiet };
-    if !outcome.done.is_empty() || !outcome.failed.is_empty() {
+    if !outcome.done.is_empty() || !outcome.failed.is_empty() || work_done > 0 {
         entry.unhealthy = 0;
         entry.restless = entry.restless.saturating_add(1);
         // Look at once at what came of it: the next step, or the reason to wait.
@@ -47,12 +48,14 @@ pub(super) fn next(
             }
         };
     }
-    entry.restless = 0;
+    if keeper.work.of(name).is_empty() {
+        entry.restless = 0;
+    }
     if holds(changes, HoldReason::Unseen) {
         return Next::Failed;
     }
     let mut wait: Option<Duration> = None;
-    if waits_for_health(changes) || loads(facts) {
+    if facts.instances.get(name).is_some_and(|instance| waits_for_health(instance, changes)) || loads(facts) {
         entry.unhealthy = entry.unhealthy.saturating_add(1);
         wait = Some(health_wait(entry.unhealthy));
     } else {
@@ -71,13 +74,15 @@ fn until_purge(facts: &Facts, name: &InstanceName) -> Option<Duration> {
     (left > Duration::ZERO && left < PURGE_WAIT_MAX).then_some(left + PURGE_WAIT_SPARE)
 }
 
-/// True when nothing but time is needed: a container that starts, a job that runs.
-pub(super) fn waits_for_health(changes: &InstanceChanges) -> bool {
+/// True when nothing but time is needed: a container that starts, a job that an earlier process began. Long work of this
+/// process wakes its instance when it has ended.
+pub(super) fn waits_for_health(instance: &InstanceFacts, changes: &InstanceChanges) -> bool {
     // What does not answer because of them is not asked again and again.
     let waits_for_a_person =
         |reason: HoldReason| reason.needs_a_person() || matches!(reason, HoldReason::Guard | HoldReason::Suspended);
     let for_a_person = changes.holds.iter().any(|hold| waits_for_a_person(hold.reason));
-    holds(changes, HoldReason::JobRunning) || holds(changes, HoldReason::NotHealthy) && !for_a_person
+    let job = holds(changes, HoldReason::JobRunning) && instance.work.is_empty();
+    job || holds(changes, HoldReason::NotHealthy) && !for_a_person
 }
 
 /// True while nginx loads a generation, somebody else's perhaps: in a moment the site is as this turn left it.

@@ -6,6 +6,7 @@ pub(crate) mod monitor;
 mod password;
 mod tell;
 
+use self::after::RESTLESS_TURNS_MAX;
 use crate::apply::{self, Outcome};
 use crate::daemon::known::keeper::{Bell, Keeper};
 use crate::daemon::known::register::Register;
@@ -45,7 +46,7 @@ pub struct Report {
     pub began: Instant,
     /// What was decided.
     pub changes: InstanceChanges,
-    /// Steps that were done.
+    /// Steps that were done, long work included that ended since the turn before.
     pub done: u64,
     /// What failed, one line each.
     pub failed: Vec<String>,
@@ -123,18 +124,34 @@ async fn instance(
         password::prove(keeper, name, &mut live).await;
         live
     };
-    let Some(Decision { facts, changes }) = decide(keeper, name, live)? else {
+    let Some(Decision { mut facts, changes }) = decide(keeper, name, live)? else {
         return Ok(Report::new(subject, began, InstanceChanges::default(), Next::Quiet));
     };
     keeper.publish(name, &facts, &changes, began);
     keeper.tell_drift(Some(name), &changes);
     keeper.tell_crash(name, &facts);
+    keeper.work.let_go(name, &changes.let_go);
+    let work_done = keeper.work.take_done(name);
     let context = context(keeper, Some(name), &facts, cause);
     let outcome = apply::carry_out(&changes, &context).await;
+    say_what_goes_on(keeper, name, &mut facts, began).await;
     errands::end(keeper, name, &facts, &changes, &outcome)?;
-    let next = after::next(keeper, name, &facts, &changes, &outcome);
+    let next = after::next(keeper, name, &facts, &changes, &outcome, work_done);
     let settled = changes.is_empty();
-    Ok(Report { settled, ..Report::new(subject, began, changes, next).with(&outcome) })
+    let mut report = Report { settled, ..Report::new(subject, began, changes, next).with(&outcome) };
+    report.done += work_done;
+    Ok(report)
+}
+
+/// Where long work was begun, its instance's status says so at once: the next turn comes when it has ended.
+async fn say_what_goes_on(keeper: &Arc<Keeper>, name: &InstanceName, facts: &mut Facts, began: Instant) {
+    // Those that find a place begin now.
+    tokio::task::yield_now().await;
+    let going = keeper.work.of(name);
+    let Some(instance) = facts.instances.get_mut(name).filter(|instance| instance.work != going) else { return };
+    instance.work = going;
+    let changes = diff::changes_of(facts, name);
+    keeper.publish(name, facts, &changes, began);
 }
 
 /// The proxy's templates and files.
@@ -279,6 +296,8 @@ fn context(keeper: &Arc<Keeper>, name: Option<&InstanceName>, facts: &Facts, cau
         key: keeper.key.clone(),
         journal: keeper.journal.clone(),
         lanes: Arc::clone(&keeper.lanes),
+        work: keeper.work.clone(),
+        woken: woken(keeper, name, &cause),
         instance: name.cloned(),
         generation: instance.map(|instance| instance.generation).unwrap_or_default(),
         cause,
@@ -288,6 +307,18 @@ fn context(keeper: &Arc<Keeper>, name: Option<&InstanceName>, facts: &Facts, cau
         steady_s: facts.guard.steady_s,
         still_meant: still_meant(keeper, name, instance),
     }
+}
+
+/// Lets the instance have a turn when its long work has ended. One that never settles waits for the next look at everything.
+fn woken(keeper: &Arc<Keeper>, name: Option<&InstanceName>, cause: &Option<String>) -> Arc<dyn Fn() + Send + Sync> {
+    let (keeper, name, cause) = (Arc::clone(keeper), name.cloned(), cause.clone());
+    Arc::new(move || {
+        let entry_is_restless =
+            |name| keeper.register().entries.get(name).is_some_and(|entry| entry.restless > RESTLESS_TURNS_MAX);
+        if let Some(name) = name.as_ref().filter(|name| !entry_is_restless(name)) {
+            keeper.ring(Bell::Instance(name.clone(), cause.clone()));
+        }
+    })
 }
 
 /// Whether the instance's file says what it said when the decision was taken.

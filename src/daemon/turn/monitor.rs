@@ -204,7 +204,7 @@ impl Keeper {
         let changes = changes.instances.get(name).unwrap_or(&nothing);
         let unsettled = changes.is_empty() && instance.observed_generation != instance.generation;
         let now = !changes.steps.is_empty()
-            || waits_for_health(changes)
+            || waits_for_health(instance, changes)
             || !instance.errands.is_empty()
             || unsettled
             || (!met && instance.wanted.is_some());

@@ -78,7 +78,7 @@ fn example() -> Changes {
                 &[],
             ),
         ],
-        holds: Vec::new(),
+        ..InstanceChanges::default()
     };
     let luna = InstanceChanges {
         steps: vec![
@@ -96,6 +96,7 @@ fn example() -> Changes {
             reason: HoldReason::Conflict,
             message: "a foreign volume stands on ik-luna-data (no Innkeeper label); it is left untouched: remove or rename it".to_owned(),
         }],
+        ..InstanceChanges::default()
     };
     Changes { host: InstanceChanges::default(), instances: [(name("acme"), acme), (name("luna"), luna)].into() }
 }

@@ -205,7 +205,7 @@ impl Course {
             self.tally.crashes += 1;
             self.note("died");
             drop(keeper);
-            self.end_life();
+            self.end_life().await;
         }
     }
 
@@ -255,8 +255,10 @@ impl Course {
     }
 
     /// What is left when the process is gone; sometimes the disk is not as it was either.
-    fn end_life(&mut self) {
-        self.keeper = None;
+    async fn end_life(&mut self) {
+        if let Some(keeper) = self.keeper.take() {
+            keeper.drop_work().await;
+        }
         self.rehearsal.revive();
         let state = self.dir.path().join("state");
         match self.rng.u32(0..24) {

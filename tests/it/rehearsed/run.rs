@@ -6,7 +6,7 @@ use crate::world::settings;
 use futures::FutureExt;
 use futures::future::join_all;
 use innkeeper::adapters::rehearsal::{Rehearsal, World};
-use innkeeper::apply::{self, Context, Lanes, Outcome};
+use innkeeper::apply::{self, Context, Lanes, Outcome, WorkList};
 use innkeeper::diff::facts::{EndingFacts, Facts, Failure, FileState, GuardFacts, HostFacts, InstanceFacts};
 use innkeeper::diff::{changes_of, changes_of_host, conditions};
 use innkeeper::journal::{FileSeen, JOURNAL_FILE, Journal, Known};
@@ -49,6 +49,7 @@ pub(crate) struct Run {
 struct Life {
     journal: Journal,
     lanes: Arc<Lanes>,
+    work: WorkList,
 }
 
 /// What a pass was.
@@ -118,6 +119,7 @@ impl Run {
 
     /// Dies, and begins anew with what is on disk.
     pub(crate) fn restart(&mut self) {
+        self.life.work.cut();
         self.rehearsal.revive();
         self.life = Life::begin(self.state_dir.path());
     }
@@ -135,7 +137,9 @@ impl Run {
             subjects.sort();
             subjects.dedup();
             let turns = join_all(subjects.iter().map(|subject| self.turn(subject.as_ref())));
-            tokio::join!(turns, other).0
+            let turns = tokio::join!(turns, other).0;
+            self.life.work.ended().await;
+            turns
         };
         let turns = tokio::select! {
             biased;
@@ -241,6 +245,7 @@ impl Run {
                 },
                 updating: false,
                 roll_out: None,
+                work: self.life.work.of(&name),
                 crashes: Vec::new(),
             };
             (name, facts)
@@ -335,6 +340,8 @@ impl Run {
             key: self.key.clone(),
             journal: self.life.journal.clone(),
             lanes: Arc::clone(&self.life.lanes),
+            work: self.life.work.clone(),
+            woken: Arc::new(|| ()),
             instance: subject.cloned(),
             generation: subject.and_then(|name| facts.instances.get(name)).map_or(0, |it| it.generation),
             cause: None,
@@ -381,14 +388,18 @@ impl Snapshot {
 
 impl Life {
     fn begin(state_dir: &Path) -> Self {
-        Self { journal: Journal::open(state_dir, clock::now).unwrap(), lanes: Arc::default() }
+        Self {
+            journal: Journal::open(state_dir, clock::now).unwrap(),
+            lanes: Arc::default(),
+            work: WorkList::default(),
+        }
     }
 }
 
 /// What is decided over an instance that has no identity yet, because a look for one on its objects failed.
 fn not_met() -> InstanceChanges {
     let message = "it has no identity before all systems answered".to_owned();
-    InstanceChanges { steps: Vec::new(), holds: vec![Hold { reason: HoldReason::Unseen, message }] }
+    InstanceChanges { holds: vec![Hold { reason: HoldReason::Unseen, message }], ..InstanceChanges::default() }
 }
 
 /// True when a turn did nothing and waits for nothing that time brings.

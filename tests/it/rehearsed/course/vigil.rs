@@ -37,7 +37,7 @@ impl Course {
                 self.tally.crashes += 1;
                 self.note("died in a vigil");
                 drop(keeper);
-                return self.end_life();
+                return self.end_life().await;
             }
             self.remember_the_ready(&keeper);
             for text in NAMES {

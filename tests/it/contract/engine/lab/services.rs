@@ -167,7 +167,8 @@ async fn it_is_locked_in_and_leaves_no_anonymous_volume() {
         ("{{.HostConfig.Memory}} {{.HostConfig.MemorySwap}}", "536870912 536870912"),
         ("{{.HostConfig.RestartPolicy.Name}} {{.Config.StopTimeout}}", "unless-stopped 30"),
         ("{{.HostConfig.LogConfig}}", "{json-file map[max-file:3 max-size:10m]}"),
-        ("{{.Config.User}} {{.Config.Entrypoint}} {{.Config.Cmd}}", "odoo [odoo] [-c /etc/odoo/odoo.conf]"),
+        ("{{.Config.User}} {{.Config.Entrypoint}}", "odoo [/bin/sh]"),
+        ("{{slice .Config.Cmd 2}}", "[/etc/odoo/programs -c /etc/odoo/odoo.conf]"),
         ("{{len .NetworkSettings.Networks}} {{len .Mounts}}", "1 4"),
     ];
     for (template, expected) in checks {
