@@ -66,12 +66,12 @@ pub(super) fn digest(docker: &Docker, container: &Inspected) -> String {
     owner(docker, container).tag().map(|tag| tag.digest.clone()).unwrap_or_default()
 }
 
-/// Makes the container, not started. Its image must be there: nothing is ever pulled.
+/// Makes the container, not started, and returns its id. Its image must be there: nothing is ever pulled.
 pub(super) async fn create(
     docker: &Docker,
     name: &str,
     body: bollard::models::ContainerCreateBody,
-) -> Result<(), EdgeError> {
+) -> Result<String, EdgeError> {
     let engine = docker.client.docker().await?;
     let options = CreateContainerOptionsBuilder::default().name(name).build();
     let doing = format!("could not create the container {name}");
@@ -79,7 +79,7 @@ pub(super) async fn create(
     for warning in created.warnings {
         tracing::warn!(container = name, "Docker warns: {warning}");
     }
-    Ok(())
+    Ok(created.id)
 }
 
 /// Starts the container; running is success.

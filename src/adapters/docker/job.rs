@@ -94,13 +94,12 @@ async fn begin(docker: &Docker, spec: &JobSpec) -> Result<String, EdgeError> {
     if matches!(spec.work, JobWork::SetUp { .. }) {
         put_script(docker, spec).await?;
     }
-    if let Err(error) = make(docker, &spec.container, body(docker, spec)).await {
-        return Err(service::explain(docker, &spec.image_id, error).await);
-    }
-    container::start(docker, &spec.container).await?;
-    let found = ours(docker, &spec.container, &spec.tag).await?;
-    let id = found.as_ref().map(|found| container::id(found).to_owned());
-    id.ok_or_else(|| gone(spec))
+    let id = match make(docker, &spec.container, body(docker, spec)).await {
+        Ok(id) => id,
+        Err(error) => return Err(service::explain(docker, &spec.image_id, error).await),
+    };
+    container::start(docker, &id).await?;
+    Ok(id)
 }
 
 async fn put_script(docker: &Docker, spec: &JobSpec) -> Result<(), EdgeError> {

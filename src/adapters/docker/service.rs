@@ -31,7 +31,7 @@ pub(super) async fn create(docker: &Docker, spec: &ServiceSpec) -> Result<(), Ed
             true => Ok(()),
             false => Err(explain(docker, &spec.image_id, error).await),
         },
-        answer => answer,
+        answer => answer.map(drop),
     }
 }
 

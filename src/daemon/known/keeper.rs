@@ -197,10 +197,15 @@ impl Keeper {
         &self.key
     }
 
+    /// Completes when no long work goes on any more. None may be begun meanwhile.
+    pub async fn work_ended(&self) {
+        self.work.ended().await;
+    }
+
     /// Drops the long work that goes on, as the end of the process would, and returns when none is left.
     pub async fn drop_work(&self) {
         self.work.cut();
-        self.work.ended().await;
+        self.work_ended().await;
     }
 
     /// How the fleet stands, as far as it was looked at.

@@ -114,8 +114,9 @@ fn is_in_state(shown: &str, state: &str) -> bool {
 /// The kinds of steps behind a sign, in the list of jobs: `▶  1m04s   acme    install-modules`.
 fn steps(shown: &str, sign: &str) -> BTreeSet<String> {
     let step = |line: &str| {
-        let words: Vec<&str> = line.split_whitespace().skip_while(|word| *word != sign).take(4).collect();
-        matches!(words.as_slice(), [_, _, "acme", _]).then(|| words[3].to_owned())
+        let words: Vec<&str> = line.split_whitespace().skip_while(|word| *word != sign).take(5).collect();
+        // The time at which it began stands before the step.
+        matches!(words.as_slice(), [_, _, "acme", _, _]).then(|| words[4].to_owned())
     };
     shown.lines().filter_map(step).collect()
 }

@@ -93,6 +93,7 @@ impl Course {
         let keeper = self.keeper.clone()?;
         self.tally.passes += 1;
         let reports = turns(&keeper, SETTLE).await;
+        keeper.work_ended().await;
         let calls = self.rehearsal.calls();
         self.tally.calls += calls.len() as u64;
         self.diary.extend(
@@ -157,6 +158,7 @@ impl Course {
         // Of whom data were destroyed a step may wait for its time still: that it came is told.
         self.rest(self.wait()).await;
         turns(&keeper, SETTLE).await;
+        keeper.work_ended().await;
         self.rest(Duration::from_secs(5)).await;
         self.rehearsal.forget_calls();
         let written = || (keeper.journal().rows_written().unwrap(), keeper.board().documents_written());

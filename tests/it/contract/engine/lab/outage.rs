@@ -61,6 +61,8 @@ async fn a_lost_connection_is_not_a_jobs_end() {
     });
     until("the job runs", async || is_running(&world, &spec).await).await;
     let id = inspect(&spec.container, "{{.Id}}");
+    // The answer to its start is on the way still: only from then on it is waited for.
+    tokio::time::sleep(Duration::from_millis(700)).await;
     for _ in 0..3 {
         wire.cut();
         tokio::time::sleep(Duration::from_millis(700)).await;
