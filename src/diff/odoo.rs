@@ -192,14 +192,17 @@ fn hangs(case: &Case<'_>, component: Component, live: &JobLive) -> bool {
     runs_for_s.is_some_and(|seconds| seconds > i64::try_from(deadline_s).unwrap_or(i64::MAX))
 }
 
-/// Job containers that ended and that no step of this draft runs anew.
+/// Job containers that ended and that no step of this draft runs anew. Work that goes on still reads what its job said, and
+/// removes it then.
 pub(super) fn ended_jobs(case: &Case<'_>, draft: &mut Draft) {
     let Some(engine) = case.engine else { return };
     for (container, live) in &engine.jobs {
         let Some(tag) = live.owner.tag().filter(|tag| tag.instance == *case.name) else { continue };
         let is_reused =
             draft.steps().iter().any(|step| matches!(&step.action, Action::RunJob(job) if job.container == *container));
-        if !is_reused && live.state != JobState::Running {
+        let kind = if tag.component == Component::SetupJob { StepKind::SetUp } else { StepKind::InstallModules };
+        let is_read = case.instance.work.contains_key(kind.as_str());
+        if !is_reused && !is_read && live.state != JobState::Running {
             let why = Why {
                 reason: "it ended and is not needed any more",
                 origin: Origin::Intended,

@@ -5,7 +5,8 @@ use crate::world::{World, carry_out, facts, module, name, wanted};
 use expect_test::expect;
 use innkeeper::diff::changes_of;
 use innkeeper::diff::facts::{Facts, LongWork};
-use innkeeper::model::live::Seen;
+use innkeeper::model::live::{JobLive, JobState, Seen};
+use innkeeper::model::service::{Component, Owner, Tag};
 use innkeeper::model::step::Step;
 use innkeeper::model::wanted::WantedState;
 
@@ -138,4 +139,24 @@ fn a_backup_that_is_not_asked_for_any_more_ends_before_anything_else_is_done() {
             let go back-up
         "#]],
     );
+}
+
+#[test]
+fn a_job_that_just_ended_is_left_to_the_work_that_reads_it() {
+    let mut facts = with_website();
+    begin(&mut facts, "install-modules", true);
+    let tag = Tag {
+        instance: name("acme"),
+        uid: facts.instances[&name("acme")].uid,
+        component: Component::InstallJob,
+        digest: "any".to_owned(),
+    };
+    let ended = JobLive { owner: Owner::Ours(tag), state: JobState::Ended(0), started_at: None };
+    facts.engine().jobs.insert("ik-acme-job-install".to_owned(), ended);
+    let removes =
+        |facts: &Facts| changes_of(facts, &name("acme")).steps.iter().any(|it| it.key().starts_with("remove-job"));
+    facts.wanted("acme").modules.remove(&module("website"));
+    assert!(!removes(&facts));
+    facts.instance("acme").work.clear();
+    assert!(removes(&facts));
 }
