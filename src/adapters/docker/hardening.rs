@@ -46,12 +46,12 @@ pub(super) struct Ties<'a> {
 }
 
 /// A container without capabilities, ports, restart policy or processor limit, ready to be completed.
-pub(super) fn body(ties: &Ties, image_id: &str, command: &[&str], memory_bytes: u64) -> ContainerCreateBody {
-    let (entrypoint, arguments) = command.split_at(1);
+pub(super) fn body(ties: &Ties, image_id: &str, mut command: Vec<String>, memory_bytes: u64) -> ContainerCreateBody {
+    let arguments = command.split_off(1);
     ContainerCreateBody {
         image: Some(image_id.to_owned()),
-        entrypoint: Some(texts(entrypoint)),
-        cmd: Some(texts(arguments)),
+        entrypoint: Some(command),
+        cmd: Some(arguments),
         stop_timeout: Some(STOP_GRACE_S),
         host_config: Some(host_config(ties, memory_bytes)),
         ..ContainerCreateBody::default()
@@ -226,7 +226,7 @@ mod tests {
 
     /// What Docker shows of a container that was made by [`body`].
     fn as_made() -> ContainerInspectResponse {
-        let made = body(&TIES, "sha256:1", &["odoo"], 1 << 30);
+        let made = body(&TIES, "sha256:1", texts(&["odoo"]), 1 << 30);
         let mut host = made.host_config.unwrap();
         host.port_bindings = Some(port_bindings(Ports { http: 20_000 }));
         host.restart_policy =

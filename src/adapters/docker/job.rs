@@ -191,9 +191,7 @@ fn gone(spec: &JobSpec) -> EdgeError {
 fn body(docker: &Docker, spec: &JobSpec) -> ContainerCreateBody {
     let config_dir = docker.directory(&spec.tag.instance);
     let ties = Ties { network: &docker.network, config_dir: &config_dir.to_string_lossy(), volume: &spec.volume };
-    let command = command(&spec.work);
-    let words: Vec<&str> = command.iter().map(String::as_str).collect();
-    let mut body = hardening::body(&ties, &spec.image_id, &words, spec.memory_bytes);
+    let mut body = hardening::body(&ties, &spec.image_id, command(&spec.work), spec.memory_bytes);
     let mut labels = labels::of_tag(&docker.installation, &spec.tag);
     labels.insert(labels::IMAGE.into(), spec.image.clone());
     body.labels = Some(labels);

@@ -151,9 +151,7 @@ fn body(docker: &Docker, spec: &ServiceSpec) -> ContainerCreateBody {
     let config_dir = docker.directory(&spec.tag.instance);
     let ties = Ties { network: &docker.network, config_dir: &config_dir.to_string_lossy(), volume: &spec.volume };
     let conf = format!("{CONFIG_TARGET}/{}", config_file::ODOO_CONF);
-    let command = programs::odoo(&["-c", &conf]);
-    let words: Vec<&str> = command.iter().map(String::as_str).collect();
-    let mut body = hardening::body(&ties, &spec.image_id, &words, spec.limits.memory.0);
+    let mut body = hardening::body(&ties, &spec.image_id, programs::odoo(&["-c", &conf]), spec.limits.memory.0);
     let mut labels = labels::of_tag(&docker.installation, &spec.tag);
     labels.insert(labels::IMAGE.into(), spec.image.clone());
     body.labels = Some(labels);
