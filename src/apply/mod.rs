@@ -27,7 +27,6 @@ use crate::model::name::InstanceName;
 use crate::model::secret::InstallationKey;
 use crate::model::status::chain;
 use crate::model::step::{Action, Origin, Risk, Step, StepId};
-use crate::model::step_kind::StepKind;
 use crate::model::time::Timestamp;
 use futures::StreamExt;
 use futures::future::BoxFuture;
@@ -79,8 +78,6 @@ pub struct Outcome {
     pub done: Vec<StepId>,
     /// Failed.
     pub failed: Vec<StepFailure>,
-    /// Not done in this turn: something before them failed or is long work, a shutdown, or they are long work themselves.
-    pub skipped: Vec<StepId>,
 }
 
 /// One step's failure.
@@ -88,17 +85,9 @@ pub struct Outcome {
 pub struct StepFailure {
     /// The step that failed.
     pub step: StepId,
-    /// Its kind.
-    pub kind: StepKind,
     /// What went wrong, the whole chain in one line.
     pub message: String,
-    /// The system could not be reached.
-    pub unreachable: bool,
-    /// Only another input helps.
-    pub permanent: bool,
-    /// When it is tried again.
-    pub next_try: Option<Timestamp>,
-    /// The journal has it, so it is not tried again before that time.
+    /// The journal has it, so it is not tried again before its time.
     pub noted: bool,
 }
 
@@ -152,8 +141,6 @@ pub async fn carry_out(changes: &InstanceChanges, context: &Context) -> Outcome 
             }
         }
     }
-    let ended = |id: &StepId| outcome.done.contains(id) || outcome.failed.iter().any(|failure| failure.step == *id);
-    outcome.skipped = changes.steps.iter().map(|step| step.id.clone()).filter(|id| !ended(id)).collect();
     outcome
 }
 

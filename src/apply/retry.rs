@@ -36,15 +36,7 @@ pub(super) fn note_failure(step: &Step, fault: StepFault, context: &Context) -> 
     };
     report(context.journal.record(&event).map(drop), "could not record an event");
     tracing::warn!(step = %step.id, attempts, permanent, error = %fault.message, "step failed");
-    StepFailure {
-        step: step.id.clone(),
-        kind: step.action.kind(),
-        message: fault.message,
-        unreachable: matches!(fault.kind, ErrorKind::Unreachable | ErrorKind::Timeout),
-        permanent,
-        next_try,
-        noted,
-    }
+    StepFailure { step: step.id.clone(), message: fault.message, noted }
 }
 
 /// Attempts of the same step with the same input, for the same version of the file.

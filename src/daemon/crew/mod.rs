@@ -139,7 +139,7 @@ impl Crew {
     /// Waits until everything that ran has ended.
     pub(crate) async fn ended(&self) {
         self.tasks.wait().await;
-        self.keeper.work.ended().await;
+        self.keeper.work_ended().await;
     }
 
     /// Drops what still runs. Nothing in memory is needed: the next start looks and goes on.

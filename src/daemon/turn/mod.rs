@@ -50,8 +50,6 @@ pub struct Report {
     pub done: u64,
     /// What failed, one line each.
     pub failed: Vec<String>,
-    /// True when every failure needs another input.
-    pub permanent: bool,
     /// There is nothing to do and nothing to wait for.
     pub settled: bool,
     /// What comes next.
@@ -60,7 +58,7 @@ pub struct Report {
 
 impl Report {
     fn new(subject: Subject, began: Instant, changes: InstanceChanges, next: Next) -> Self {
-        Self { subject, began, settled: false, changes, done: 0, failed: Vec::new(), permanent: false, next }
+        Self { subject, began, settled: false, changes, done: 0, failed: Vec::new(), next }
     }
 
     fn failed(subject: Subject, began: Instant, message: String) -> Self {
@@ -70,7 +68,6 @@ impl Report {
     fn with(mut self, outcome: &Outcome) -> Self {
         self.done = outcome.done.len() as u64;
         self.failed = outcome.failed.iter().map(|it| format!("{}: {}", it.step, it.message)).collect();
-        self.permanent = !outcome.failed.is_empty() && outcome.failed.iter().all(|failure| failure.permanent);
         self
     }
 }
