@@ -1,8 +1,8 @@
 //! Steps on the role and the database.
 
 use super::{Context, StepFault, report};
+use crate::model::database::{DatabaseSpec, ExtensionsSpec, RoleSpec};
 use crate::model::secret::SecretPurpose;
-use crate::model::step::{DatabaseSpec, ExtensionsSpec, RoleSpec};
 
 /// The role with its derived password and that password's mark.
 pub(super) async fn set_role(spec: &RoleSpec, context: &Context) -> Result<(), StepFault> {

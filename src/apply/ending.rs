@@ -2,11 +2,11 @@
 
 use super::{Context, StepFault, report};
 use crate::model::backup::{BackupId, MissingFiles};
+use crate::model::database::DatabaseSpec;
 use crate::model::event::{Level, NewEvent, Reason};
 use crate::model::name::InstanceName;
 use crate::model::service::Tag;
 use crate::model::status::chain;
-use crate::model::step::DatabaseSpec;
 use crate::model::tombstone::Tombstone;
 
 /// Stops the container. The guard counts it before it happens: a crash in between counts one too many, never one too few.

@@ -5,10 +5,11 @@ use super::case::{Case, Draft, Why, new_field};
 use super::{database, odoo, service};
 use crate::model::backup::{BackupCause, BackupLive, BackupSpec, DumpSpec, FilestoreSpec, Part};
 use crate::model::changes::HoldReason;
+use crate::model::database::Access;
 use crate::model::live::Seen;
 use crate::model::secret::PASSWORD_GENERATION;
 use crate::model::service::{Component, Owner};
-use crate::model::step::{Access, Action, Origin, Risk};
+use crate::model::step::{Action, Origin, Risk};
 use crate::model::step_kind::StepKind;
 use crate::model::tombstone::Tombstone;
 

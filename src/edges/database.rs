@@ -1,10 +1,10 @@
 //! Roles, databases, and what Odoo keeps inside them.
 
 use super::{Ask, ByteStream, EdgeError};
+use crate::model::database::{DatabaseSpec, RoleSpec};
 use crate::model::live::DatabaseLive;
 use crate::model::name::{InstanceName, ModuleName, Uid};
 use crate::model::secret::SecretString;
-use crate::model::step::{DatabaseSpec, RoleSpec};
 use async_trait::async_trait;
 use std::collections::{BTreeMap, BTreeSet};
 

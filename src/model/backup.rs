@@ -4,9 +4,9 @@
 //! has one is whole; what reading it back came to is a mark of its own (`verified.json`: `at`, `tool`, and where files are
 //! missing `missing`, a [`MissingFiles`], all of which stand in `missing-files.txt`), because it becomes true later.
 
+use super::database::Access;
 use super::name::{InstallationId, InstanceName, ModuleName, NameError, Uid};
 use super::service::Tag;
-use super::step::Access;
 use super::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};

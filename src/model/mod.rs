@@ -6,6 +6,7 @@
 pub mod backoff;
 pub mod backup;
 pub mod changes;
+pub mod database;
 pub mod errand;
 pub mod event;
 pub mod filter;

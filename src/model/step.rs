@@ -1,8 +1,8 @@
 //! One effect on one edge, with every detail chosen.
 
 use super::backup::{BackupId, BackupSpec};
+use super::database::{DatabaseSpec, ExtensionsSpec, RoleSpec};
 use super::name::{Domain, InstanceName, Uid};
-use super::secret::SecretPurpose;
 use super::service::{ImageUser, JobSpec, JobWork, OdooConf, ServiceSpec, Tag};
 use super::service_plan::Limits;
 use super::site::{CertificateName, SiteRow};
@@ -61,6 +61,17 @@ impl Step {
     /// What it is among its instance's steps: the id without the instance. The key of its back-off.
     pub fn key(&self) -> &str {
         self.id.0.split_once('/').map_or(self.id.0.as_str(), |(_, key)| key)
+    }
+
+    /// Digest of what a failure of it belongs to: another input is tried at once. All rendering is the same action, so
+    /// there it is the reason for it.
+    pub fn input(&self) -> String {
+        match &self.action {
+            Action::RenderSites => super::secret::digest(&(&self.reason, &self.fields)),
+            // What is left to install becomes less with each attempt: that is no other input.
+            Action::RunJob(job) => super::secret::digest(&(&job.tag.digest, &job.image_id, job.memory_bytes)),
+            action => super::secret::digest(action),
+        }
     }
 }
 
@@ -392,22 +403,7 @@ impl Action {
             }
         }
     }
-}
 
-impl Step {
-    /// Digest of what a failure of it belongs to: another input is tried at once. All rendering is the same action, so
-    /// there it is the reason for it.
-    pub fn input(&self) -> String {
-        match &self.action {
-            Action::RenderSites => super::secret::digest(&(&self.reason, &self.fields)),
-            // What is left to install becomes less with each attempt: that is no other input.
-            Action::RunJob(job) => super::secret::digest(&(&job.tag.digest, &job.image_id, job.memory_bytes)),
-            action => super::secret::digest(action),
-        }
-    }
-}
-
-impl Action {
     /// Which long work it is; none for what is done within seconds. Long work takes up to hours and is never waited for in a
     /// turn. Actions with the same text are the same work, also where what is left of it has become less.
     pub fn work(&self) -> Option<String> {
@@ -419,81 +415,6 @@ impl Action {
             _ => None,
         }
     }
-}
-
-/// Who may log in as a role.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Access {
-    /// Its instance, and whoever else knows the password in its odoo.conf.
-    Instance,
-    /// The final backup alone: another password, which stands nowhere. Whoever was connected is not any more.
-    Backup,
-    /// Nobody: NOLOGIN. Whoever was connected is not any more.
-    Nobody,
-}
-
-impl Access {
-    /// Which password the role has.
-    pub fn password(self) -> SecretPurpose {
-        match self {
-            Self::Instance => SecretPurpose::RolePassword,
-            Self::Backup | Self::Nobody => SecretPurpose::BackupPassword,
-        }
-    }
-
-    /// LOGIN
-    pub fn may_log_in(self) -> bool {
-        self != Self::Nobody
-    }
-
-    /// True where sessions that began earlier are ended.
-    pub fn ends_sessions(self) -> bool {
-        self != Self::Instance
-    }
-}
-
-/// A role as it should be: LOGIN, as far as somebody has access, and nothing else.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RoleSpec {
-    /// Its name.
-    pub role: String,
-    /// Whose it is.
-    pub instance: InstanceName,
-    /// That instance's identity: the password is derived from it.
-    pub uid: Uid,
-    /// Who may log in, which also says which password it has.
-    pub access: Access,
-    /// Generation of the password.
-    pub password_generation: u32,
-    /// CONNECTION LIMIT.
-    pub connection_limit: i32,
-    /// False: give it the password anew only when its mark differs.
-    pub set_password: bool,
-}
-
-/// A database as it should be.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DatabaseSpec {
-    /// Its name, and that of the instance's role.
-    pub database: String,
-    /// Whose it is.
-    pub instance: InstanceName,
-    /// That instance's identity.
-    pub uid: Uid,
-    /// Once set up it is never created anew.
-    pub provisioned: bool,
-}
-
-/// Extensions that a database should have.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ExtensionsSpec {
-    /// The database.
-    pub database: DatabaseSpec,
-    /// Those to make.
-    pub extensions: BTreeSet<String>,
-    /// Generation of the role's password.
-    pub password_generation: u32,
 }
 
 /// A certificate to get.

@@ -2,6 +2,7 @@
 
 use innkeeper::diff::facts::{EndingFacts, Facts, FileState, GuardFacts, HostFacts, InstanceFacts};
 use innkeeper::model::backup::{ArchiveLive, BackupLive, FORMAT, Manifest, MissingFiles, Part, PartSum};
+use innkeeper::model::database::Access;
 use innkeeper::model::live::{
     Answer, AuthorityLive, CertificateLive, ConfigLive, DatabaseLive, DatabaseObjectLive, EXTENSIONS, EngineLive,
     ImageLive, JobState, Live, NetworkLive, OdooLive, ProxyLive, RoleLive, Seen, ServiceLive, SiteLive,
@@ -16,7 +17,7 @@ use innkeeper::model::settings::{
 };
 use innkeeper::model::site::SitePage;
 use innkeeper::model::size::Bytes;
-use innkeeper::model::step::{Access, Action, Step};
+use innkeeper::model::step::{Action, Step};
 use innkeeper::model::time::{Seconds, Timestamp};
 use innkeeper::model::wanted::{Company, Wanted, WantedState};
 use std::collections::{BTreeMap, BTreeSet};

@@ -13,11 +13,11 @@ use super::roles::{self, RoleRow};
 use super::server::{Server, Session};
 use super::{error, inside, template};
 use crate::edges::{Edge, EdgeError, ErrorKind};
+use crate::model::database::DatabaseSpec;
 use crate::model::live::DatabaseObjectLive;
 use crate::model::name::InstallationId;
 use crate::model::secret::SecretString;
 use crate::model::service::{Component, Owner, Tag};
-use crate::model::step::DatabaseSpec;
 use std::collections::{BTreeMap, BTreeSet};
 use tokio_postgres::Row;
 

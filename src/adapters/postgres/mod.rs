@@ -20,11 +20,11 @@ mod template;
 
 use crate::edges::database::InstallationLock;
 use crate::edges::{Ask, ByteStream, Database, EdgeError};
+use crate::model::database::{DatabaseSpec, RoleSpec};
 use crate::model::live::{DatabaseLive, DatabaseObjectLive, EXTENSIONS, OdooLive, RoleLive, Seen};
 use crate::model::name::{InstallationId, InstanceName, ModuleName, Uid};
 use crate::model::secret::SecretString;
 use crate::model::settings::PostgresSettings;
-use crate::model::step::{DatabaseSpec, RoleSpec};
 use async_trait::async_trait;
 use databases::DatabaseRow;
 use futures::StreamExt;

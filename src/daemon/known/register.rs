@@ -5,9 +5,9 @@
 
 use crate::diff::facts::{EndingFacts, Failure, FileState, HostFacts, InstanceFacts};
 use crate::journal::{FailureRow, FileSeen, Journal, JournalError, Known};
+use crate::model::database::Access;
 use crate::model::name::{InstanceName, Uid};
 use crate::model::secret::{self, InstallationKey, PASSWORD_GENERATION};
-use crate::model::step::Access;
 use crate::model::time::Timestamp;
 use crate::model::wanted::{Wanted, WantedState};
 use crate::spec::{Fleet, FleetInstance};

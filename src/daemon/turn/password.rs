@@ -2,10 +2,10 @@
 //! own, and no catalog that Innkeeper may read tells; only logging in does.
 
 use crate::daemon::known::keeper::Keeper;
+use crate::model::database::Access;
 use crate::model::live::{Live, Seen};
 use crate::model::name::{InstanceName, Resources};
 use crate::model::secret::PASSWORD_GENERATION;
-use crate::model::step::Access;
 
 /// A container that has just started is given so many turns before anybody asks.
 const TURNS_BEFORE: u32 = 2;

@@ -3,12 +3,13 @@
 use expect_test::{Expect, expect};
 use innkeeper::cli::render::{plan_text, status_text};
 use innkeeper::model::changes::{Changes, Hold, HoldReason, InstanceChanges};
+use innkeeper::model::database::DatabaseSpec;
 use innkeeper::model::name::{InstanceName, Uid};
 use innkeeper::model::service::{Component, Tag};
 use innkeeper::model::service_plan::Limits;
 use innkeeper::model::size::Bytes;
 use innkeeper::model::status::{DaemonStatus, FleetStatus, InstanceStatus, ModulesStatus, SCHEMA, State};
-use innkeeper::model::step::{Action, CertificateOrder, DatabaseSpec, FieldChange, Origin, Risk, Step, StepId};
+use innkeeper::model::step::{Action, CertificateOrder, FieldChange, Origin, Risk, Step, StepId};
 use innkeeper::model::wanted::WantedState;
 
 fn name(text: &str) -> InstanceName {

@@ -10,9 +10,9 @@ mod outage;
 pub(crate) mod world;
 
 use innkeeper::edges::{Ask, Database, ErrorKind};
+use innkeeper::model::database::RoleSpec;
 use innkeeper::model::secret::SecretString;
 use innkeeper::model::service::{Component, Owner};
-use innkeeper::model::step::RoleSpec;
 use world::{promise, text_of};
 
 #[test]

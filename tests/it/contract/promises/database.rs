@@ -3,11 +3,11 @@
 use super::{Side, kind};
 use futures::TryStreamExt;
 use innkeeper::edges::{Ask, Database, EdgeError, ErrorKind};
+use innkeeper::model::database::{Access, DatabaseSpec, RoleSpec};
 use innkeeper::model::live::DatabaseLive;
 use innkeeper::model::name::{InstanceName, Resources, Uid};
 use innkeeper::model::secret::SecretString;
 use innkeeper::model::service::{Component, Owner, Tag};
-use innkeeper::model::step::{Access, DatabaseSpec, RoleSpec};
 use std::any::Any;
 use std::collections::BTreeMap;
 

@@ -7,9 +7,9 @@ use innkeeper::adapters::directory::Directory;
 use innkeeper::edges::archive::Soundness;
 use innkeeper::edges::{Archive, Database, EdgeError};
 use innkeeper::model::backup::{BackupCause, BackupId, FORMAT, Manifest, Part};
+use innkeeper::model::database::{Access, RoleSpec};
 use innkeeper::model::secret::SecretString;
 use innkeeper::model::settings::BackupSettings;
-use innkeeper::model::step::{Access, RoleSpec};
 use std::collections::BTreeSet;
 use std::time::Duration;
 

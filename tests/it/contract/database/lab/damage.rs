@@ -2,8 +2,8 @@
 
 use super::world::{Tenant, World, promise, text_of};
 use innkeeper::edges::{Database, ErrorKind};
+use innkeeper::model::database::DatabaseSpec;
 use innkeeper::model::service::{Component, Owner};
-use innkeeper::model::step::DatabaseSpec;
 
 /// Lets Innkeeper repair the role. What it may not take back (from PostgreSQL 16 on: what a superuser granted) it
 /// refuses with the statement that a superuser must run; the superuser does, and all is well.

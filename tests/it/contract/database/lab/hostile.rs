@@ -4,8 +4,8 @@
 use super::world::{Tenant, World, promise, text_of};
 use futures::TryStreamExt;
 use innkeeper::edges::Database;
+use innkeeper::model::database::{Access, RoleSpec};
 use innkeeper::model::service::{Component, Owner};
-use innkeeper::model::step::{Access, RoleSpec};
 
 /// What each version of PostgreSQL says to a role that may not.
 const NOT_OWNER: &str = "42501";
